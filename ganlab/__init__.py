@@ -1,0 +1,67 @@
+"""ganlab: conditional-GAN experiments from plugins. Importing it imports no torch."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "hookimpl": "ganlab.hookspecs",
+    "one_hot": "ganlab.nn",
+    "Embed": "ganlab.nn",
+    "GeneratorNet": "ganlab.nn",
+    "DiscriminatorNet": "ganlab.nn",
+    "DataSpec": "ganlab.step",
+    "Mapped": "ganlab.step",
+    "Side": "ganlab.step",
+    "Step": "ganlab.step",
+    "Verdict": "ganlab.step",
+    "Augmentation": "ganlab.components",
+    "Callback": "ganlab.components",
+    "Component": "ganlab.components",
+    "Conditioning": "ganlab.components",
+    "Dataset": "ganlab.components",
+    "Discriminator": "ganlab.components",
+    "Extractor": "ganlab.components",
+    "Generator": "ganlab.components",
+    "Images": "ganlab.components",
+    "Loss": "ganlab.components",
+    "Metric": "ganlab.components",
+    "Regularizer": "ganlab.components",
+    "Sites": "ganlab.sites",
+    "load": "ganlab.sampling",
+}
+__all__ = sorted([*_HOME, "__version__"])
+
+if TYPE_CHECKING:
+    from ganlab.components import (
+        Augmentation,
+        Callback,
+        Component,
+        Conditioning,
+        Dataset,
+        Discriminator,
+        Extractor,
+        Generator,
+        Images,
+        Loss,
+        Metric,
+        Regularizer,
+    )
+    from ganlab.hookspecs import hookimpl
+    from ganlab.nn import DiscriminatorNet, Embed, GeneratorNet, one_hot
+    from ganlab.sampling import load
+    from ganlab.sites import Sites
+    from ganlab.step import DataSpec, Mapped, Side, Step, Verdict
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'ganlab' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

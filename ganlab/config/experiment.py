@@ -1,0 +1,319 @@
+"""What an experiment is once it has been read: typed, checked, complete."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, PositiveFloat, PositiveInt
+
+from ganlab.components import (
+    Augmentation,
+    Callback,
+    Component,
+    Conditioning,
+    Dataset,
+    Discriminator,
+    Generator,
+    Loss,
+    Participant,
+    Regularizer,
+)
+from ganlab.options import Options
+from ganlab.step import Role
+
+FREE = {"identity": False}
+"""Marks an option that may change between the sessions of one run: it is outside the run's hash."""
+
+
+# ------------------------------------------------------------------------------- intervals
+
+UNITS = ("steps", "images", "epochs", "seconds")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """How often something happens: ``1 epoch``, ``500 steps``, ``10000 images``, ``60 seconds``."""
+
+    every: float
+    unit: Literal["steps", "images", "epochs", "seconds"]
+
+    def __str__(self) -> str:
+        return f"{self.every:g} {self.unit[:-1] if self.every == 1 else self.unit}"
+
+    @classmethod
+    def parse(cls, value: Any) -> Interval | None:
+        """Read ``<number> <unit>``; null, ``never`` and 0 mean not at all."""
+        if isinstance(value, Interval) or value is None:
+            return value
+        allowed = "write '1 epoch', '500 steps', '10000 images', '60 seconds' or 'never'"
+        text = str(value).strip().lower()
+        if text in ("never", "0"):
+            return None
+        number, _, unit = text.partition(" ")
+        unit = unit.strip().rstrip("s") + "s"
+        try:
+            every = float(number.replace("_", ""))
+        except ValueError:
+            raise ValueError(f"{value!r} is no interval; {allowed}") from None
+        if unit not in UNITS or every <= 0 or (unit == "steps" and every != int(every)):
+            raise ValueError(f"{value!r} is no interval; {allowed}")
+        return cls(every, unit)  # type: ignore[arg-type]
+
+
+Every = Annotated[
+    Interval | None,
+    BeforeValidator(Interval.parse),
+    PlainSerializer(lambda interval: None if interval is None else str(interval)),
+    Field(json_schema_extra=FREE),
+]
+
+
+# ------------------------------------------------------------------------------- optimizer
+
+Probability = Annotated[float, Field(ge=0, lt=1)]
+
+
+class OptimizerOptions(Options):
+    """What every optimizer has."""
+
+    lr: PositiveFloat = 2e-4
+    """Learning rate."""
+
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decay of the weights: L2 for adam, rmsprop and sgd, decoupled for adamw."""
+
+
+class Adam(OptimizerOptions):
+    """Adam (Kingma & Ba, 2015, arXiv:1412.6980)."""
+
+    betas: tuple[Probability, Probability] = (0.5, 0.999)
+    """Decay of the running mean and of the running square of the gradient."""
+
+    eps: PositiveFloat = 1e-8
+    """Added to the root of the running square."""
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter, 2019, arXiv:1711.05101)."""
+
+
+class RMSprop(OptimizerOptions):
+    """RMSprop (Hinton, 2012)."""
+
+    alpha: Probability = 0.99
+    """Decay of the running square of the gradient."""
+
+    eps: PositiveFloat = 1e-8
+    """Added to the root of the running square."""
+
+
+class SGD(OptimizerOptions):
+    """Stochastic gradient descent."""
+
+    momentum: Probability = 0.0
+    """Decay of the running mean of the gradient."""
+
+
+OPTIMIZERS: dict[str, type[OptimizerOptions]] = {
+    "adam": Adam,
+    "adamw": AdamW,
+    "rmsprop": RMSprop,
+    "sgd": SGD,
+}
+
+
+# -------------------------------------------------------------------------------- training
+
+
+class Ema(Options):
+    """An exponential moving average of G's weights, from which samples are drawn."""
+
+    decay: Probability = 0.999
+    """Share of the old average that each G update keeps."""
+
+
+class Train(Options):
+    """How to train. Training ends at whichever of the budgets is reached first."""
+
+    epochs: PositiveFloat | None = Field(default=None, json_schema_extra=FREE)
+    """Budget in passes over the dataset."""
+
+    images: PositiveInt | None = Field(default=None, json_schema_extra=FREE)
+    """Budget in real images shown to D."""
+
+    steps: PositiveInt | None = Field(default=None, json_schema_extra=FREE)
+    """Budget in updates of G."""
+
+    seconds: PositiveFloat | None = Field(default=None, json_schema_extra=FREE)
+    """Budget in seconds of training, over all sessions of the run."""
+
+    batch_size: int = Field(default=64, ge=2)
+    """Images in a batch, over all devices together."""
+
+    z_dim: PositiveInt = 100
+    """Length of the noise vector."""
+
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Seed of everything random in training."""
+
+    d_steps: PositiveInt = 1
+    """Updates of D for each update of G."""
+
+    same_fakes: bool = True
+    """The G update uses the images that the last D update saw; else it draws new ones."""
+
+    fake_labels: Literal["uniform", "empirical", "real"] = "uniform"
+    """Labels of generated images: uniform, distributed as in the dataset, or the real batch's."""
+
+    ema: Ema | None = None
+    """Average G's weights: ``{decay: 0.999}``. Off by default."""
+
+    precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
+    """What the networks compute in. ``auto``: bf16 where the hardware has it, else fp32."""
+
+    channels_last: bool | None = None
+    """Keep images channel by channel (false) or pixel by pixel (true); null: what is faster."""
+
+    deterministic: bool = False
+    """Same weights in every run on a GPU too, at some cost in speed. A CPU always does."""
+
+    device: str = Field(default="auto", json_schema_extra=FREE)
+    """``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``."""
+
+    log_every: Every = Interval(50, "steps")
+    """How often the log gets a line."""
+
+    sample_every: Every = Interval(1, "epochs")
+    """How often a sample sheet is drawn and the generator's weights are kept."""
+
+    checkpoint_every: Every = Interval(60, "seconds")
+    """How often everything that a resume needs is saved; always at the end."""
+
+
+BUDGETS = ("epochs", "images", "steps", "seconds")
+
+
+# ------------------------------------------------------------------------------ experiment
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A conditioning scheme and the networks that it is used in."""
+
+    component: Conditioning
+    roles: tuple[Role, ...] = ("generator", "discriminator")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment, resolved: every option has its value."""
+
+    SECTIONS: ClassVar[tuple[str, ...]] = (
+        "dataset",
+        "generator",
+        "discriminator",
+        "conditioning",
+        "loss",
+        "regularizers",
+        "augmentations",
+        "optimizer",
+        "train",
+        "callbacks",
+    )
+
+    name: str
+    """The file's stem, unless the file has a ``name``; names the folder of its runs."""
+
+    dataset: Dataset
+    generator: Generator
+    discriminator: Discriminator
+    conditioning: tuple[Scheme, ...]
+    loss: Loss
+    regularizers: tuple[Regularizer, ...]
+    augmentations: tuple[Augmentation, ...]
+    optimizer: dict[Role, OptimizerOptions]
+    train: Train
+    callbacks: tuple[Callback, ...] = ()
+
+    def participants(self) -> list[tuple[str, Participant]]:
+        """Return (key, component) of all that takes part in a step, in the order of the YAML."""
+        found: list[tuple[str, Participant]] = []
+        for section, parts in (
+            ("conditioning", [scheme.component for scheme in self.conditioning]),
+            ("regularizers", self.regularizers),
+            ("augmentations", self.augmentations),
+        ):
+            for part in parts:
+                key = f"{section}.{part.name}"
+                twins = sum(k == key or k.startswith(f"{key}#") for k, _ in found)
+                found.append((f"{key}#{twins + 1}" if twins else key, part))
+        return found
+
+    def components(self) -> list[Component]:
+        """Return every component that the experiment names, in the order of its sections."""
+        return [
+            self.dataset,
+            self.generator,
+            self.discriminator,
+            *(scheme.component for scheme in self.conditioning),
+            self.loss,
+            *self.regularizers,
+            *self.augmentations,
+            *self.callbacks,
+        ]
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the experiment as plain data, complete: written as YAML it reads back the same."""
+        return {
+            "name": self.name,
+            "dataset": as_block(self.dataset),
+            "generator": as_block(self.generator),
+            "discriminator": as_block(self.discriminator),
+            "conditioning": _conditioning_block(self.conditioning),
+            "loss": as_block(self.loss),
+            "regularizers": [as_block(part) for part in self.regularizers],
+            "augmentations": [as_block(part) for part in self.augmentations],
+            "optimizer": {role: _optimizer_block(o) for role, o in self.optimizer.items()},
+            "train": self.train.model_dump(mode="json"),
+            "callbacks": [as_block(part) for part in self.callbacks],
+        }
+
+    def identity(self) -> str:
+        """Return the hash of all that decides what is learned, the seed apart: 12 hex digits."""
+        data = self.resolved()
+        for outside in ("name", "callbacks"):
+            del data[outside]
+        for option, field in Train.model_fields.items():
+            extra = field.json_schema_extra
+            if option == "seed" or (isinstance(extra, dict) and extra.get("identity") is False):
+                del data["train"][option]
+        for option in ("fallback", "fallback_images"):
+            del data["dataset"][option]
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
+
+    def with_train(self, **changes: Any) -> Experiment:
+        """Return the experiment with other training options."""
+        return replace(self, train=self.train.model_copy(update=changes))
+
+
+def as_block(component: Component) -> dict[str, Any]:
+    """Return a component as its YAML block: the type and every option."""
+    return {"type": component.name, **component.model_dump(mode="json")}
+
+
+def _optimizer_block(options: OptimizerOptions) -> dict[str, Any]:
+    kind = next(name for name, cls in OPTIMIZERS.items() if type(options) is cls)
+    return {"type": kind, **options.model_dump(mode="json")}
+
+
+def _conditioning_block(schemes: tuple[Scheme, ...]) -> Any:
+    if all(len(scheme.roles) == 2 for scheme in schemes):
+        return [as_block(scheme.component) for scheme in schemes]
+    roles: tuple[Role, ...] = ("generator", "discriminator")
+    return {
+        role: [as_block(scheme.component) for scheme in schemes if role in scheme.roles]
+        for role in roles
+    }

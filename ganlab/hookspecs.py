@@ -1,0 +1,44 @@
+"""Everything that a plugin can hook into: ``register_*`` return classes, ``on_*`` watch runs."""
+
+# ruff: noqa: E704  (a table of contents reads best on one screen)
+# fmt: off
+from pluggy import HookimplMarker, HookspecMarker
+
+hookspec = HookspecMarker("ganlab")
+hookimpl = HookimplMarker("ganlab")
+
+
+@hookspec
+def register_datasets(): """Return a list of `Dataset` classes."""
+@hookspec
+def register_generators(): """Return a list of `Generator` classes."""
+@hookspec
+def register_discriminators(): """Return a list of `Discriminator` classes."""
+@hookspec
+def register_conditionings(): """Return a list of `Conditioning` classes."""
+@hookspec
+def register_losses(): """Return a list of `Loss` classes."""
+@hookspec
+def register_regularizers(): """Return a list of `Regularizer` classes."""
+@hookspec
+def register_augmentations(): """Return a list of `Augmentation` classes."""
+@hookspec
+def register_metrics(): """Return a list of `Metric` classes."""
+@hookspec
+def register_extractors(): """Return a list of `Extractor` classes."""
+@hookspec
+def register_callbacks(): """Return a list of `Callback` classes, active where an experiment names them."""
+@hookspec
+def register_commands(cli): """Add commands to ``cli``, the click group of the command line."""
+
+
+@hookspec
+def on_run_start(run): """Called once, when the networks stand and before the first step."""
+@hookspec
+def on_step_end(run, step, losses): """Called after each G update. ``losses`` are detached scalars."""
+@hookspec
+def on_log(run, records): """Called once a log interval with every step's numbers since the last one."""
+@hookspec
+def on_evaluate(run, step, scores): """Called with ``{metric: value}`` after each evaluation."""
+@hookspec
+def on_run_end(run, error): """Called once, last. ``error`` is what stopped the run, or None."""

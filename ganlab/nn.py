@@ -1,0 +1,80 @@
+"""Building blocks that conditioning schemes and networks share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ganlab.step import Mapped, Verdict
+
+
+def one_hot(y: Tensor, num_classes: int, *, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return labels as rows (N, K): indices (N,) one-hot, rows (N, K) as they are."""
+    if y.dim() == 2:
+        return y.to(dtype)
+    return torch.nn.functional.one_hot(y, num_classes).to(dtype)
+
+
+class Embed(nn.Module):
+    """A learned vector (N, features) for labels: a row per class, or its mix for (N, K) rows."""
+
+    def __init__(self, num_classes: int, features: int, *, std: float = 1.0) -> None:
+        super().__init__()
+        self.table = nn.Embedding(num_classes, features)
+        nn.init.normal_(self.table.weight, std=std)
+
+    def forward(self, y: Tensor) -> Tensor:
+        return y.to(self.table.weight.dtype) @ self.table.weight if y.dim() == 2 else self.table(y)
+
+
+class BatchNorm(_BatchNorm):
+    """Batch normalisation of (N, C) or (N, C, *), over all but the channels."""
+
+    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002  (torch's own signature)
+        if input.dim() < 2:
+            raise ValueError(f"expected (N, C) or (N, C, *), got {tuple(input.shape)}")
+
+
+def modulate(h: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
+    """Return ``gain * h + bias`` for h (N, C, *) and (N, C) gains and biases."""
+    shape = (*gain.shape, *(1,) * (h.dim() - 2))
+    return gain.view(shape) * h + bias.view(shape)
+
+
+class GeneratorNet(nn.Module):
+    """What a `Generator` builds. A subclass sets ``latent`` and ``style`` and writes `synthesize`."""
+
+    latent: nn.Module
+    """From ``sites.latent(z_dim)``: (z, y) -> (N, W)."""
+
+    style: nn.Module
+    """From ``sites.style(z_dim)``: (z, y) -> (N, S), which every norm site receives."""
+
+    def map(self, z: Tensor, y: Tensor) -> Mapped:
+        """Condition noise (N, Z) on labels: everything that the image depends on."""
+        return Mapped(self.latent(z, y), self.style(z, y))
+
+    def synthesize(self, mapped: Mapped) -> Tensor:
+        """Return images (N, C, H, W) in [-1, 1]."""
+        raise NotImplementedError
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        return self.synthesize(self.map(z, y))
+
+
+class DiscriminatorNet(nn.Module):
+    """What a `Discriminator` builds. A subclass sets ``image`` and ``verdict``, writes `features`."""
+
+    image: nn.Module
+    """From ``sites.image()``: (x, y) -> (N, out_channels, H, W)."""
+
+    verdict: nn.Module
+    """From ``sites.verdict(features, plain)``: (h, y) -> `Verdict`."""
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return (N, F) of images (N, out_channels, H, W)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, y: Tensor) -> Verdict:
+        return self.verdict(self.features(self.image(x, y)), y)

@@ -1,0 +1,192 @@
+"""What one update looks like to everybody who takes part in it, and what it minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from ganlab.components import Loss
+    from ganlab.components import Participant as _Participant
+
+Role = Literal["generator", "discriminator"]
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """The sizes that a dataset fixes for both networks."""
+
+    num_classes: int
+    image_size: int
+    channels: int
+    class_names: tuple[str, ...]
+
+
+class Verdict(NamedTuple):
+    """What D says of a batch."""
+
+    logit: Tensor
+    """(N,) unbounded; above zero means real."""
+
+    features: Tensor
+    """(N, F) what the head saw."""
+
+    notes: dict[str, Any]
+    """By name of the scheme: whatever its note said."""
+
+
+class Mapped(NamedTuple):
+    """What an image is a function of: G's input after conditioning, before the first layer."""
+
+    w: Tensor
+    """(N, W), or (N, L, W) when every layer has its own."""
+
+    style: Tensor
+    """(N, S) what conditional normalisation is a function of."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One batch that is shown to D: the real one or the generated one."""
+
+    x: Tensor
+    """(N, C, H, W) in [-1, 1], before any augmentation."""
+
+    y: Tensor
+    """(N,) int64 class indices, or (N, K) float rows."""
+
+    z: Tensor | None = None
+    """(N, Z) the noise of a generated batch."""
+
+    verdict: Verdict | None = None
+    """What D said of it. None in a G step whose loss does not look at the real batch."""
+
+    @property
+    def judged(self) -> Verdict:
+        """The verdict, where there must be one."""
+        assert self.verdict is not None, "this side was not shown to the discriminator"
+        return self.verdict
+
+
+@dataclass(frozen=True)
+class Participant:
+    """A component that takes part in a run's steps, and the module that holds its buffers."""
+
+    key: str
+    """Unique in the run: ``regularizers.r1``. It names the component's state in checkpoints."""
+
+    component: _Participant
+    """Conditioning, regularizer or augmentation."""
+
+    state: nn.Module | None = None
+
+
+@dataclass
+class Step:
+    """One update of D or of G. Everybody who takes part draws randomness only from here."""
+
+    role: Role
+    index: int
+    """How many updates this network had before."""
+
+    real: Side
+    fake: Side
+    G: nn.Module
+    D: nn.Module
+    loss: Loss
+    spec: DataSpec
+    participants: Sequence[Participant] = ()
+    autocast: torch.dtype | None = None
+    """The type that G and D compute in, where it is not that of their weights."""
+
+    def judge(self, x: Tensor, y: Tensor) -> Verdict:
+        """Augment ``x`` (N, C, H, W), then ask D. Call it as often as you need."""
+        for part in self.participants:
+            x = part.component.augment(x, self, part.state)
+        with self._precision():
+            verdict: Verdict = self.D(x, y)
+        # Losses and penalties are computed in full precision, whatever the networks use.
+        return verdict._replace(logit=full(verdict.logit), features=full(verdict.features))
+
+    def generate(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return images (N, C, H, W) in [-1, 1]; in a D step without gradient."""
+        with torch.set_grad_enabled(self.role == "generator"), self._precision():
+            return full(self.G(z, y))
+
+    def input_gradient(self, x: Tensor, y: Tensor) -> Tensor:
+        """d logit / d x, (N, C, H, W), which can be differentiated once more."""
+        with self.twice():
+            x = x.detach().requires_grad_()
+            logit = self.judge(x, y).logit
+            (gradient,) = torch.autograd.grad(logit.sum(), x, create_graph=True)
+        return gradient
+
+    @contextmanager
+    def twice(self) -> Iterator[None]:
+        """Inside, G and D compute in full precision, so that their gradients have gradients."""
+        before, self.autocast = self.autocast, None
+        try:
+            yield
+        finally:
+            self.autocast = before
+
+    def randn(self, n: int, *shape: int) -> Tensor:
+        """Standard normal numbers (n, *shape) on the device of the images."""
+        return torch.randn(n, *shape, device=self.real.x.device, dtype=self.real.x.dtype)
+
+    def rand(self, n: int, *shape: int) -> Tensor:
+        """Uniform numbers in [0, 1), (n, *shape), on the device of the images."""
+        return torch.rand(n, *shape, device=self.real.x.device, dtype=self.real.x.dtype)
+
+    def labels(self, n: int) -> Tensor:
+        """Class indices (n,) int64, all equally likely."""
+        return torch.randint(self.spec.num_classes, (n,), device=self.real.x.device)
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        device = self.real.x.device.type
+        if self.autocast is None:
+            return torch.autocast(device, enabled=False)
+        return torch.autocast(device, dtype=self.autocast)
+
+
+def full(tensor: Tensor) -> Tensor:
+    """Return ``tensor`` in at least single precision."""
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+
+
+def objective(step: Step) -> dict[str, Tensor]:
+    """Return the named scalar terms whose sum the network of ``step.role`` minimises.
+
+    This is the whole of what is minimised: the loss of ``step.loss`` per example, wrapped or
+    replaced by whoever takes part, and the terms that they add.
+    """
+    adversarial = partial(_plain, step)
+    for part in step.participants:
+        adversarial = partial(part.component.adversarial, step, adversarial, part.state)
+    terms = {"adversarial": adversarial().mean()}
+    for part in step.participants:
+        every = part.component.every
+        if step.index % every:
+            continue
+        new = (
+            part.component.d_terms(step, part.state)
+            if step.role == "discriminator"
+            else part.component.g_terms(step, part.state)
+        )
+        # A term that is computed at every k-th step counts k times, so that k changes no balance.
+        terms |= {name: every * value if every > 1 else value for name, value in new.items()}
+    return terms
+
+
+def _plain(step: Step) -> Tensor:
+    """The adversarial loss per example, (N,)."""
+    if step.role == "discriminator":
+        return step.loss.d(step.real.judged.logit, step.fake.judged.logit)
+    real = step.real.judged.logit if step.loss.real_in_g else None
+    return step.loss.g(step.fake.judged.logit, real)
