@@ -231,6 +231,9 @@ class Images:
     class_names: tuple[str, ...]
     """A name for each label that can occur."""
 
+    channels: Literal[1, 3] | None = None
+    """What pictures become, grey or colour; None means grey if all are. Arrays stay as they are."""
+
 
 class Dataset(Component):
     """Labelled images. A subclass finds and reads them; the core does the rest, once.

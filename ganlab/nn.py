@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganlab.step import Mapped, Verdict
+
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 def one_hot(y: Tensor, num_classes: int, *, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -78,3 +83,16 @@ class DiscriminatorNet(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Verdict:
         return self.verdict(self.features(self.image(x, y)), y)
+
+
+def dcgan_init(layer: Layer) -> Layer:
+    """Initialise one layer as DCGAN does (arXiv:1511.06434) and return it.
+
+    Weights of convolutions and linear layers N(0, 0.02), of normalisations N(1, 0.02), biases 0.
+    """
+    weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
+    if weight is not None:
+        nn.init.normal_(weight, 1.0 if isinstance(layer, _BatchNorm) else 0.0, 0.02)
+    if bias is not None:
+        nn.init.zeros_(bias)
+    return layer

@@ -1,0 +1,39 @@
+"""The command line. Importing it imports no torch."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+from ganlab import __version__
+from ganlab.cli.app import App, Group, plugins_dir_option, warn
+
+
+class Warnings(logging.Handler):
+    """Shows what the library logs as the command line shows its own warnings."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(record.getMessage())
+
+
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with: ganlab run experiments/cgan_digits.yaml",
+)
+@click.version_option(__version__, prog_name="ganlab")
+@plugins_dir_option
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Train, sample and compare conditional GANs that are put together from plugins."""
+    ctx.ensure_object(App)
+    logger = logging.getLogger("ganlab")
+    if not any(isinstance(handler, Warnings) for handler in logger.handlers):
+        logger.addHandler(Warnings(logging.WARNING))
+        logger.propagate = False
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="ganlab")

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PositiveFloat, PositiveInt
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PositiveFloat,
+    PositiveInt,
+    WithJsonSchema,
+)
+from pydantic.config import JsonDict
 
 from ganlab.components import (
     Augmentation,
@@ -24,7 +33,7 @@ from ganlab.components import (
 from ganlab.options import Options
 from ganlab.step import Role
 
-FREE = {"identity": False}
+FREE: JsonDict = {"identity": False}
 """Marks an option that may change between the sessions of one run: it is outside the run's hash."""
 
 
@@ -41,7 +50,8 @@ class Interval:
     unit: Literal["steps", "images", "epochs", "seconds"]
 
     def __str__(self) -> str:
-        return f"{self.every:g} {self.unit[:-1] if self.every == 1 else self.unit}"
+        number = int(self.every) if self.every == int(self.every) else self.every
+        return f"{number} {self.unit[:-1] if number == 1 else self.unit}"
 
     @classmethod
     def parse(cls, value: Any) -> Interval | None:
@@ -58,8 +68,10 @@ class Interval:
             every = float(number.replace("_", ""))
         except ValueError:
             raise ValueError(f"{value!r} is no interval; {allowed}") from None
-        if unit not in UNITS or every <= 0 or (unit == "steps" and every != int(every)):
+        if unit not in UNITS or not 0 < every < math.inf:
             raise ValueError(f"{value!r} is no interval; {allowed}")
+        if unit == "steps" and every != int(every):
+            raise ValueError(f"{value!r} is no interval: steps are whole; {allowed}")
         return cls(every, unit)  # type: ignore[arg-type]
 
 
@@ -67,6 +79,7 @@ Every = Annotated[
     Interval | None,
     BeforeValidator(Interval.parse),
     PlainSerializer(lambda interval: None if interval is None else str(interval)),
+    WithJsonSchema({"type": ["string", "null"], "examples": ["1 epoch", "500 steps", "never"]}),
     Field(json_schema_extra=FREE),
 ]
 
@@ -192,11 +205,23 @@ class Train(Options):
     checkpoint_every: Every = Interval(60, "seconds")
     """How often everything that a resume needs is saved; always at the end."""
 
+    sample_bn: Literal["running", "batch"] = Field(default="running", json_schema_extra=FREE)
+    """Statistics of batch normalisation in sample sheets: the running ones or the sheet's own."""
+
+    init_from: str | None = None
+    """A run whose weights to start from: both networks, and the average if there is one."""
+
 
 BUDGETS = ("epochs", "images", "steps", "seconds")
 
 
 # ------------------------------------------------------------------------------ experiment
+
+
+class Replaced(Loss):
+    """Stands where the YAML has no loss because a participant computes the adversarial term."""
+
+    name = "replaced"
 
 
 @dataclass(frozen=True)
@@ -254,12 +279,13 @@ class Experiment:
 
     def components(self) -> list[Component]:
         """Return every component that the experiment names, in the order of its sections."""
+        loss = [] if isinstance(self.loss, Replaced) else [self.loss]
         return [
             self.dataset,
             self.generator,
             self.discriminator,
             *(scheme.component for scheme in self.conditioning),
-            self.loss,
+            *loss,
             *self.regularizers,
             *self.augmentations,
             *self.callbacks,
@@ -273,7 +299,7 @@ class Experiment:
             "generator": as_block(self.generator),
             "discriminator": as_block(self.discriminator),
             "conditioning": _conditioning_block(self.conditioning),
-            "loss": as_block(self.loss),
+            "loss": None if isinstance(self.loss, Replaced) else as_block(self.loss),
             "regularizers": [as_block(part) for part in self.regularizers],
             "augmentations": [as_block(part) for part in self.augmentations],
             "optimizer": {role: _optimizer_block(o) for role, o in self.optimizer.items()},

@@ -1,0 +1,145 @@
+"""The command line's skeleton: commands on demand, plugins only where they are needed."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganlab.errors import GanlabError
+
+if TYPE_CHECKING:
+    from ganlab.plugins import Plugins
+
+SECTIONS = {
+    "Train": ("run", "sample"),
+    "Extend": ("plugins", "show"),
+    "Check": ("check", "schema"),
+}
+COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
+
+
+class App:
+    """What commands share: the plugins, loaded when first asked for."""
+
+    def __init__(self) -> None:
+        self.folders: list[Path] = []
+        self._plugins: Plugins | None = None
+
+    def plugins(self) -> Plugins:
+        """Return the plugins, saying on stderr which of them did not load."""
+        if self._plugins is None:
+            from ganlab.plugins import load_plugins
+
+            self._plugins = load_plugins(self.folders)
+            for plugin in self._plugins.plugins.values():
+                if plugin.failed:
+                    warn(f"{plugin.source} did not load: {plugin.status}")
+        return self._plugins
+
+
+class Failure(click.ClickException):
+    """A `GanlabError` as click prints it: one ``Error:`` line, and details indented below."""
+
+    def __init__(self, error: GanlabError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code
+
+
+class Group(click.Group):
+    """Commands that are imported when they are called; plugins may add more."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        if self._may_add_commands(ctx):
+            self._add_commands(ctx)
+        return [*COMMANDS, *sorted(self.commands)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            command: click.Command = importlib.import_module(f"ganlab.cli.{cmd_name}").command
+            return command
+        if cmd_name not in self.commands:
+            self._add_commands(ctx)
+        return super().get_command(ctx, cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except GanlabError as error:
+            raise Failure(error) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(130)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        added = [name for name in self.list_commands(ctx) if name not in COMMANDS]
+        for title, names in (*SECTIONS.items(), ("From plugins", added)):
+            rows = []
+            for name in names:
+                command = self.get_command(ctx, name)
+                if command is not None:
+                    rows.append((name, command.get_short_help_str(formatter.width - 16)))
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def _add_commands(self, ctx: click.Context) -> None:
+        ctx.find_root().obj.plugins().manager.hook.register_commands(cli=self)
+
+    def _may_add_commands(self, ctx: click.Context) -> bool:
+        """True if loading plugins, which takes seconds, could show more commands."""
+        if any(
+            point.dist is None or point.dist.name != "ganlab"
+            for point in entry_points(group="ganlab")
+        ):
+            return True
+        folders = [*ctx.find_root().obj.folders, Path("plugins")]
+        files = (file for folder in folders for file in folder.glob("*.py"))
+        return any(b"register_commands" in file.read_bytes() for file in files)
+
+
+def warn(message: str) -> None:
+    """Print a warning on stderr."""
+    click.secho(f"warning: {message}", fg="yellow", err=True)
+
+
+def app_of(ctx: click.Context) -> App:
+    """Return what the commands of this call share."""
+    app: App = ctx.find_root().obj
+    return app
+
+
+def _add_folders(ctx: click.Context, _: click.Parameter, folders: tuple[Path, ...]) -> None:
+    ctx.find_root().ensure_object(App)
+    app_of(ctx).folders += folders
+
+
+plugins_dir_option = click.option(
+    "--plugins-dir",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_add_folders,
+    help="Load the plugin files of this folder too, beside ./plugins. Repeatable.",
+)
+set_option = click.option(
+    "-s",
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Override a value: -s train.epochs=2, -s conditioning=cbn. Repeatable.",
+)
+runs_dir_option = click.option(
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    envvar="GANLAB_RUNS",
+    show_envvar=True,
+    help="Where the run directories lie.",
+)

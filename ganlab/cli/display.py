@@ -1,0 +1,128 @@
+"""What ``ganlab run`` shows while it trains: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ganlab.runs import Progress, Run
+from ganlab.training.model import parameter_count
+from ganlab.training.observers import Display, Record
+from ganlab.training.session import Plan
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """Say what is about to happen, a fact a line."""
+    experiment, spec, choices = plan.experiment, plan.data.spec, plan.model.choices
+    schemes = ", ".join(_scheme(scheme) for scheme in experiment.conditioning) or "none"
+    counts = {
+        role: parameter_count(network.parameters()) for role, network in plan.model.networks.items()
+    }
+    instead = f", instead of {plan.asked}" if plan.asked != plan.data.source else ""
+    yield f"run            {plan.folder}"
+    yield (
+        f"dataset        {plan.data.source}{instead}: {len(plan.data.images):,} images, "
+        f"{spec.channels} x {spec.image_size} x {spec.image_size}, {spec.num_classes} classes"
+    )
+    yield f"conditioning   {schemes}"
+    yield f"generator      {experiment.generator.name}, {counts['generator']:,} parameters"
+    yield f"discriminator  {experiment.discriminator.name}, {counts['discriminator']:,} parameters"
+    extras = [part.name for part in (*experiment.regularizers, *experiment.augmentations)]
+    yield f"loss           {', '.join([experiment.loss.name, *extras])}"
+    layout = ", channels last" if choices.channels_last else ""
+    yield f"computing      {choices.device}, {choices.precision}{layout}"
+    yield f"budget         {_budget(plan)}"
+    if plan.existing is not None:
+        at = plan.existing.progress
+        yield f"going on       from step {at.steps:,}, epoch {at.epochs:.2f}"
+
+
+def make_display(run: Run, plan: Plan) -> Display:
+    """Return the live display where somebody can see it, else plain lines."""
+    if sys.stderr.isatty():
+        from ganlab.cli.live import LiveDisplay
+
+        return LiveDisplay(run, plan)
+    return PlainDisplay(run, plan)
+
+
+class PlainDisplay:
+    """A line each log interval, in the manner of the DCGAN tutorial."""
+
+    def __init__(self, run: Run, plan: Plan) -> None:
+        self.run = run
+        self.plan = plan
+
+    def __enter__(self) -> PlainDisplay:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def log(self, record: Record) -> None:
+        click.echo(f"{position(self.plan, self.run.progress)} {numbers(record)}", err=True)
+
+    def sample(self, path: Path) -> None:
+        click.echo(f"drew {path}", err=True)
+
+
+def position(plan: Plan, at: Progress) -> str:
+    """``[epoch/epochs][iteration/iterations]``: the epoch and the iteration in it, from 1."""
+    size, batch = plan.batches.size, plan.experiment.train.batch_size
+    budget = plan.budget.images
+    if math.isinf(budget):
+        budget = plan.budget.steps * batch * plan.experiment.train.d_steps
+    epoch = max(0, math.ceil(at.epochs) - 1)
+    total = f"/{math.ceil(budget / size)}" if math.isfinite(budget) else ""
+    iterations = math.ceil(size / batch)
+    iteration = math.ceil((at.images - epoch * size) / batch)
+    return f"[{epoch + 1}{total}][{iteration}/{iterations}]"
+
+
+def numbers(record: Record) -> str:
+    """The numbers of a log interval: losses, what D says, speed."""
+    return (
+        f"Loss_D: {record['loss_d']:.4f} Loss_G: {record['loss_g']:.4f} "
+        f"D(x): {record['d_real']:.4f} "
+        f"D(G(z)): {record['d_fake_before']:.4f} / {record['d_fake_after']:.4f}  "
+        f"{record['images_per_second']:,.0f} img/s"
+    )
+
+
+def remaining_seconds(plan: Plan, at: Progress) -> float:
+    """Return how long the rest of the budget takes at the speed so far."""
+    share = plan.budget.share(at)
+    return at.seconds * (1 / share - 1) if 0 < share < 1 else 0.0
+
+
+def duration(seconds: float) -> str:
+    """``2m 05s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+
+
+def _scheme(scheme: object) -> str:
+    from ganlab.config.experiment import Scheme
+
+    assert isinstance(scheme, Scheme)
+    where = "" if len(scheme.roles) == 2 else f" ({scheme.roles[0]})"
+    return f"{scheme.component.name}{where}"
+
+
+def _budget(plan: Plan) -> str:
+    parts = []
+    if math.isfinite(plan.budget.images):
+        epochs = plan.budget.images / plan.batches.size
+        parts.append(f"{plan.budget.images:,.0f} images ({epochs:.4g} epochs)")
+    if math.isfinite(plan.budget.steps):
+        parts.append(f"{plan.budget.steps:,.0f} steps")
+    if math.isfinite(plan.budget.seconds):
+        parts.append(duration(plan.budget.seconds))
+    return ", or ".join(parts)

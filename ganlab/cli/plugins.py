@@ -1,0 +1,53 @@
+"""``ganlab plugins``: what is loaded, from where, and what did not load and why."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from ganlab.cli.tables import columns
+
+if TYPE_CHECKING:
+    from ganlab.plugins import Plugin, Plugins
+
+
+@click.command("plugins")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """List the plugins: what they bring, where they come from, whether they loaded."""
+    plugins: Plugins = ctx.find_root().obj.plugins()
+    listed = [(plugin, _components(plugins, plugin)) for plugin in plugins.plugins.values()]
+    if as_json:
+        records = [
+            {
+                "name": plugin.name,
+                "components": components,
+                "source": plugin.source,
+                "file": None if plugin.file is None else str(plugin.file),
+                "status": plugin.status,
+            }
+            for plugin, components in listed
+        ]
+        click.echo(json.dumps(records, indent=2))
+        return
+    rows = [
+        (plugin.name, _brought(components), plugin.source, plugin.status)
+        for plugin, components in listed
+    ]
+    click.echo(columns([("name", "components", "source", "status"), *rows]))
+
+
+def _components(plugins: Plugins, plugin: Plugin) -> dict[str, list[str]]:
+    """Return the names of what a plugin brings, by kind."""
+    found: dict[str, list[str]] = {}
+    for owner in plugins.registered():
+        if owner.plugin == plugin:
+            found.setdefault(owner.component.kind, []).append(owner.component.name)
+    return found
+
+
+def _brought(components: dict[str, list[str]]) -> str:
+    return "; ".join(f"{kind}: {', '.join(names)}" for kind, names in components.items()) or "-"

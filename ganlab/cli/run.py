@@ -1,0 +1,130 @@
+"""``ganlab run``: train an experiment."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ganlab.cli.app import app_of, plugins_dir_option, runs_dir_option, set_option, warn
+
+if TYPE_CHECKING:
+    from ganlab.data.prepare import Prepared
+    from ganlab.config.experiment import Experiment
+    from ganlab.runs import Run
+    from ganlab.training.session import Plan
+
+
+@click.command()
+@click.argument("experiment", type=click.Path(path_type=Path))
+@set_option
+@click.option("--fresh", is_flag=True, help="Start over; the run that is there is set aside.")
+@click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:<number>.")
+@click.option("--init-from", metavar="RUN", help="Start from the weights of another run.")
+@click.option(
+    "--data-root",
+    type=click.Path(path_type=Path),
+    envvar="GANLAB_DATA",
+    show_envvar=True,
+    help="Where datasets lie, or are downloaded to.",
+)
+@runs_dir_option
+@plugins_dir_option
+@click.option("--allow-changes", is_flag=True, help="Go on though data or plugin files changed.")
+@click.option("-n", "--dry-run", is_flag=True, help="Check everything, print the plan, train not.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    experiment: Path,
+    overrides: tuple[str, ...],
+    fresh: bool,
+    device: str | None,
+    init_from: str | None,
+    data_root: Path | None,
+    runs_dir: Path,
+    allow_changes: bool,
+    dry_run: bool,
+) -> None:
+    """Train an experiment, or go on with its run.
+
+    \b
+    ganlab run experiments/cgan_digits.yaml
+    ganlab run experiments/cgan_mnist.yaml -s train.epochs=2 -s conditioning=cbn
+
+    The same command again goes on where a run was stopped, and does nothing for a finished one. A
+    longer budget continues a finished run.
+    """
+    from ganlab.cli.display import make_display, plan_lines
+    from ganlab.config.resolve import load_experiment
+    from ganlab.training.session import execute, plan
+
+    options = [f"train.device={device}"] if device else []
+    options += [f"train.init_from={init_from}"] if init_from else []
+    plugins = app_of(ctx).plugins()
+    loaded = load_experiment(experiment, plugins, [*overrides, *options])
+    chosen, data, asked = _find_data(loaded.experiment, ctx, data_root)
+    planned = plan(
+        chosen,
+        text=loaded.text,
+        data=data,
+        asked=asked,
+        plugins=plugins,
+        runs=runs_dir,
+        fresh=fresh,
+    )
+    for line in plan_lines(planned):
+        click.echo(line, err=not dry_run)
+    if dry_run:
+        return
+    was_finished = planned.finished
+    run = execute(planned, display=make_display, allow_changes=allow_changes)
+    _say_how_it_ended(ctx, run, planned, was_finished=was_finished)
+
+
+def _find_data(
+    experiment: Experiment, ctx: click.Context, root: Path | None
+) -> tuple[Experiment, Prepared, str]:
+    """Return the data, or the fallback's where the experiment names one and needs it."""
+    from ganlab.config.resolve import fallback_of
+    from ganlab.data.prepare import prepare
+    from ganlab.errors import DataUnavailable
+
+    asked = experiment.dataset.name
+    try:
+        return experiment, prepare(experiment.dataset, root=root), asked
+    except DataUnavailable as error:
+        fallback = fallback_of(experiment, app_of(ctx).plugins())
+        if fallback is None:
+            raise
+        warn(f"{error}")
+        warn(f"falling back: this run trains on '{fallback.dataset.name}', not on '{asked}'")
+        return fallback, prepare(fallback.dataset, root=root), asked
+
+
+def _say_how_it_ended(ctx: click.Context, run: Run, planned: Plan, *, was_finished: bool) -> None:
+    again = "repeat the command to go on"
+    number = run.info.get("signal") if run.info["status"] == "interrupted" else None
+    if number:
+        name = signal.Signals(number).name
+        click.echo(f"{name} at step {run.progress.steps}: saved; {again}.", err=True)
+        ctx.exit(128 + number)
+    if was_finished:
+        click.echo(
+            "This run is finished: give it a longer budget to go on, or --fresh to start over.",
+            err=True,
+        )
+    if planned.asked != planned.data.source:
+        warn(f"this run was trained on '{planned.data.source}', not on '{planned.asked}'")
+    sheets = sorted(run.samples.glob("*.png"), key=lambda path: path.stat().st_mtime)
+    rows = {
+        "run": run.path,
+        "samples": sheets[-1] if sheets else None,
+        "history": run.path / "samples.gif",
+        "curves": run.path / "curves.png",
+        "next": f"ganlab sample {run.path}",
+    }
+    for label, value in rows.items():
+        if isinstance(value, str) or (value is not None and value.exists()):
+            click.echo(f"{label:<8} {value}")

@@ -1,0 +1,120 @@
+"""``ganlab sample``: draw images from a trained run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ganlab.cli.app import app_of, plugins_dir_option, runs_dir_option
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganlab.sampling import Trained
+
+COLUMNS = 10
+
+
+@click.command()
+@click.argument("run")
+@click.option("--epoch", type=click.IntRange(min=0), help="Finished epochs; default: the newest.")
+@click.option("--class", "class_name", metavar="CLASS", help="Draw this class only.")
+@click.option("--n", "count", type=click.IntRange(min=1), help="How many images.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A picture file for one sheet, or a folder for single images in class folders.",
+)
+@click.option("--weights", type=click.Choice(["auto", "raw", "ema"]), default="auto")
+@click.option("--bn", type=click.Choice(["running", "batch"]), default="running")
+@click.option("--device", metavar="DEVICE", default="auto", help="auto, cpu, cuda, cuda:<number>.")
+@click.option("--trust-plugins", is_flag=True, help="Execute the plugin files kept in the run.")
+@runs_dir_option
+@plugins_dir_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    run: str,
+    epoch: int | None,
+    class_name: str | None,
+    count: int | None,
+    seed: int,
+    output: Path | None,
+    weights: str,
+    bn: str,
+    device: str,
+    trust_plugins: bool,
+    runs_dir: Path,
+) -> None:
+    """Draw images from a run: a class a row, the same ten noises in every row.
+
+    \b
+    ganlab sample cgan_mnist                 the newest run of the experiment
+    ganlab sample runs/cgan_mnist/3f9a2c-s0 --epoch 9
+    ganlab sample cgan_mnist --class 7 --n 100 -o sevens.png
+    ganlab sample cgan_mnist --n 1000 -o samples/
+
+    It needs neither the dataset nor a GPU.
+    """
+    from ganlab.sampling import load
+
+    trained = load(
+        run,
+        runs_dir=runs_dir,
+        device=device,
+        plugins=app_of(ctx).plugins(),
+        trust_plugins=trust_plugins,
+    )
+    labels, z = _inputs(trained, class_name, count, seed)
+    images = trained.sample(labels, z=z, epoch=epoch, weights=weights, bn=bn)  # type: ignore[arg-type]
+    output = output or Path(f"{trained.run.path.parent.name}-samples.png")
+    _write(output, images, labels, trained)
+    click.echo(output)
+
+
+def _inputs(
+    trained: Trained, class_name: str | None, count: int | None, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Return labels (N,) and noise (N, z_dim)."""
+    import torch
+
+    from ganlab.training.draw import noise
+
+    classes = torch.arange(trained.spec.num_classes)
+    if class_name is not None:
+        classes = torch.tensor([trained.class_index(class_name)])
+    z_dim = trained.experiment.train.z_dim
+    if count is None:
+        z = noise(COLUMNS, z_dim, seed).repeat(len(classes), 1)
+        return classes.repeat_interleave(COLUMNS), z
+    labels = classes.repeat(-(-count // len(classes)))[:count].sort().values
+    return labels, noise(count, z_dim, seed)
+
+
+def _write(output: Path, images: Tensor, labels: Tensor, trained: Trained) -> None:
+    """Write one sheet to a picture file, or single images to a folder."""
+    from PIL import Image
+
+    from ganlab.errors import RunError
+    from ganlab.pictures import save_picture, sheet
+    from ganlab.runs import cannot_write
+
+    try:
+        if output.suffix:
+            if output.suffix.lower() not in Image.registered_extensions():
+                raise RunError(f"{output}: '{output.suffix}' is no picture format; write .png")
+            output.parent.mkdir(parents=True, exist_ok=True)
+            save_picture(sheet(images, COLUMNS), output)
+            return
+        for i, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
+            folder = output / trained.spec.class_names[label]
+            folder.mkdir(parents=True, exist_ok=True)
+            grey = image.shape[0] == 1
+            array = (image[0] if grey else image.permute(1, 2, 0)).numpy()
+            Image.fromarray(array).save(folder / f"{i:05d}.png")
+    except OSError as error:
+        raise RunError(cannot_write(output, error)) from error

@@ -1,0 +1,185 @@
+"""Check written options against an options class, and say in short sentences what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeVar, get_args
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from ganlab.config.tree import Node, shown
+from ganlab.errors import Problem, did_you_mean
+from ganlab.options import Options
+
+O = TypeVar("O", bound=Options)  # noqa: E741  (reads as the class that it stands for)
+
+NUMBER, WHOLE, TEXT, SWITCH = "a number", "a whole number", "text", "true or false"
+EXPECTED = {
+    "float_type": NUMBER,
+    "float_parsing": NUMBER,
+    "finite_number": "a finite number",
+    "int_type": WHOLE,
+    "int_parsing": WHOLE,
+    "int_from_float": WHOLE,
+    "int_parsing_size": "a smaller whole number",
+    "bool_type": SWITCH,
+    "bool_parsing": SWITCH,
+    "string_type": TEXT,
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a block of options",
+    "model_type": "a block of options",
+    "model_attributes_type": "a block of options",
+    "none_required": "null",
+}
+"""What pydantic's type errors say was expected."""
+
+LIMITS = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+    "multiple_of": ("a multiple of", "multiple_of"),
+}
+
+
+def check(
+    cls: type[O], node: Node, owner: str, problems: list[Problem], without: tuple[str, ...] = ()
+) -> O | None:
+    """Return ``cls`` made from a mapping's entries, or note what is wrong and return None.
+
+    ``owner`` is what messages call the block; the entries ``without`` are none of its options.
+    """
+    written = {key: child for key, child in node.value.items() if key not in without}
+    data = {key: child.plain() for key, child in written.items()}
+    found: list[Problem] = []
+    for key, child in written.items():
+        if key in cls.model_fields:
+            found += _impostors(cls, key, child)
+    try:
+        options = cls.model_validate(data)
+    except ValidationError as error:
+        found += _translate(error.errors(include_url=False), cls, node, owner)
+    problems += found
+    return None if found else options
+
+
+# --------------------------------------------------------- what pydantic would let pass
+
+
+def _impostors(cls: type[Options], option: str, node: Node) -> Iterator[Problem]:
+    """Yield booleans that a number took for 1, and text that a boolean took for true."""
+    info = cls.model_fields[option]
+    annotation: Any = Annotated[info.annotation, info]
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+    try:
+        yield from _compare(node, adapter.validate_python(node.plain()))
+    except ValidationError:
+        return  # reported with the rest
+
+
+def _compare(node: Node, read: Any) -> Iterator[Problem]:
+    if isinstance(read, Options):
+        read = {option: getattr(read, option) for option in type(read).model_fields}
+    if isinstance(node.value, dict) and isinstance(read, dict):
+        for key, child in node.value.items():
+            yield from _compare(child, read.get(key))
+    elif isinstance(node.value, list) and isinstance(read, (list, tuple)):
+        for child, item in zip(node.value, read, strict=False):
+            yield from _compare(child, item)
+    elif isinstance(node.value, bool) and type(read) in (int, float):
+        kind = NUMBER if isinstance(read, float) else WHOLE
+        yield node.problem(f"expected {kind}, got {shown(node.value)}")
+    elif isinstance(read, bool) and not isinstance(node.value, bool):
+        yield node.problem(f"expected {SWITCH}, got {shown(node.value)}")
+
+
+# ------------------------------------------------------------------- pydantic's errors
+
+
+def _translate(
+    errors: list[ErrorDetails], cls: type[Options], node: Node, owner: str
+) -> Iterator[Problem]:
+    """Yield a problem for each value with errors: a union reports one error for each member."""
+    grouped: dict[str, tuple[Node, list[ErrorDetails]]] = {}
+    for error in errors:
+        at, rest = _locate(node, error["loc"])
+        if error["type"] == "missing" and rest and isinstance(rest[-1], str):
+            at = Node(None, f"{at.where}.{rest[-1]}" if at.where else str(rest[-1]), at.source)
+        grouped.setdefault(at.where, (at, []))[1].append(error)
+    for at, group in grouped.values():
+        for what in _sentences(group, at, cls, owner):
+            yield at.problem(what)
+
+
+def _locate(node: Node, loc: tuple[int | str, ...]) -> tuple[Node, tuple[int | str, ...]]:
+    """Return the node at an error's location, and what of the location leads to no node."""
+    for i, part in enumerate(loc):
+        child = node.at(part)
+        if child is None:
+            return node, loc[i:]
+        node = child
+    return node, ()
+
+
+def _sentences(
+    errors: list[ErrorDetails], node: Node, cls: type[Options], owner: str
+) -> Iterator[str]:
+    wanted = list(dict.fromkeys(EXPECTED[e["type"]] for e in errors if e["type"] in EXPECTED))
+    if len(errors) > 1 and wanted:
+        # One value, refused by every member of a union.
+        wanted += [f"{e['ctx']['expected']}" for e in errors if e["type"] == "literal_error"]
+        yield _expected(" or ".join(wanted), node.value)
+        return
+    missing = [e for e in errors if e["type"] == "missing"]
+    if missing and isinstance(missing[0]["loc"][-1], int):
+        count = max(int(e["loc"][-1]) for e in missing) + 1
+        yield f"must have {count} entries, got {len(node.value)}"
+        return
+    for error in errors:
+        yield _sentence(error, node.value, cls, owner)
+
+
+def _sentence(error: ErrorDetails, value: Any, cls: type[Options], owner: str) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in EXPECTED:
+        return _expected(EXPECTED[kind], value)
+    if kind in LIMITS:
+        word, limit = LIMITS[kind]
+        return f"must be {word} {context[limit]:g}, got {shown(value)}"
+    match kind:
+        case "extra_forbidden":
+            return _unknown(error["loc"], cls, owner)
+        case "missing":
+            return "is missing; it has no default"
+        case "literal_error":
+            return f"expected {context['expected']}, got {shown(value)}"
+        case "too_short":
+            return f"must have at least {context['min_length']} entries, got {len(value)}"
+        case "too_long":
+            return f"must have at most {context['max_length']} entries, got {len(value)}"
+        case "value_error" | "assertion_error":
+            return str(context["error"])
+    return error["msg"][:1].lower() + error["msg"][1:]
+
+
+def _expected(what: str, value: Any) -> str:
+    quote = what == TEXT and isinstance(value, (bool, int, float))
+    return f"expected {what}, got {shown(value)}{'; quote it' if quote else ''}"
+
+
+def _unknown(loc: tuple[int | str, ...], cls: type[Options], owner: str) -> str:
+    for part in loc[:-1]:
+        if part in cls.model_fields:
+            cls, owner = _options_in(cls.model_fields[str(part)].annotation) or cls, str(part)
+    allowed = list(cls.model_fields)
+    hint = did_you_mean(str(loc[-1]), allowed) or "; it has none"
+    return f"'{owner}' has no option '{loc[-1]}'{hint}"
+
+
+def _options_in(annotation: Any) -> type[Options] | None:
+    """Return the options class in an annotation such as ``Ema | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, Options):
+        return annotation
+    return next((cls for cls in map(_options_in, get_args(annotation)) if cls), None)

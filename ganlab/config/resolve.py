@@ -1,0 +1,251 @@
+"""From a YAML file to a checked, complete `Experiment`, with all problems reported together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ganlab.components import (
+    Augmentation,
+    Callback,
+    Component,
+    Dataset,
+    Discriminator,
+    Generator,
+    Loss,
+    Network,
+    Participant,
+    Regularizer,
+)
+from ganlab.config.blocks import Builder, Built, C
+from ganlab.config.experiment import BUDGETS, Experiment, Replaced, Train
+from ganlab.config.layers import in_order, read_layers, text_of
+from ganlab.config.options import check
+from ganlab.config.reader import Document
+from ganlab.config.schemes import read_schemes
+from ganlab.config.tree import Node, grow, merge, override, shown
+from ganlab.config.writer import leaves
+from ganlab.errors import ConfigError, Problem, did_you_mean
+from ganlab.plugins import Plugins
+
+DEFAULT = "default"
+KEYS = (*Experiment.SECTIONS, "name", "extends")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An experiment as it was loaded from a file."""
+
+    experiment: Experiment
+
+    origins: dict[str, str]
+    """Where each value of `Experiment.resolved` comes from, by dotted path.
+
+    ``default``, ``my.yaml:7`` or ``-s``; a list of plain values has one origin.
+    """
+
+    text: str
+    """The file as written."""
+
+
+def load_experiment(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> Loaded:
+    """Read an experiment file, with what it extends below and ``a.b=VALUE`` overrides above.
+
+    Raises `ConfigError` with everything that is wrong, in the order of the files.
+    """
+    text = text_of(path)
+    problems: list[Problem] = []
+    layers = read_layers(path, text, problems)
+    root = layers[0]
+    for layer in layers[1:]:
+        root = merge(root, layer)
+    for written in overrides:
+        try:
+            root = override(root, written)
+        except ConfigError as error:
+            problems += error.problems
+    try:
+        experiment, origins = _resolve(root, plugins, path.stem, problems)
+    except ConfigError as error:
+        raise ConfigError(in_order(error.problems, layers), str(path)) from None
+    return Loaded(experiment, origins, text)
+
+
+def resolve(data: Mapping[str, Any], plugins: Plugins, *, name: str = "experiment") -> Experiment:
+    """Return the experiment that plain data describes: `Experiment.resolved` reads back.
+
+    ``name`` is for data without one. Raises `ConfigError` with everything that is wrong.
+    """
+    root = grow(Document(dict(data), lines={}))
+    return _resolve(root, plugins, name, [])[0]
+
+
+def fallback_of(experiment: Experiment, plugins: Plugins) -> Experiment | None:
+    """Return the experiment on its dataset's fallback; None if it has none.
+
+    The fallback has the dataset's image size unless it sets its own, and ``fallback_images`` as
+    its only budget if that is set.
+    """
+    dataset = experiment.dataset
+    if dataset.fallback is None:
+        return None
+    block = {"image_size": dataset.image_size, **dataset.fallback}
+    builder = Builder(plugins)
+    built = builder.one(Dataset, _under("dataset.fallback", block))
+    if built is None:
+        raise ConfigError(builder.problems)
+    changed = replace(experiment, dataset=built.component)
+    if dataset.fallback_images is None:
+        return changed
+    budget = dict.fromkeys(BUDGETS) | {"images": dataset.fallback_images}
+    return changed.with_train(**budget)
+
+
+# ---------------------------------------------------------------------------- sections
+
+
+def _resolve(
+    root: Node, plugins: Plugins, name: str, problems: list[Problem]
+) -> tuple[Experiment, dict[str, str]]:
+    builder = Builder(plugins, problems)
+    for key, child in root.value.items():
+        if key not in KEYS:
+            hint = did_you_mean(key, KEYS)
+            problems.append(child.problem(f"there is no section '{key}'{hint}"))
+    name_node = root.child("name")
+    if name_node is not None:
+        name = _checked_name(name_node, problems)
+    dataset = _required(builder, Dataset, root)
+    generator = _required(builder, Generator, root)
+    discriminator = _required(builder, Discriminator, root)
+    before = len(problems)
+    schemes, schemes_node = read_schemes(builder, root.child("conditioning"))
+    regularizers = builder.many(Regularizer, root.child("regularizers"))
+    augmentations = builder.many(Augmentation, root.child("augmentations"))
+    participants: list[Participant] = [scheme.component for scheme in schemes]
+    participants += [built.component for built in regularizers]
+    participants += [built.component for built in augmentations]
+    replacing = [part.name for part in participants if part.replaces_loss]
+    loss = _loss(builder, root, replacing, complete=len(problems) == before)
+    optimizer, optimizer_blocks = builder.optimizer(root.child("optimizer"))
+    train_node, train = _train(root, problems)
+    callbacks = builder.many(Callback, root.child("callbacks"))
+    if dataset is not None:
+        _check_size(builder, dataset.node, [generator, discriminator])
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+
+    assert dataset is not None
+    assert generator is not None
+    assert discriminator is not None
+    assert loss is not None
+    assert train is not None
+    experiment = Experiment(
+        name=name,
+        dataset=dataset.component,
+        generator=generator.component,
+        discriminator=discriminator.component,
+        conditioning=tuple(schemes),
+        loss=loss.component,
+        regularizers=tuple(built.component for built in regularizers),
+        augmentations=tuple(built.component for built in augmentations),
+        optimizer=optimizer,
+        train=train,
+        callbacks=tuple(built.component for built in callbacks),
+    )
+    sections: dict[str, Node | None] = {
+        "name": name_node,
+        "dataset": dataset.node,
+        "generator": generator.node,
+        "discriminator": discriminator.node,
+        "conditioning": schemes_node,
+        "loss": loss.node,
+        "regularizers": _list_node(regularizers),
+        "augmentations": _list_node(augmentations),
+        "optimizer": Node(optimizer_blocks),
+        "train": train_node,
+        "callbacks": _list_node(callbacks),
+    }
+    written = Node({key: node for key, node in sections.items() if node is not None})
+    return experiment, {path: _origin(written, path) for path, _ in leaves(experiment.resolved())}
+
+
+def _required(builder: Builder, base: type[C], root: Node) -> Built[C] | None:
+    node = root.child(base.kind)
+    if node is not None:
+        return builder.one(base, node)
+    at = root.value.get(base.kind, root)
+    names = ", ".join(builder.plugins.names(base.kind)) or "none is loaded"
+    builder.problems.append(Problem(base.kind, f"is missing; name one of: {names}", at.source))
+    return None
+
+
+def _loss(
+    builder: Builder, root: Node, replacing: list[str], *, complete: bool
+) -> Built[Any] | None:
+    """Return the loss; a participant may stand in for it. ``complete``: all of them are known."""
+    node = root.child("loss")
+    names = " and ".join(f"'{name}'" for name in replacing)
+    if len(replacing) > 1:
+        builder.problems.append(Problem("loss", f"{names} all replace it; keep one", root.source))
+    if not replacing and (node is not None or complete):
+        return _required(builder, Loss, root)
+    if node is not None:
+        builder.problems.append(node.problem(f"{names} replaces the loss; remove one of the two"))
+    return Built(Replaced(), Node(None, "loss"))
+
+
+def _train(root: Node, problems: list[Problem]) -> tuple[Node, Train | None]:
+    node = root.child("train") or Node({}, "train", root.source)
+    if not isinstance(node.value, dict):
+        problems.append(node.problem(f"expected a block of options, got {shown(node.value)}"))
+        return node, None
+    if not any(node.child(budget) for budget in BUDGETS):
+        problems.append(node.problem(f"has no budget; give one of: {', '.join(BUDGETS)}"))
+    return node, check(Train, node, "train", problems)
+
+
+def _checked_name(node: Node, problems: list[Problem]) -> str:
+    if not isinstance(node.value, str):
+        problems.append(node.problem(f"expected text, got {shown(node.value)}; quote it"))
+    elif not node.value.strip(". ") or set(node.value) & set("/\\\0\n"):
+        problems.append(node.problem(f"{node.value!r} cannot be the name of a folder"))
+    return str(node.value)
+
+
+def _check_size(builder: Builder, block: Node, networks: Sequence[Built[Network] | None]) -> None:
+    """Refuse an image size of the dataset, or of its fallback, that a network cannot do."""
+    built = Builder(builder.plugins).one(Dataset, block)
+    if built is None:
+        return
+    node = block.child("image_size") or replace(block, where=f"{block.where}.image_size")
+    size = built.component.image_size
+    for network in networks:
+        if network is not None and size not in network.component.sizes:
+            sizes = ", ".join(map(str, network.component.sizes))
+            what = f"{network.component.kind} '{network.component.name}' cannot do {size} x {size}"
+            builder.problems.append(node.problem(f"{what}; it does {sizes}"))
+    fallback = block.child("fallback")
+    if fallback is not None and fallback.child("image_size") is not None:
+        _check_size(builder, fallback, networks)
+
+
+# ----------------------------------------------------------------------------- origins
+
+
+def _list_node(built: Sequence[Built[Component]]) -> Node:
+    return Node([one.node for one in built])
+
+
+def _origin(root: Node, path: str) -> str:
+    """Return where the value at a path was written."""
+    node: Node | None = root
+    for key in path.split("."):
+        node = None if node is None else node.at(key)
+    return node.source if node is not None and node.source else DEFAULT
+
+
+def _under(where: str, value: Any) -> Node:
+    return replace(grow(Document(value, lines={})), where=where)

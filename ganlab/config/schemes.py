@@ -1,0 +1,135 @@
+"""Read ``conditioning``: which scheme is used in which network, and whether that makes sense."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+from ganlab.components import Conditioning
+from ganlab.config.blocks import Builder, Built
+from ganlab.config.experiment import Scheme
+from ganlab.config.tree import ROLES, Node
+from ganlab.step import Role
+
+ONE_OWNER = ("style", "norm", "head")
+"""Sites that only one scheme can have. At the others, schemes chain or stand side by side."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """One scheme as the YAML has it."""
+
+    built: Built[Conditioning]
+    roles: tuple[Role, ...]
+
+    @property
+    def name(self) -> str:
+        return self.built.component.name
+
+    def claims(self, role: Role) -> list[str]:
+        return self.built.component.claims(role) if role in self.roles else []
+
+
+def read_schemes(builder: Builder, node: Node | None) -> tuple[list[Scheme], Node | None]:
+    """Return the schemes, and their blocks in the shape of `Experiment.resolved`."""
+    if node is None:
+        return [], None
+    per_role = isinstance(node.value, dict) and "type" not in node.value
+    per_role = per_role and any(role in node.value for role in ROLES)
+    known = len(builder.problems)
+    written = _by_role(builder, node) if per_role else _for_both(builder, node)
+    if len(builder.problems) == known:
+        for role in ROLES:
+            _check_owners(builder, written, cast(Role, role), node)
+        _check_reach(builder, written, node, per_role=per_role)
+    schemes = [Scheme(w.built.component, w.roles) for w in written]
+    if all(len(w.roles) == len(ROLES) for w in written):
+        return schemes, replace(node, value=[w.built.node for w in written])
+    lists = {
+        role: replace(node, value=[w.built.node for w in written if role in w.roles])
+        for role in ROLES
+    }
+    return schemes, replace(node, value=lists)
+
+
+def _for_both(builder: Builder, node: Node) -> list[Written]:
+    return [
+        Written(built, cast(tuple[Role, ...], ROLES)) for built in builder.many(Conditioning, node)
+    ]
+
+
+def _by_role(builder: Builder, node: Node) -> list[Written]:
+    for key, child in node.value.items():
+        if key not in ROLES:
+            what = f"conditioning has no key '{key}' beside generator and discriminator"
+            builder.problems.append(child.problem(what))
+    lists: dict[str, list[Built[Conditioning]]] = {}
+    for role in ROLES:
+        child = node.child(role)
+        if child is None and role not in node.value:
+            other = next(r for r in ROLES if r != role)
+            what = f"only {other} is written; write {role} too, 'none' for no scheme"
+            builder.problems.append(node.problem(what))
+        lists[role] = builder.many(Conditioning, child)
+        for built in lists[role]:
+            _check_claims(builder, built, cast(Role, role))
+    return _pair(builder, lists["generator"], lists["discriminator"])
+
+
+def _pair(
+    builder: Builder, generator: list[Built[Conditioning]], discriminator: list[Built[Conditioning]]
+) -> list[Written]:
+    """Return one list that holds both networks' schemes in order, equal ones once."""
+    paired = [Written(built, ("generator",)) for built in generator]
+    own: list[Written] = []
+    start = 0
+    for built in discriminator:
+        equal = [i for i, w in enumerate(paired) if w.built.component == built.component]
+        ahead = [i for i in equal if i >= start]
+        if ahead:
+            i = ahead[0]
+            both = Written(paired[i].built, cast(tuple[Role, ...], ROLES))
+            paired[i : i + 1] = [*own, both]
+            start, own = i + len(own) + 1, []
+        elif equal and len(paired[equal[0]].roles) == 1:
+            what = f"'{built.component.name}' stands in another order than in the generator"
+            builder.problems.append(built.node.problem(what))
+        else:
+            own.append(Written(built, ("discriminator",)))
+    return [*paired, *own]
+
+
+def _check_claims(builder: Builder, built: Built[Conditioning], role: Role) -> None:
+    """Refuse a scheme for a network in which it does nothing, although it does in the other."""
+    other = next(r for r in ROLES if r != role)
+    sites = built.component.claims(cast(Role, other))
+    if sites and not built.component.claims(role):
+        what = f"'{built.component.name}' has no site in the {role}; it has "
+        builder.problems.append(built.node.problem(f"{what}{' and '.join(sites)} in the {other}"))
+
+
+def _check_owners(builder: Builder, written: list[Written], role: Role, node: Node) -> None:
+    for site in ONE_OWNER:
+        names = [w.name for w in written if site in w.claims(role)]
+        if len(names) > 1:
+            claimed = " and ".join(f"'{name}'" for name in names)
+            what = f"{claimed} claim the {role}'s {site} site, which can have one owner; keep one"
+            builder.problems.append(node.problem(what))
+
+
+def _check_reach(builder: Builder, written: list[Written], node: Node, *, per_role: bool) -> None:
+    """Refuse a label that reaches one network only, unless the YAML says so."""
+    reached = [role for role in ROLES if any(w.claims(cast(Role, role)) for w in written)]
+    if len(reached) != 1 or per_role:
+        return
+    blank = next(role for role in ROLES if role not in reached)
+    claiming = [w.name for w in written if w.claims(cast(Role, reached[0]))]
+    inline = claiming[0] if len(claiming) == 1 else f"[{', '.join(claiming)}]"
+    roles = {reached[0]: inline, blank: "none"}
+    example = ", ".join(f"{role}: {roles[role]}" for role in ROLES)
+    builder.problems.append(
+        node.problem(
+            f"the label reaches the {reached[0]} only ({', '.join(claiming)}); add a scheme for "
+            f"the {blank}, or write {{{example}}}"
+        )
+    )

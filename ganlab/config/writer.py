@@ -1,0 +1,60 @@
+"""Plain data to YAML that reads back the same, with a note behind each value if one is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from ganlab.config.reader import add_scalars
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that a YAML 1.1 or a YAML 1.2 reader would take for something else."""
+
+
+add_scalars(_Dumper)
+
+
+def to_yaml(data: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> str:
+    """Return ``data`` as block YAML. ``notes`` are comments for values, by dotted path."""
+    return "".join(f"{line}\n" for line in _lines(data, "", "", notes or {}))
+
+
+def leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted path, value) of all that `to_yaml` writes on one line."""
+    if not _is_nested(data):
+        yield path, data
+        return
+    for key, value in data.items() if isinstance(data, Mapping) else enumerate(data):
+        yield from leaves(value, f"{path}.{key}" if path else str(key))
+
+
+def _is_nested(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return bool(value)
+    return isinstance(value, list) and any(isinstance(v, (Mapping, list)) for v in value)
+
+
+def _lines(data: Any, path: str, indent: str, notes: Mapping[str, str]) -> Iterator[str]:
+    is_mapping = isinstance(data, Mapping)
+    for key, value in data.items() if is_mapping else enumerate(data):
+        here = f"{path}.{key}" if path else str(key)
+        head = f"{indent}{_inline(key)}:" if is_mapping else f"{indent}-"
+        if not _is_nested(value):
+            note = f"  # {notes[here]}" if here in notes else ""
+            yield f"{head} {_inline(value)}{note}"
+        elif is_mapping:
+            yield head
+            yield from _lines(value, here, f"{indent}  ", notes)
+        else:
+            first, *rest = _lines(value, here, f"{indent}  ", notes)
+            yield f"{head} {first.lstrip()}"
+            yield from rest
+
+
+def _inline(value: Any) -> str:
+    # Without the list around it, PyYAML would end a scalar's document by "...".
+    text = yaml.dump([value], Dumper=_Dumper, default_flow_style=True, width=2**30, sort_keys=False)
+    return text.strip().removeprefix("[").removesuffix("]")

@@ -1,0 +1,136 @@
+"""Bring pictures of any size and mode to one square uint8 tensor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from ganlab.data.resize import square
+from ganlab.errors import DataError
+
+CHUNK = 128
+"""How many pictures are open at a time: systems allow 256 and more."""
+
+GREY_MODES = {"1", "L", "LA", "La", "I"}
+
+
+def square_pictures(
+    pictures: Sequence[Image.Image] | Iterator[Image.Image],
+    indices: np.ndarray,
+    *,
+    size: int,
+    channels: Literal[1, 3] | None,
+) -> Tensor:
+    """Return the chosen pictures as (N, C, size, size) uint8; ``indices`` (N,) ascend.
+
+    C is ``channels``; None means 1 if every chosen picture is grey, else 3. Pictures are decoded
+    in several threads, each picture in one.
+    """
+    chosen = iter(_chosen(pictures, indices))
+    parts: list[Tensor] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        while chunk := list(islice(chosen, CHUNK)):
+            parts.append(_squared(list(pool.map(partial(pixels, channels=channels), chunk)), size))
+    count = sum(len(part) for part in parts)
+    if count != len(indices):
+        raise DataError(f"the pictures ended after {count}; there are {len(indices)} labels")
+    return torch.cat(_same_channels(parts))
+
+
+def pixels(picture: Image.Image, *, channels: Literal[1, 3] | None = None) -> np.ndarray:
+    """Return the picture as (H, W, 1 or 3) uint8, upright, on white where it is transparent.
+
+    Without ``channels`` a grey picture has 1 and any other 3; one with a palette is grey if its
+    pixels are. Raises `DataError`, naming the file.
+    """
+    file = getattr(picture, "filename", None)
+    name = str(file) if file else "a picture"
+    try:
+        plain = _plain(picture)
+        if channels is not None:
+            plain = plain.convert("L" if channels == 1 else "RGB")
+        array = np.asarray(plain)
+    except DataError as error:
+        raise DataError(f"{name} {error}") from None
+    except Exception as error:  # Pillow's decoders raise whatever they stumble upon
+        raise DataError(f"{name} cannot be decoded: {_one_line(error)}") from error
+    finally:
+        if file:
+            picture.close()
+    return array[..., None] if array.ndim == 2 else array
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """Return the picture in mode L or RGB."""
+    picture.load()
+    picture = ImageOps.exif_transpose(picture)
+    mode = picture.mode
+    if mode == "F":
+        raise DataError(
+            "has floating-point pixels (mode F), whose range is unknown: save it as 8 bit"
+        )
+    if mode == "I" or mode.startswith("I;16"):
+        return _from_16_bit(picture)
+    grey = mode in GREY_MODES
+    if "transparency" in picture.info or mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        picture = _on_white(picture)
+    if mode in ("P", "PA"):
+        picture = picture.convert("RGB")
+        red, green, blue = (np.asarray(band) for band in picture.split())
+        grey = np.array_equal(red, green) and np.array_equal(green, blue)
+    return picture.convert("L" if grey else "RGB")
+
+
+def _from_16_bit(picture: Image.Image) -> Image.Image:
+    values = np.asarray(picture).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise DataError("has pixels outside 0 to 65535: save it as 8 or 16 bit")
+    return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    if picture.mode == "La":
+        picture = picture.convert("LA")
+    picture = picture.convert("RGBA")
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture).convert("RGB")
+
+
+def _chosen(
+    pictures: Sequence[Image.Image] | Iterator[Image.Image], indices: np.ndarray
+) -> Iterable[Image.Image]:
+    if isinstance(pictures, Sequence):
+        return (pictures[int(index)] for index in indices)
+    wanted = set(indices.tolist())
+    return (picture for index, picture in enumerate(pictures) if index in wanted)
+
+
+def _squared(arrays: list[np.ndarray], size: int) -> Tensor:
+    """Return (n, C, size, size) of arrays (H, W, 1 or 3), those of one shape resized at once."""
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for place, array in enumerate(arrays):
+        by_shape.setdefault(array.shape, []).append(place)
+    channels = max(array.shape[2] for array in arrays)
+    out = torch.empty(len(arrays), channels, size, size, dtype=torch.uint8)
+    for places in by_shape.values():
+        stack = torch.from_numpy(np.stack([arrays[place] for place in places]))
+        out[places] = square(stack.permute(0, 3, 1, 2), size=size).expand(-1, channels, -1, -1)
+    return out
+
+
+def _same_channels(parts: list[Tensor]) -> list[Tensor]:
+    channels = max(part.shape[1] for part in parts)
+    return [part.expand(-1, channels, -1, -1) for part in parts]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,40 @@
+"""What a dataset is once it is ready for training and scoring."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ganlab.step import DataSpec
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Images of one size with their labels; `ganlab.data.prepare.prepare` makes it."""
+
+    images: Tensor
+    """(N, C, S, S) uint8"""
+
+    labels: Tensor
+    """(N,) int64, from 0 to ``spec.num_classes - 1``"""
+
+    spec: DataSpec
+
+    sha256: str
+    """Of images, labels and class names: it names the content, wherever it came from."""
+
+    source: str
+    """The dataset's name, as it is recorded in a run."""
+
+
+def content_hash(images: Tensor, labels: Tensor, class_names: Sequence[str]) -> str:
+    """Return the SHA-256 of images (N, C, S, S) uint8, labels (N,) int64 and class names."""
+    header = {"shape": list(images.shape), "class_names": list(class_names)}
+    digest = hashlib.sha256(json.dumps(header).encode())
+    digest.update(memoryview(images.contiguous().numpy()).cast("B"))
+    digest.update(memoryview(labels.contiguous().numpy()).cast("B"))
+    return digest.hexdigest()

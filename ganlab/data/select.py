@@ -1,0 +1,89 @@
+"""Which images an experiment uses, and under which labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ganlab.components import Dataset, Images
+from ganlab.errors import DataError, did_you_mean
+
+SHOWN_NAMES = 20
+
+
+def select(dataset: Dataset, found: Images) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Return what the options `classes` and `limit` leave: indices, labels, class names.
+
+    Indices ascend, (N,) int64; labels are (N,) int64 from 0, in the order of ``classes``.
+    """
+    chosen = _chosen(dataset, found.class_names)
+    members = [np.flatnonzero(found.labels == label) for label in chosen]
+    for label, own in zip(chosen, members, strict=True):
+        if len(own) == 0:
+            raise DataError(f"{dataset.name}: no image of class '{found.class_names[label]}'")
+    if dataset.limit is not None:
+        quotas = _quotas([len(own) for own in members], dataset.limit, dataset.name)
+        members = [
+            _drawn(own, quota, label)
+            for own, quota, label in zip(members, quotas, chosen, strict=True)
+        ]
+    indices = np.concatenate(members)
+    labels = np.repeat(np.arange(len(chosen)), [len(own) for own in members])
+    order = np.argsort(indices)
+    return indices[order], labels[order], tuple(found.class_names[label] for label in chosen)
+
+
+def _chosen(dataset: Dataset, names: tuple[str, ...]) -> list[int]:
+    """Return the labels that the option `classes` names, all by default."""
+    if dataset.classes is None:
+        return list(range(len(names)))
+    chosen = [_label(dataset.name, wanted, names) for wanted in dataset.classes]
+    for label in chosen:
+        if chosen.count(label) > 1:
+            raise DataError(f"{dataset.name}: `classes` names '{names[label]}' twice")
+    return chosen
+
+
+def _label(dataset: str, wanted: int | str, names: tuple[str, ...]) -> int:
+    # A name goes before a number: in folders called 3 and 7, `classes: [3, 7]` means these.
+    if str(wanted) in names:
+        return names.index(str(wanted))
+    if isinstance(wanted, int) and 0 <= wanted < len(names):
+        return wanted
+    # With a far-off word the hint would be the list, which follows anyhow.
+    hint = did_you_mean(str(wanted), names)
+    hint = hint if hint.startswith("; did") else ";"
+    raise DataError(
+        f"{dataset}: there is no class '{wanted}'{hint} "
+        f"allowed: 0 to {len(names) - 1}, or {_listed(names)}"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN_NAMES
+    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _quotas(sizes: list[int], limit: int, name: str) -> list[int]:
+    """Share ``limit`` evenly; what a small class cannot give, the others do."""
+    if limit < len(sizes):
+        raise DataError(
+            f"{name}: `limit: {limit}` is less than one image for each of the {len(sizes)} classes"
+        )
+    quotas = [0] * len(sizes)
+    left = min(limit, sum(sizes))
+    while left:
+        open_classes = [i for i, size in enumerate(sizes) if quotas[i] < size]
+        share, extra = divmod(left, len(open_classes))
+        for place, i in enumerate(open_classes):
+            given = min(share + (place < extra), sizes[i] - quotas[i])
+            quotas[i] += given
+            left -= given
+    return quotas
+
+
+def _drawn(own: np.ndarray, quota: int, label: int) -> np.ndarray:
+    """Return ``quota`` of a class's indices at random: files are often sorted by something."""
+    # RandomState, unlike newer generators, promises the same numbers in every NumPy version.
+    return own[np.random.RandomState(label).permutation(len(own))[:quota]]

@@ -1,0 +1,87 @@
+"""Sheets of samples, the animation of a run's sheets, and its curves."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from ganlab.files import write_atomically
+
+FRAMES = 60
+"""An animation has at most this many sheets, evenly chosen, the last one always."""
+
+
+def sheet(images: Tensor, columns: int, *, gap: int = 2) -> Image.Image:
+    """Lay out images (N, C, H, W) uint8 in rows of this many, grey ones repeated to RGB."""
+    n, _, height, width = images.shape
+    rows = -(-n // columns)
+    canvas = np.zeros((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), np.uint8)
+    for i, image in enumerate(images.permute(0, 2, 3, 1).cpu().numpy()):  # (H, W, C)
+        top, left = (
+            gap + side * (i // columns if axis == 0 else i % columns)
+            for axis, side in enumerate((height + gap, width + gap))
+        )
+        canvas[top : top + height, left : left + width] = image
+    return Image.fromarray(canvas)
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture in the format of the file's suffix, atomically."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format=Image.registered_extensions()[path.suffix.lower()])
+    write_atomically(path, buffer.getvalue())
+
+
+def animate(sheets: Sequence[Path], path: Path, *, milliseconds: int = 300) -> None:
+    """Write an animated GIF of pictures; the last one stays for two seconds."""
+    if not sheets:
+        return
+    chosen = sorted({round(i) for i in np.linspace(0, len(sheets) - 1, FRAMES)})
+    frames = [Image.open(sheets[i]).convert("P", palette=Image.Palette.ADAPTIVE) for i in chosen]
+    durations = [*[milliseconds] * (len(frames) - 1), 2000]
+    buffer = io.BytesIO()
+    frames[0].save(
+        buffer, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0
+    )
+    write_atomically(path, buffer.getvalue())
+
+
+def draw_curves(records: Sequence[dict[str, Any]], path: Path, *, title: str) -> None:
+    """Draw both losses and what D says of real and generated images against the epochs."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    lines = (
+        ("Loss", (("loss_d", "D"), ("loss_g", "G"))),
+        (
+            "What D says",
+            (
+                ("d_real", "D(x)"),
+                ("d_fake_before", "D(G(z)) before D's update"),
+                ("d_fake_after", "D(G(z)) after it"),
+            ),
+        ),
+    )
+    with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(8, 6), layout="constrained")
+        FigureCanvasAgg(figure)
+        for axes, (label, series) in zip(figure.subplots(2, 1, sharex=True), lines, strict=True):
+            for key, name in series:
+                points = [(r["epochs"], r[key]) for r in records if key in r]
+                if points:
+                    axes.plot(*zip(*points, strict=True), label=name, linewidth=1)
+            axes.set_ylabel(label)
+            axes.legend(frameon=False)
+            axes.grid(alpha=0.3)
+        axes.set_xlabel("Epochs")
+        figure.suptitle(title)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=120)
+    write_atomically(path, buffer.getvalue())

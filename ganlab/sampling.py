@@ -1,0 +1,172 @@
+"""Draw from a trained run, without its dataset and on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganlab.config.experiment import Experiment
+from ganlab.config.resolve import resolve
+from ganlab.errors import GanlabError, PluginError, RunError, did_you_mean
+from ganlab.plugins import Plugins, load_plugins
+from ganlab.runs import Run, find_run
+from ganlab.step import DataSpec
+from ganlab.training.checkpoint import (
+    Stored,
+    check_belongs,
+    checkpoint_files,
+    generator_files,
+    load_module,
+    read_stored,
+)
+from ganlab.training.draw import Bn, draw_images, noise
+from ganlab.training.model import build_network
+from ganlab.training.precision import choose_device
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+Weights = Literal["auto", "raw", "ema"]
+
+
+class Trained:
+    """A run to draw from. Get one with `ganlab.load`."""
+
+    def __init__(
+        self, run: Run, experiment: Experiment, spec: DataSpec, device: torch.device
+    ) -> None:
+        self.run = run
+        self.experiment = experiment
+        self.spec = spec
+        self.device = device
+        self._networks: dict[tuple[Path, str], nn.Module] = {}
+
+    @property
+    def epochs(self) -> list[int]:
+        """The finished epochs whose generator is kept; 0 is the untrained one."""
+        labels = (path.stem.removeprefix("generator-") for path in generator_files(self.run))
+        return sorted(int(label[6:]) for label in labels if label.startswith("epoch-"))
+
+    def sample(
+        self,
+        labels: Tensor | Sequence[int],
+        *,
+        seed: int = 0,
+        z: Tensor | None = None,
+        epoch: int | None = None,
+        weights: Weights = "auto",
+        bn: Bn = "running",
+    ) -> Tensor:
+        """Return images (N, C, H, W) uint8 in 0..255 on the CPU, one for each label.
+
+        Args:
+            labels: (N,) class indices, or (N, K) float rows.
+            seed: of the noise: the same noise on every device.
+            z: noise (N, z_dim), instead of the seed's.
+            epoch: the number of finished epochs; by default the newest weights.
+            weights: ``ema`` for the average, ``raw``, or ``auto``: the average if there is one.
+            bn: batch normalisation by ``running`` statistics, or by those of this ``batch``.
+
+        Raises:
+            RunError: if the weights are not there or are damaged.
+        """
+        y = torch.as_tensor(labels)
+        if (
+            y.dim() == 1
+            and len(y)
+            and not 0 <= int(y.min()) <= int(y.max()) < self.spec.num_classes
+        ):
+            raise RunError(f"labels go from 0 to {self.spec.num_classes - 1}")
+        if z is None:
+            z = noise(len(y), self.experiment.train.z_dim, seed)
+        network = self.network(epoch=epoch, weights=weights)
+        return draw_images(network, z.to(self.device), y.to(self.device), bn=bn)
+
+    def network(self, *, epoch: int | None = None, weights: Weights = "auto") -> nn.Module:
+        """Return the generator with the weights of an epoch, in single precision."""
+        path = self._file(epoch)
+        stored = None
+        if (path, weights) not in self._networks:
+            stored = read_stored(path)
+            check_belongs(stored, self.run)
+            network = build_network(self.experiment, "generator", self.spec)
+            load_module(network, stored, _which(stored, weights))
+            self._networks[path, weights] = network.to(self.device).requires_grad_(False)
+        return self._networks[path, weights]
+
+    def class_index(self, name: str) -> int:
+        """Return the index of a class given by name or number, or raise `RunError`."""
+        names = self.spec.class_names
+        if name in names:
+            return names.index(name)
+        if name.isdigit() and int(name) < len(names):
+            return int(name)
+        raise RunError(f"there is no class '{name}'{did_you_mean(name, names)}")
+
+    def _file(self, epoch: int | None) -> Path:
+        if epoch is None:
+            newest = [*checkpoint_files(self.run)[:1], *reversed(generator_files(self.run))]
+            if not newest:
+                raise RunError(f"{self.run.path} holds no weights yet")
+            return newest[0]
+        path = self.run.checkpoints / f"generator-epoch-{epoch:04d}.safetensors"
+        if not path.exists():
+            kept = ", ".join(map(str, self.epochs)) or "none"
+            raise RunError(f"{self.run.name} keeps no weights of epoch {epoch}; kept: {kept}")
+        return path
+
+
+def load(
+    run: str | PathLike[str],
+    *,
+    runs_dir: str | PathLike[str] = "runs",
+    device: str = "auto",
+    plugins: Plugins | None = None,
+    trust_plugins: bool = False,
+) -> Trained:
+    """Open a run to draw from it: ``ganlab.load("runs/cgan_mnist/3f9a2c-s0").sample([3, 1, 4])``.
+
+    Args:
+        run: a run directory, ``<experiment>/<id>``, or an experiment's name for its newest run.
+        runs_dir: where run directories lie.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<number>``.
+        plugins: what to look components up in; by default all that are installed or in ./plugins.
+        trust_plugins: execute the copies of plugin files that the run holds.
+
+    Raises:
+        RunError: if there is no such run.
+        PluginError: if a component of the run cannot be found.
+    """
+    found = find_run(str(run), Path(runs_dir))
+    plugins = plugins or load_plugins()
+    if trust_plugins:
+        plugins.load_folder(found.path / "plugins")
+    try:
+        experiment = resolve(found.config(), plugins)
+    except GanlabError as error:
+        copies = sorted((found.path / "plugins").glob("*.py"))
+        if copies and not trust_plugins:
+            names = ", ".join(copy.name for copy in copies)
+            raise PluginError(
+                f"{found.name} was trained with plugin files of its own ({names}): put them into "
+                f"./plugins, or run the copies in {found.path / 'plugins'} with --trust-plugins\n"
+                f"  {error}"
+            ) from error
+        raise
+    return Trained(found, experiment, _spec(found.info["dataset"]), choose_device(device))
+
+
+def _spec(dataset: dict[str, Any]) -> DataSpec:
+    names = tuple(dataset["class_names"])
+    return DataSpec(len(names), dataset["image_size"], dataset["channels"], names)
+
+
+def _which(stored: Stored, weights: Weights) -> str:
+    has_average = any(key.startswith("ema/") for key in stored.tensors)
+    if weights == "ema" and not has_average:
+        raise RunError(f"{stored.path} holds no averaged weights: the run has no `train.ema`")
+    return "ema" if has_average and weights != "raw" else "generator"

@@ -1,0 +1,182 @@
+"""What networks ask while they are built: the modules that bring them the label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from ganlab.components import Conditioning
+from ganlab.errors import ConfigError, PluginError, Problem
+from ganlab.nn import one_hot
+from ganlab.step import DataSpec, Role, Verdict
+
+
+class Chain(nn.Module):
+    """Latent or image modules one after the other: (t, y) -> t'."""
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.links = nn.ModuleList(modules)
+
+    def forward(self, t: Tensor, y: Tensor) -> Tensor:
+        for link in self.links:
+            t = link(t, y)
+        return t
+
+
+class OneHotStyle(nn.Module):
+    """The style where no scheme brings one: the label itself, (z, y) -> (N, K)."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.out_features = num_classes
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        return one_hot(y, self.out_features, dtype=z.dtype)
+
+
+class PlainNorm(nn.Module):
+    """A network's own normalisation, which ignores the style."""
+
+    def __init__(self, plain: nn.Module) -> None:
+        super().__init__()
+        self.plain = plain
+
+    def forward(self, h: Tensor, style: Tensor) -> Tensor:
+        return self.plain(h)
+
+
+class PlainHead(nn.Module):
+    """A network's own last layer, which ignores the label."""
+
+    def __init__(self, plain: nn.Module) -> None:
+        super().__init__()
+        self.plain = plain
+
+    def forward(self, h: Tensor, y: Tensor) -> Tensor:
+        return self.plain(h)
+
+
+class VerdictHead(nn.Module):
+    """Everything that follows D's features: one logit, and the notes of whoever takes some."""
+
+    def __init__(self, head: nn.Module, owner: str, notes: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self.head = head
+        self.owner = owner
+        self.notes = nn.ModuleDict(notes)
+
+    def forward(self, h: Tensor, y: Tensor) -> Verdict:
+        logit = self.head(h, y)
+        notes: dict[str, Any] = {name: note(h, y) for name, note in self.notes.items()}
+        if isinstance(logit, tuple):
+            logit, notes[self.owner] = logit
+        return Verdict(logit.flatten(), h, notes)
+
+
+class Sites:
+    """The sites of one network. Each method returns a module, whatever the experiment names."""
+
+    def __init__(self, role: Role, schemes: Sequence[Conditioning], spec: DataSpec) -> None:
+        self.role = role
+        self.schemes = schemes
+        self.spec = spec
+        self._asked: set[str] = set()
+
+    # ---------------------------------------------------------------------------- of G
+
+    def latent(self, z_dim: int) -> nn.Module:
+        """Module (z (N, z_dim), y) -> (N, out_features)."""
+        chain = Chain(self._links("latent", z_dim, "out_features"))
+        chain.out_features = _width(chain, z_dim, "out_features")
+        return chain
+
+    def style(self, z_dim: int) -> nn.Module:
+        """Module (z (N, z_dim), y) -> (N, out_features): hand its output to every norm site."""
+        owner = self._owner("style")
+        if owner is None:
+            style: nn.Module = OneHotStyle(self.spec.num_classes)
+        else:
+            style = self._module(owner, "style", owner.style(z_dim, self.spec), "out_features")
+        self._style_dim = int(style.out_features)  # type: ignore[arg-type]
+        return style
+
+    def norm(self, channels: int, plain: nn.Module) -> nn.Module:
+        """Module (h (N, channels, *), style) -> h; ``plain`` where no scheme normalises."""
+        owner = self._owner("norm")
+        if owner is None:
+            return PlainNorm(plain)
+        assert hasattr(self, "_style_dim"), "a network asks for its style before its norms"
+        return self._module(owner, "norm", owner.norm(channels, self._style_dim, plain, self.spec))
+
+    # ---------------------------------------------------------------------------- of D
+
+    def image(self) -> nn.Module:
+        """Module (x (N, C, H, W), y) -> (N, out_channels, H, W)."""
+        chain = Chain(self._links("image", self.spec.channels, "out_channels"))
+        chain.out_channels = _width(chain, self.spec.channels, "out_channels")
+        return chain
+
+    def verdict(self, features: int, plain: nn.Module) -> nn.Module:
+        """Module (h (N, features), y) -> `Verdict`; ``plain`` (N, features) -> (N, 1) is the default."""
+        owner = self._owner("head")
+        head: nn.Module = PlainHead(plain)
+        if owner is not None:
+            head = self._module(owner, "head", owner.head(features, plain, self.spec))
+        self._asked.add("note")
+        notes = {
+            scheme.name: self._module(scheme, "note", scheme.note(features, self.spec))
+            for scheme in self._claiming("note")
+        }
+        return VerdictHead(head, owner.name if owner else "", notes)
+
+    # -------------------------------------------------------------------------- checks
+
+    def check_all_used(self, network: str) -> None:
+        """Refuse a scheme whose site the network, now built, never asked for."""
+        problems = [
+            Problem(
+                "conditioning",
+                f"'{scheme.name}' changes the {site} site, which {self.role} '{network}' "
+                "does not have",
+            )
+            for scheme in self.schemes
+            for site in type(scheme).claims(self.role)
+            if site not in self._asked
+        ]
+        if problems:
+            raise ConfigError(problems)
+
+    def _claiming(self, site: str) -> list[Conditioning]:
+        return [scheme for scheme in self.schemes if site in type(scheme).claims(self.role)]
+
+    def _owner(self, site: str) -> Conditioning | None:
+        self._asked.add(site)
+        claiming = self._claiming(site)
+        if len(claiming) > 1:
+            names = " and ".join(f"'{scheme.name}'" for scheme in claiming)
+            raise ConfigError([Problem("conditioning", f"{names} both claim the {site} site")])
+        return claiming[0] if claiming else None
+
+    def _links(self, site: str, width: int, out: str) -> Iterable[nn.Module]:
+        self._asked.add(site)
+        for scheme in self._claiming(site):
+            link = self._module(scheme, site, getattr(scheme, site)(width, self.spec), out)
+            width = int(getattr(link, out))
+            yield link
+
+    def _module(
+        self, scheme: Conditioning, site: str, module: object, attribute: str = ""
+    ) -> nn.Module:
+        where = f"conditioning '{scheme.name}': {site}()"
+        if not isinstance(module, nn.Module):
+            raise PluginError(f"{where} returned {type(module).__name__}, expected a torch module")
+        if attribute and not isinstance(getattr(module, attribute, None), int):
+            raise PluginError(f"{where} returned a module without an integer `{attribute}`")
+        return module
+
+
+def _width(chain: Chain, width: int, out: str) -> Any:
+    return getattr(chain.links[-1], out) if len(chain.links) else width

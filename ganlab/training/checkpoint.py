@@ -1,0 +1,206 @@
+"""Checkpoints: everything that a resume needs, in safetensors files, from which no code can run.
+
+A file is written beside its final name and renamed; the one before it is kept. Its tensors are
+hashed, so that a damaged file is noticed and the one before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ganlab.errors import RunError
+from ganlab.files import write_atomically
+from ganlab.runs import Progress, Run, cannot_write
+from ganlab.training.model import Model
+
+FORMAT = 1
+KEPT = 2
+log = logging.getLogger("ganlab")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a file holds."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    meta: dict[str, Any]
+    """Plain data: ``identity`` and ``seed`` of the run, ``progress``, ``optimizers``, ``sha256``."""
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(**self.meta["progress"])
+
+
+def save_checkpoint(run: Run, model: Model) -> Path:
+    """Write a checkpoint of where the run is; of the older ones only the newest is kept."""
+    tensors, groups = _optimizer_tensors(model)
+    for name, module in model.modules().items():
+        tensors |= _module_tensors(name, module)
+    path = run.checkpoints / f"step-{run.progress.steps:09d}.safetensors"
+    _write(run, path, tensors, {"optimizers": groups})
+    for old in checkpoint_files(run)[KEPT:]:
+        old.unlink()
+    return path
+
+
+def save_generator(run: Run, model: Model, label: str) -> Path:
+    """Write the weights that samples are drawn from, the averaged ones too: ``epoch-0003``."""
+    modules = {k: m for k, m in model.modules().items() if k in ("generator", "ema")}
+    tensors = {}
+    for name, module in modules.items():
+        tensors |= _module_tensors(name, module)
+    path = run.checkpoints / f"generator-{label}.safetensors"
+    _write(run, path, tensors, {})
+    return path
+
+
+def checkpoint_files(run: Run) -> list[Path]:
+    """Return the run's checkpoints, the newest first."""
+    return sorted(run.checkpoints.glob("step-*.safetensors"), reverse=True)
+
+
+def generator_files(run: Run) -> list[Path]:
+    """Return the files of generator weights, in the order in which they were written."""
+    return sorted(run.checkpoints.glob("generator-*.safetensors"))
+
+
+def read_newest(run: Run) -> Stored | None:
+    """Read the newest checkpoint that is whole, loudly passing over damaged ones.
+
+    Raises `RunError` if there are some but all are damaged.
+    """
+    damaged = []
+    for path in checkpoint_files(run):
+        try:
+            stored = read_stored(path)
+        except RunError as error:
+            log.warning("%s; going back to the one before it", error)
+            damaged.append(path)
+            continue
+        return stored
+    if damaged:
+        names = ", ".join(path.name for path in damaged)
+        raise RunError(
+            f"no checkpoint in {run.checkpoints} is whole ({names}): start over with --fresh"
+        )
+    return None
+
+
+def read_stored(path: Path) -> Stored:
+    """Read and verify a file, or raise `RunError`. Nothing in it is executed."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads((file.metadata() or {})["ganlab"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise RunError(f"there is no {path}") from None
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise RunError(f"{path} is damaged or no checkpoint of ganlab ({error})") from error
+    if meta.get("format") != FORMAT:
+        raise RunError(f"{path} has format {meta.get('format')}; this ganlab reads {FORMAT}")
+    if _hash(tensors) != meta["sha256"]:
+        raise RunError(f"{path} is damaged: its content does not have the hash that it was given")
+    return Stored(path, tensors, meta)
+
+
+def check_belongs(stored: Stored, run: Run) -> None:
+    """Refuse a file that was written by another experiment or seed."""
+    for key in ("identity", "seed"):
+        if stored.meta.get(key) != run.info[key]:
+            raise RunError(
+                f"{stored.path} belongs to another run: its {key} is {stored.meta.get(key)}, "
+                f"that of {run.name} is {run.info[key]}; move it away, or start over with --fresh"
+            )
+
+
+def restore(model: Model, stored: Stored) -> Progress:
+    """Put everything back and return how far the run was."""
+    for name, module in model.modules().items():
+        load_module(module, stored, name)
+    for role, optimizer in model.optimizers.items():
+        groups = stored.meta["optimizers"][role]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        state: dict[int, dict[str, Tensor]] = {}
+        prefix = f"optimizer.{role}/"
+        for key, value in stored.tensors.items():
+            if key.startswith(prefix):
+                index, name = key.removeprefix(prefix).split("/")
+                state.setdefault(int(index), {})[name] = _like(value, parameters[int(index)])
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+    return stored.progress
+
+
+def load_module(module: nn.Module, stored: Stored, name: str) -> None:
+    """Load one module's state, or raise `RunError` naming what does not fit."""
+    prefix = f"{name}/"
+    found = {
+        key.removeprefix(prefix): value
+        for key, value in stored.tensors.items()
+        if key.startswith(prefix)
+    }
+    try:
+        module.load_state_dict(found)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise RunError(f"{stored.path} does not fit the {name}: {reason}") from error
+
+
+def _write(run: Run, path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    # safetensors keeps no strides and refuses shared memory: store plain copies.
+    plain = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
+    meta |= {
+        "format": FORMAT,
+        "identity": run.info["identity"],
+        "seed": run.info["seed"],
+        "progress": asdict(run.progress),
+        "sha256": _hash(plain),
+    }
+    try:
+        write_atomically(path, save(plain, {"ganlab": json.dumps(meta)}))
+    except OSError as error:
+        raise RunError(cannot_write(path, error)) from error
+
+
+def _module_tensors(name: str, module: nn.Module) -> dict[str, Tensor]:
+    return {f"{name}/{key}": value for key, value in module.state_dict().items()}
+
+
+def _optimizer_tensors(model: Model) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors: dict[str, Tensor] = {}
+    groups: dict[str, Any] = {}
+    for role, optimizer in model.optimizers.items():
+        state = optimizer.state_dict()
+        groups[role] = state["param_groups"]
+        for index, values in state["state"].items():
+            for name, value in values.items():
+                if value is not None:
+                    tensors[f"optimizer.{role}/{index}/{name}"] = value
+    return tensors, groups
+
+
+def _like(value: Tensor, parameter: Tensor) -> Tensor:
+    """Give a moment the strides of its parameter: fused optimizers walk both in memory order."""
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def _hash(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        value = tensors[key]
+        digest.update(f"{key}/{value.dtype}/{tuple(value.shape)}/".encode())
+        if value.numel():
+            digest.update(value.flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

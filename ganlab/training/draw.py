@@ -1,0 +1,75 @@
+"""Drawing images from a network without leaving a trace in it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ganlab.seeds import mix, seeded
+from ganlab.step import DataSpec, full
+
+Bn = Literal["running", "batch"]
+BATCH = 256
+COLUMNS = 10
+ROWS = 16
+"""A sheet shows at most this many classes, evenly chosen."""
+
+
+def noise(n: int, z_dim: int, seed: int) -> Tensor:
+    """Return the n noise vectors (n, z_dim) of a seed: the same on every device."""
+    generator = torch.Generator().manual_seed(mix(seed, "noise"))
+    return torch.randn(n, z_dim, generator=generator)
+
+
+def sheet_inputs(spec: DataSpec, z_dim: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return noise and labels of a sheet: a class a row, the same ten noises in every row."""
+    rows = min(spec.num_classes, ROWS)
+    classes = torch.linspace(0, spec.num_classes - 1, rows).round().long()
+    return noise(COLUMNS, z_dim, seed).repeat(rows, 1), classes.repeat_interleave(COLUMNS)
+
+
+@torch.no_grad()
+def draw_images(network: nn.Module, z: Tensor, y: Tensor, *, bn: Bn = "running") -> Tensor:
+    """Return images (N, C, H, W) uint8 of noise (N, Z) and labels (N,).
+
+    With ``bn="batch"`` batch normalisation uses the statistics of these images, all drawn at once;
+    the network's own statistics stay as they are.
+    """
+    weight = next(network.parameters())
+    size = len(z) if bn == "batch" else BATCH
+    images = []
+    with seeded(mix(0, "draw"), weight.device), _drawing(network, bn) as drawer:
+        for part_z, part_y in zip(z.split(size), y.split(size), strict=True):
+            x = drawer(part_z.to(weight), part_y.to(weight.device))
+            images.append(quantise(x).cpu())
+    return torch.cat(images)
+
+
+def quantise(x: Tensor) -> Tensor:
+    """Round images in [-1, 1] to uint8 in 0..255."""
+    return ((full(x) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+@contextmanager
+def _drawing(network: nn.Module, bn: Bn) -> Iterator[nn.Module]:
+    """Lend the network in eval mode, or a copy of it whose normalisation sees the batch."""
+    if bn == "batch":
+        network = copy.deepcopy(network).eval()
+        for module in network.modules():
+            if isinstance(module, _BatchNorm):
+                module.train()
+        yield network
+        return
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield network
+    finally:
+        for module, mode in modes:
+            module.training = mode

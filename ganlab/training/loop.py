@@ -1,0 +1,156 @@
+"""The training loop: one function, read from top to bottom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from ganlab.config.experiment import Interval, Train
+from ganlab.data.batches import Batches
+from ganlab.errors import RunError
+from ganlab.runs import Clock, Progress, Run
+from ganlab.seeds import mix, seed_everything
+from ganlab.training.checkpoint import save_checkpoint, save_generator
+from ganlab.training.iteration import Scalars, iterate
+from ganlab.training.model import Model, update_average
+from ganlab.training.observers import Observers
+
+
+class Diverged(RunError):
+    """A loss became infinite or not a number."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When training ends: at whichever is reached first."""
+
+    images: float
+    steps: float
+    seconds: float
+
+    @classmethod
+    def of(cls, options: Train, *, dataset_size: int) -> Budget:
+        """Return the budget that the options set, epochs counted in images."""
+        epochs = math.inf if options.epochs is None else options.epochs * dataset_size
+        return cls(
+            images=min(epochs, math.inf if options.images is None else options.images),
+            steps=math.inf if options.steps is None else options.steps,
+            seconds=math.inf if options.seconds is None else options.seconds,
+        )
+
+    def share(self, at: Progress) -> float:
+        """Return how much of it is used up; 1 or more at the end."""
+        return max(at.images / self.images, at.steps / self.steps, at.seconds / self.seconds)
+
+
+def train(
+    run: Run,
+    model: Model,
+    batches: Batches,
+    options: Train,
+    *,
+    observers: Observers,
+    should_stop: Callable[[], bool],
+) -> None:
+    """Train from ``run.progress`` until a budget is used up or ``should_stop`` says so.
+
+    Everything random in an iteration follows from the seed and its number. So the trajectory does
+    not depend on how often one logs, samples or saves, and a resume needs no generator's state.
+    """
+    budget = Budget.of(options, dataset_size=batches.size)
+    clock = Clock(run.progress.seconds)
+    since_log: list[tuple[int, Scalars]] = []
+    if run.progress.steps == 0:
+        draw_sample(run, model, observers, label="epoch-0000")
+
+    while budget.share(run.progress) < 1 and not should_stop():
+        before = run.progress
+        seed_everything(mix(options.seed, "step", before.steps), batches.device)
+        scalars = iterate(model, batches, before, options)
+        if model.ema is not None and options.ema is not None:
+            update_average(model.ema, model.G, options.ema.decay)
+
+        at = advanced(before, options, dataset_size=batches.size, seconds=clock.seconds())
+        run.progress = at
+        since_log.append((at.steps, scalars))
+        observers.step_end(at.steps, scalars)
+        last = budget.share(at) >= 1
+
+        if last or due(options.log_every, before, at):
+            log_interval(observers, since_log)
+            since_log = []
+        if last or due(options.sample_every, before, at):
+            on_time = due(options.sample_every, before, at)
+            label = label_of(options.sample_every if on_time else None, at)
+            draw_sample(run, model, observers, label=label)
+        if not last and due(options.checkpoint_every, before, at):
+            check_finite(read(since_log))
+            save_checkpoint(run, model)
+            observers.checkpoint()
+
+    log_interval(observers, since_log)
+    save_checkpoint(run, model)
+
+
+def advanced(at: Progress, options: Train, *, dataset_size: int, seconds: float) -> Progress:
+    """Return the progress after one more iteration."""
+    images = at.images + options.d_steps * options.batch_size
+    return Progress(
+        steps=at.steps + 1,
+        batches=at.batches + options.d_steps,
+        images=images,
+        epochs=images / dataset_size,
+        seconds=seconds,
+    )
+
+
+def due(interval: Interval | None, before: Progress, at: Progress) -> bool:
+    """True if a multiple of the interval lies between two points of progress."""
+    if interval is None:
+        return False
+    start, end = (float(getattr(p, interval.unit)) / interval.every for p in (before, at))
+    return math.floor(end) > math.floor(start)
+
+
+def label_of(interval: Interval | None, at: Progress) -> str:
+    """Name what is drawn now: by finished epochs if it is drawn by epochs, else by steps."""
+    if interval is not None and interval.unit == "epochs" and interval.every == int(interval.every):
+        return f"epoch-{math.floor(at.epochs):04d}"
+    return f"step-{at.steps:09d}"
+
+
+def draw_sample(run: Run, model: Model, observers: Observers, *, label: str) -> None:
+    """Keep the generator's weights and draw the sheet of fixed noise and labels."""
+    save_generator(run, model, label)
+    observers.sample(label)
+
+
+def log_interval(observers: Observers, since_log: list[tuple[int, Scalars]]) -> None:
+    """Hand the numbers of every step since the last log line to the observers."""
+    records = read(since_log)
+    finite = [record for record in records if all(map(math.isfinite, record.values()))]
+    if finite:
+        observers.log(finite)
+    check_finite(records)
+
+
+def read(since_log: list[tuple[int, Scalars]]) -> list[dict[str, float]]:
+    """Bring all numbers since the last log line to the host, in one transfer."""
+    if not since_log:
+        return []
+    flat = torch.stack([value.double() for _, scalars in since_log for value in scalars.values()])
+    numbers = iter(flat.tolist())
+    return [
+        {"step": step} | {name: next(numbers) for name in scalars} for step, scalars in since_log
+    ]
+
+
+def check_finite(records: list[dict[str, float]]) -> None:
+    """Raise `Diverged` at the first step that has a number which is not finite."""
+    for record in records:
+        for name, value in record.items():
+            if not math.isfinite(value):
+                raise Diverged(f"{name} became {value} at step {record['step']}")

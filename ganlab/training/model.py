@@ -1,0 +1,129 @@
+"""Everything that trains: both networks, their optimizers, the average, whoever takes part."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganlab.config.experiment import Experiment
+from ganlab.components import Loss
+from ganlab.errors import ConfigError, Problem
+from ganlab.seeds import mix, seeded
+from ganlab.sites import Sites
+from ganlab.step import DataSpec, Participant, Role
+from ganlab.training.optimizers import build_optimizer
+from ganlab.training.precision import Choices
+
+
+@dataclass
+class Model:
+    """The state of a run, apart from how far it is."""
+
+    networks: dict[Role, nn.Module]
+    optimizers: dict[Role, torch.optim.Optimizer]
+    ema: nn.Module | None
+    participants: tuple[Participant, ...]
+    loss: Loss
+    spec: DataSpec
+    choices: Choices
+
+    @property
+    def G(self) -> nn.Module:  # noqa: N802  (as in every paper)
+        return self.networks["generator"]
+
+    @property
+    def D(self) -> nn.Module:  # noqa: N802
+        return self.networks["discriminator"]
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Return every module that has a state, by the name that it has in a checkpoint."""
+        found: dict[str, nn.Module] = dict(self.networks)
+        if self.ema is not None:
+            found["ema"] = self.ema
+        found |= {p.key: p.state for p in self.participants if p.state is not None}
+        return found
+
+
+def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Model:
+    """Build all of it, initialised from the experiment's seed, on the chosen device."""
+    participants = []
+    for key, part in experiment.participants():
+        state = part.state(spec)
+        if state is not None:
+            state.to(choices.device)
+        participants.append(Participant(key, part, state))
+    networks: dict[Role, nn.Module] = {
+        "generator": build_network(experiment, "generator", spec),
+        "discriminator": build_network(experiment, "discriminator", spec),
+    }
+    for role, network in networks.items():
+        networks[role] = choices.place(network)
+    return Model(
+        networks=networks,
+        optimizers={
+            role: build_optimizer(experiment.optimizer[role], network.parameters(), choices.device)
+            for role, network in networks.items()
+        },
+        ema=copy.deepcopy(networks["generator"]) if experiment.train.ema else None,
+        participants=tuple(participants),
+        loss=experiment.loss,
+        spec=spec,
+        choices=choices,
+    )
+
+
+def build_network(experiment: Experiment, role: Role, spec: DataSpec) -> nn.Module:
+    """Build G or D on the CPU, initialised from the experiment's seed."""
+    component = experiment.generator if role == "generator" else experiment.discriminator
+    _check_sizes(component.name, type(component), role, spec)
+    schemes = [scheme.component for scheme in experiment.conditioning if role in scheme.roles]
+    sites = Sites(role, schemes, spec)
+    with seeded(mix(experiment.train.seed, role), torch.device("cpu")):
+        network: nn.Module
+        if role == "generator":
+            network = experiment.generator.build(experiment.train.z_dim, spec, sites)
+        else:
+            network = experiment.discriminator.build(spec, sites)
+        sites.check_all_used(component.name)
+        for _, part in experiment.participants():
+            network = part.transform(network, role, spec)
+    return network
+
+
+def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
+    """Move an average of weights one step towards a network's; its buffers are copied."""
+    with torch.no_grad():
+        ours, theirs = list(average.parameters()), list(network.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
+        for mine, new in zip(average.buffers(), network.buffers(), strict=True):
+            mine.copy_(new)
+
+
+def parameter_count(parameters: Iterable[Tensor]) -> int:
+    """Return how many numbers a network learns."""
+    return sum(parameter.numel() for parameter in parameters)
+
+
+def _check_sizes(name: str, component: type, role: Role, spec: DataSpec) -> None:
+    problems = []
+    if spec.image_size not in component.sizes:
+        sizes = ", ".join(map(str, component.sizes))
+        problems.append(
+            Problem(
+                "dataset.image_size",
+                f"{role} '{name}' cannot do {spec.image_size} x {spec.image_size}; it does {sizes}",
+            )
+        )
+    if spec.channels not in component.channels:
+        channels = " or ".join(map(str, component.channels))
+        problems.append(
+            Problem(
+                "dataset", f"{role} '{name}' cannot do {spec.channels} channels, but {channels}"
+            )
+        )
+    if problems:
+        raise ConfigError(problems)

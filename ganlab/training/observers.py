@@ -1,0 +1,118 @@
+"""Whoever watches a run: its log, its pictures, the terminal, plugins and callbacks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from ganlab.components import Callback
+from ganlab.pictures import animate, draw_curves, save_picture, sheet
+from ganlab.plugins import Plugins
+from ganlab.runs import Run
+from ganlab.training.draw import COLUMNS, Bn, draw_images, sheet_inputs
+from ganlab.training.iteration import Scalars
+from ganlab.training.model import Model
+
+Record = dict[str, float]
+CURVES_EVERY_SECONDS = 60
+
+
+class Display(Protocol):
+    """What a terminal shows of a run."""
+
+    def log(self, record: Record) -> None:
+        """Show the numbers of a log interval."""
+
+    def sample(self, path: Path) -> None:
+        """Say that a sheet was drawn."""
+
+
+class Observers:
+    """Tells everybody what happens. None of it changes what is learned."""
+
+    def __init__(
+        self,
+        run: Run,
+        model: Model,
+        *,
+        z_dim: int,
+        bn: Bn,
+        seed: int,
+        display: Display,
+        plugins: Plugins,
+        callbacks: Sequence[Callback],
+    ) -> None:
+        self.run = run
+        self.model = model
+        self.display = display
+        self.hook = plugins.manager.hook
+        self.callbacks = callbacks
+        self.bn = bn
+        self.inputs = sheet_inputs(model.spec, z_dim, seed)
+        self._logged = run.progress
+        self._curves_drawn = time.monotonic()
+
+    def run_start(self) -> None:
+        self.hook.on_run_start(run=self.run)
+        for callback in self.callbacks:
+            callback.on_run_start(self.run)
+
+    def step_end(self, step: int, losses: Scalars) -> None:
+        self.hook.on_step_end(run=self.run, step=step, losses=losses)
+        for callback in self.callbacks:
+            callback.on_step_end(self.run, step, losses)
+
+    def log(self, records: list[Record]) -> None:
+        """Write the means of an interval to the log, and show them."""
+        at, before = self.run.progress, self._logged
+        self._logged = at
+        names = dict.fromkeys(name for record in records for name in record)
+        means: dict[str, Any] = {}
+        for name in names:
+            values = [record[name] for record in records if name in record]
+            means[name] = sum(values) / len(values)
+        means |= {
+            "step": records[-1]["step"],
+            "images": at.images,
+            "epochs": at.epochs,
+            "seconds": round(at.seconds, 3),
+            "images_per_second": round(
+                (at.images - before.images) / max(at.seconds - before.seconds, 1e-9), 1
+            ),
+        }
+        self.run.append_log(means)
+        self.display.log(means)
+        self.hook.on_log(run=self.run, records=records)
+        for callback in self.callbacks:
+            callback.on_log(self.run, records)
+
+    def sample(self, label: str) -> None:
+        """Draw the sheet of fixed noise and labels from the weights that samples come from."""
+        network = self.model.G if self.model.ema is None else self.model.ema
+        images = draw_images(network, *self.inputs, bn=self.bn)
+        path = self.run.samples / f"{label}.png"
+        save_picture(sheet(images, COLUMNS), path)
+        self.display.sample(path)
+
+    def checkpoint(self) -> None:
+        """Bring run.json up to date and, once in a while, the curves."""
+        self.run.update()
+        if time.monotonic() - self._curves_drawn > CURVES_EVERY_SECONDS:
+            self.draw_curves()
+
+    def run_end(self, error: BaseException | None) -> None:
+        self.hook.on_run_end(run=self.run, error=error)
+        for callback in self.callbacks:
+            callback.on_run_end(self.run, error)
+
+    def draw_curves(self) -> None:
+        records = self.run.records()
+        if records:
+            draw_curves(records, self.run.path / "curves.png", title=self.run.name)
+        self._curves_drawn = time.monotonic()
+
+    def animate(self) -> None:
+        sheets = sorted(self.run.samples.glob("*.png"))
+        animate(sheets, self.run.path / "samples.gif")

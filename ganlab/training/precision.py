@@ -1,0 +1,90 @@
+"""What is decided once when a run starts, kept when it resumes, and recorded in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ganlab.config.experiment import Train
+from ganlab.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How a run computes."""
+
+    device: torch.device
+    precision: str
+    """fp32, bf16 or fp64."""
+
+    channels_last: bool
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the weights."""
+        return torch.float64 if self.precision == "fp64" else torch.float32
+
+    @property
+    def autocast(self) -> torch.dtype | None:
+        """The type that networks compute in, where it is not that of their weights."""
+        return torch.bfloat16 if self.precision == "bf16" else None
+
+    def place(self, module: nn.Module) -> nn.Module:
+        """Move a module to the device, in the type and the memory format that were chosen."""
+        module = module.to(device=self.device, dtype=self.dtype)
+        return module.to(memory_format=torch.channels_last) if self.channels_last else module
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what a resume must keep: the device may change."""
+        return {"precision": self.precision, "channels_last": self.channels_last}
+
+
+def choose(train: Train, *, recorded: dict[str, Any] | None = None) -> Choices:
+    """Decide, or keep what the run has recorded."""
+    device = choose_device(train.device)
+    if recorded:
+        return Choices(device, recorded["precision"], recorded["channels_last"])
+    precision = train.precision
+    if precision == "auto":
+        precision = "bf16" if has_bf16(device) else "fp32"
+    channels_last = train.channels_last
+    if channels_last is None:
+        channels_last = precision == "bf16"
+    return Choices(device, precision, channels_last)
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``cuda:1`` means here."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda"):
+        allowed = "allowed: auto, cpu, cuda, cuda:<number>"
+        raise ConfigError([Problem("train.device", f"'{name}' is no device; {allowed}")])
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            what = f"'{name}' is not on this machine, which has {count} CUDA devices"
+            raise ConfigError([Problem("train.device", what)])
+        device = torch.device("cuda", device.index or 0)
+    return device
+
+
+def has_bf16(device: torch.device) -> bool:
+    """True where the hardware multiplies bfloat16 matrices itself."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+def make_deterministic(device: torch.device) -> None:
+    """Ask torch for kernels that give the same numbers in every run on a GPU."""
+    if device.type == "cuda":
+        torch.use_deterministic_algorithms(True)
+        torch.backends.cudnn.benchmark = False

@@ -1,0 +1,295 @@
+"""One session of a run: everything is checked, then the run directory is made or taken up again."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import yaml
+
+from ganlab.config.experiment import Experiment
+from ganlab.data.batches import Batches
+from ganlab.data.prepare import Prepared
+from ganlab.errors import RunError
+from ganlab.plugins import Plugins
+from ganlab.runs import (
+    Run,
+    cannot_write,
+    create_run,
+    find_run,
+    now,
+    read_run,
+    run_folder,
+    set_aside,
+)
+from ganlab.training import record
+from ganlab.training.checkpoint import (
+    check_belongs,
+    load_module,
+    read_newest,
+    restore,
+)
+from ganlab.training.loop import Budget, Diverged, train
+from ganlab.training.model import Model, build_model, parameter_count
+from ganlab.training.observers import Display, Observers
+from ganlab.training.precision import Choices, choose, make_deterministic
+
+
+@dataclass
+class Plan:
+    """A run that is checked and built but has not touched the disk."""
+
+    experiment: Experiment
+    text: str
+    data: Prepared
+    asked: str
+    """The dataset that the experiment asked for; another one than ``data.source`` on a fallback."""
+
+    plugins: Plugins
+    folder: Path
+    existing: Run | None
+    model: Model
+    batches: Batches
+    dataset: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        """True if the run has used up its budget already."""
+        run = self.existing
+        return (
+            run is not None
+            and run.info["status"] == "finished"
+            and self.budget.share(run.progress) >= 1
+        )
+
+    @property
+    def budget(self) -> Budget:
+        return Budget.of(self.experiment.train, dataset_size=self.batches.size)
+
+
+def plan(
+    experiment: Experiment,
+    *,
+    text: str,
+    data: Prepared,
+    asked: str,
+    plugins: Plugins,
+    runs: Path,
+    fresh: bool = False,
+) -> Plan:
+    """Build everything, so that what is wrong shows before anything is written."""
+    seed = experiment.train.seed
+    folder = run_folder(runs, experiment=experiment.name, identity=experiment.identity(), seed=seed)
+    existing = read_run(folder) if (folder / "run.json").exists() and not fresh else None
+    if existing is not None and existing.info["identity"] != experiment.identity():
+        raise RunError(f"{folder} holds another experiment whose hash starts alike; move it away")
+    choices = choose(experiment.train, recorded=existing and existing.info["choices"])
+    if experiment.train.deterministic:
+        make_deterministic(choices.device)
+    batches = Batches(
+        data,
+        batch_size=experiment.train.batch_size,
+        seed=seed,
+        device=choices.device,
+        dtype=choices.dtype,
+        flip=experiment.dataset.flip,
+    )
+    model = build_model(experiment, data.spec, choices)
+    if experiment.train.init_from:
+        _init_from(model, experiment.train.init_from, runs)
+    return Plan(
+        experiment=experiment,
+        text=text,
+        data=data,
+        asked=asked,
+        plugins=plugins,
+        folder=folder,
+        existing=existing,
+        model=model,
+        batches=batches,
+        dataset=record.describe_dataset(data, asked=asked),
+    )
+
+
+def execute(
+    plan: Plan,
+    *,
+    display: Callable[[Run, Plan], AbstractContextManager[Display]],
+    allow_changes: bool = False,
+) -> Run:
+    """Train what was planned: from the start, or from where the run's last session ended.
+
+    Returns the run, whose status says how it ended: finished or interrupted. Whatever else stops
+    it is raised, after the run was marked.
+    """
+    if plan.existing is not None and plan.finished:
+        return plan.existing
+    run = _open(plan, allow_changes=allow_changes)
+    try:
+        with display(run, plan) as shown:
+            _train(plan, run, shown)
+    finally:
+        run.unlock()
+    return run
+
+
+def _open(plan: Plan, *, allow_changes: bool) -> Run:
+    """Take up the existing run, or create it."""
+    plugins = record.describe_plugins(plan.experiment, plan.plugins)
+    if plan.existing is not None:
+        run = plan.existing
+        run.lock()
+        if not allow_changes:
+            record.check_unchanged(run, plan.dataset, plugins)
+        stored = read_newest(run)
+        if stored is None:
+            run.progress = type(run.progress)()
+        else:
+            check_belongs(stored, run)
+            run.progress = restore(plan.model, stored)
+        return run
+    if plan.folder.exists():
+        held = Run(plan.folder)
+        held.lock()
+        held.unlock()
+        set_aside(plan.folder)
+    config = plan.experiment.resolved()
+    run = create_run(plan.folder, experiment_text=plan.text, config=config)
+    seed = plan.experiment.train.seed
+    run.info = {"experiment": plan.experiment.name, "seed": seed}
+    run.info |= {"identity": plan.experiment.identity(), "status": "running", "created": now()}
+    _save(run, choices=plan.model.choices.recorded(), dataset=plan.dataset, plugins=plugins)
+    return run
+
+
+def _train(plan: Plan, run: Run, display: Display) -> None:
+    train_options = plan.experiment.train
+    observers = Observers(
+        run,
+        plan.model,
+        z_dim=train_options.z_dim,
+        bn=train_options.sample_bn,
+        seed=train_options.seed,
+        display=display,
+        plugins=plan.plugins,
+        callbacks=plan.experiment.callbacks,
+    )
+    _start_session(plan, run)
+    error: BaseException | None = None
+    try:
+        with _stop_signals() as stopped:
+            observers.run_start()
+            train(
+                run,
+                plan.model,
+                plan.batches,
+                train_options,
+                observers=observers,
+                should_stop=lambda: bool(stopped),
+            )
+            status = "interrupted" if stopped else "finished"
+            run.info["signal"] = stopped[0] if stopped else None
+    except BaseException as caught:
+        status, error = _status_of(caught), caught
+        if isinstance(caught, OSError):
+            raise RunError(cannot_write(run.path, caught)) from caught
+        raise
+    finally:
+        _end_session(plan, run, status, error)
+        observers.run_end(error)
+    observers.draw_curves()
+    observers.animate()
+
+
+def _start_session(plan: Plan, run: Run) -> None:
+    choices = plan.model.choices
+    session = {
+        "started": now(),
+        "argv": sys.argv[1:],
+        "device": str(choices.device),
+        "from_step": run.progress.steps,
+        **record.describe_machine(),
+    }
+    config = yaml.safe_dump(plan.experiment.resolved(), sort_keys=False, allow_unicode=True)
+    (run.path / "config.yaml").write_text(config)  # budgets and intervals may have changed
+    record.copy_plugins(run, plan.experiment, plan.plugins)
+    _save(
+        run,
+        status="running",
+        error=None,
+        choices=choices.recorded(),
+        dataset=plan.dataset,
+        plugins=record.describe_plugins(plan.experiment, plan.plugins),
+        parameters={
+            role: parameter_count(network.parameters())
+            for role, network in plan.model.networks.items()
+        },
+        git=record.describe_git(),
+        sessions=[*run.info.get("sessions", []), session],
+    )
+
+
+def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None) -> None:
+    session = run.info["sessions"][-1]
+    session |= {
+        "ended": now(),
+        "to_step": run.progress.steps,
+        "peak_memory_bytes": record.peak_memory_bytes(plan.model.choices.device.type),
+    }
+    try:
+        run.update(status=status, error=str(error) if error else None)
+    except OSError:
+        if error is None:  # a full disk is what is being reported already
+            raise
+
+
+def _status_of(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return "diverged" if isinstance(error, Diverged) else "failed"
+
+
+def _save(run: Run, **changes: Any) -> None:
+    try:
+        run.update(**changes)
+    except OSError as error:
+        raise RunError(cannot_write(run.path, error)) from error
+
+
+def _init_from(model: Model, name: str, runs: Path) -> None:
+    """Start from another run's weights."""
+    donor = find_run(name, runs)
+    stored = read_newest(donor)
+    if stored is None:
+        raise RunError(f"{donor.path} has no checkpoint to start from")
+    for module_name, module in model.networks.items():
+        load_module(module, stored, module_name)
+    if model.ema is not None:
+        has_average = any(key.startswith("ema/") for key in stored.tensors)
+        load_module(model.ema, stored, "ema" if has_average else "generator")
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM inside; a second Ctrl-C interrupts at once."""
+    stopped: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.append(number)
+        if len(stopped) > 1:
+            raise KeyboardInterrupt
+
+    before: Sequence[tuple[int, Any]] = [
+        (number, signal.signal(number, stop)) for number in (signal.SIGINT, signal.SIGTERM)
+    ]
+    try:
+        yield stopped
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)

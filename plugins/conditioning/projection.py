@@ -1,0 +1,32 @@
+"""The projection discriminator."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ganlab import Conditioning, DataSpec, Embed, hookimpl
+
+
+class Projection(Conditioning):
+    """D's logit is its own plus the inner product of its features with a vector of the class."""
+
+    name = "projection"
+    paper = "Miyato & Koyama, 2018, arXiv:1802.05637, equation 3"
+
+    def head(self, features: int, plain: nn.Module, spec: DataSpec) -> nn.Module:
+        return Head(features, plain, spec.num_classes)
+
+
+class Head(nn.Module):
+    def __init__(self, features: int, plain: nn.Module, num_classes: int) -> None:
+        super().__init__()
+        self.plain = plain
+        self.embed = Embed(num_classes, features, std=0.02)
+
+    def forward(self, h: Tensor, y: Tensor) -> Tensor:
+        return self.plain(h).flatten() + (self.embed(y) * h).sum(1)
+
+
+@hookimpl
+def register_conditionings():
+    return [Projection]

@@ -1,0 +1,21 @@
+"""MNIST: handwritten digits."""
+
+from __future__ import annotations
+
+from ganlab_plugins.datasets._idx import IdxDataset
+
+from ganlab import Dataset, hookimpl
+
+
+class Mnist(IdxDataset):
+    """Handwritten digits 0 to 9, grey, 28 x 28: 60,000 for training and 10,000 for tests."""
+
+    name = "mnist"
+    paper = "LeCun, Bottou, Bengio, Haffner 1998: Gradient-based learning for document recognition"
+    torchvision_name = "MNIST"
+    titles = tuple(str(digit) for digit in range(10))
+
+
+@hookimpl
+def register_datasets() -> list[type[Dataset]]:
+    return [Mnist]

@@ -1,0 +1,60 @@
+"""The discriminator of DCGAN, conditioned at its image and head sites."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import PositiveInt
+from torch import Tensor, nn
+
+from ganlab import DataSpec, Discriminator, DiscriminatorNet, Sites, hookimpl
+from ganlab.nn import BatchNorm, dcgan_init
+
+
+class DCGANDiscriminator(Discriminator):
+    """Strided convolutions down to 4 x 4, halving the size and doubling the channels."""
+
+    name = "dcgan"
+    paper = "Radford, Metz & Chintala, 2016, arXiv:1511.06434"
+
+    width: PositiveInt = 64
+    """Channels after the first layer; twice as many in each layer further in (ndf)."""
+
+    norm: Literal["batch", "instance", "none"] = "batch"
+    """Normalisation after every layer but the first. Gradient penalties ask for one per image."""
+
+    def build(self, spec: DataSpec, sites: Sites) -> DiscriminatorNet:
+        return Net(self.width, self.norm, spec, sites)
+
+
+class Net(DiscriminatorNet):
+    def __init__(self, width: int, norm: str, spec: DataSpec, sites: Sites) -> None:
+        super().__init__()
+        self.image = sites.image()
+        halvings = int(math.log2(spec.image_size)) - 2
+        channels = [width * 2**i for i in range(halvings)]
+        layers: list[nn.Module] = []
+        for before, after in zip([self.image.out_channels, *channels], channels, strict=False):
+            layers.append(dcgan_init(nn.Conv2d(before, after, 4, 2, 1, bias=False)))
+            if before != self.image.out_channels or layers[:-1]:
+                layers.append(_normalisation(norm, after))
+            layers.append(nn.LeakyReLU(0.2))
+        self.layers = nn.Sequential(*layers)
+        features = channels[-1] * 4 * 4
+        # A 4 x 4 convolution of a 4 x 4 map to one number is this linear layer.
+        self.verdict = sites.verdict(features, dcgan_init(nn.Linear(features, 1, bias=False)))
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.layers(x).flatten(1)
+
+
+def _normalisation(norm: str, channels: int) -> nn.Module:
+    if norm == "batch":
+        return dcgan_init(BatchNorm(channels))
+    return nn.InstanceNorm2d(channels, affine=True) if norm == "instance" else nn.Identity()
+
+
+@hookimpl
+def register_discriminators():
+    return [DCGANDiscriminator]

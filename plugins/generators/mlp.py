@@ -1,0 +1,48 @@
+"""A generator of fully connected layers, as in the first conditional GAN."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from ganlab import DataSpec, Generator, GeneratorNet, Mapped, Sites, hookimpl
+from ganlab.nn import BatchNorm
+
+
+class MLPGenerator(Generator):
+    """Linear layers with ReLU; every hidden layer has a norm site."""
+
+    name = "mlp"
+    paper = "Mirza & Osindero, 2014, arXiv:1411.1784, section 4.1"
+
+    widths: list[PositiveInt] = Field(default=[256, 512, 1024], min_length=1)
+    """Units of the hidden layers, from the noise to the image."""
+
+    def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
+        return Net(self.widths, z_dim, spec, sites)
+
+
+class Net(GeneratorNet):
+    def __init__(self, widths: list[int], z_dim: int, spec: DataSpec, sites: Sites) -> None:
+        super().__init__()
+        self.latent = sites.latent(z_dim)
+        self.style = sites.style(z_dim)
+        self.shape = (spec.channels, spec.image_size, spec.image_size)
+        inputs = [self.latent.out_features, *widths]
+        self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in zip(inputs, widths, strict=False))
+        self.norms = nn.ModuleList(sites.norm(width, BatchNorm(width)) for width in widths)
+        self.last = nn.Linear(widths[-1], math.prod(self.shape))
+
+    def synthesize(self, mapped: Mapped) -> Tensor:
+        h = mapped.w
+        for linear, norm in zip(self.hidden, self.norms, strict=True):
+            h = torch.relu(norm(linear(h), mapped.style))
+        return torch.tanh(self.last(h)).view(-1, *self.shape)
+
+
+@hookimpl
+def register_generators():
+    return [MLPGenerator]

@@ -1,0 +1,27 @@
+"""The R1 penalty."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganlab import Regularizer, Step, hookimpl
+
+
+class R1(Regularizer):
+    """D's gradient at real images, squared: gamma / 2 * E |grad_x D(x, y)|^2."""
+
+    name = "r1"
+    paper = "Mescheder, Geiger & Nowozin, 2018, arXiv:1801.04406, equation 9"
+
+    gamma: float = Field(default=10.0, gt=0)
+    """Weight of the penalty."""
+
+    def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
+        gradient = step.input_gradient(step.real.x, step.real.y)
+        return {"r1": self.gamma / 2 * gradient.square().flatten(1).sum(1).mean()}
+
+
+@hookimpl
+def register_regularizers():
+    return [R1]

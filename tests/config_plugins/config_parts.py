@@ -1,0 +1,196 @@
+"""A few components with options of every type, for the tests of reading and showing experiments."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ganlab import (
+    Augmentation,
+    Callback,
+    Conditioning,
+    Dataset,
+    Discriminator,
+    Generator,
+    Loss,
+    Regularizer,
+    hookimpl,
+)
+from ganlab.options import Options
+
+
+class Dots(Dataset):
+    """Random dots."""
+
+    name = "dots"
+    paper = "Nobody, 2001"
+    density: float = Field(default=0.5, gt=0, lt=1)
+    """Share of the pixels
+    that are set."""
+
+
+class Lines(Dataset):
+    """Random lines."""
+
+    name = "lines"
+    angle: float
+    """The one option without a default."""
+
+
+class Net(Generator):
+    """A generator."""
+
+    name = "net"
+    width: int = Field(default=8, ge=2)
+    """Channels."""
+
+
+class Critic(Discriminator):
+    """A discriminator."""
+
+    name = "critic"
+    sizes = (16, 32)
+
+
+class Beside(Conditioning):
+    """Chains in both networks."""
+
+    name = "beside"
+    scale: float = 1.0
+    """Factor of the label."""
+
+    def latent(self, z_dim, spec):
+        raise NotImplementedError
+
+    def image(self, channels, spec):
+        raise NotImplementedError
+
+
+class Film(Conditioning):
+    """Owns the norm site of the generator."""
+
+    name = "film"
+
+    def norm(self, channels, style_dim, plain, spec):
+        raise NotImplementedError
+
+
+class Product(Conditioning):
+    """Owns the head of the discriminator."""
+
+    name = "product"
+    weight: float = 1.0
+
+    def head(self, features, plain, spec):
+        raise NotImplementedError
+
+
+class Wrapped(Conditioning):
+    """Claims no site: it wraps the loss."""
+
+    name = "wrapped"
+
+
+class Multi(Conditioning):
+    """Chains in both networks and replaces the loss."""
+
+    name = "multi"
+    replaces_loss = True
+    latent = Beside.latent
+    image = Beside.image
+
+
+class Blank(Conditioning):
+    """Nothing at all."""
+
+    name = "none"
+
+
+class Hinge(Loss):
+    """A loss with a margin."""
+
+    name = "hinge"
+    margin: float = 1.0
+    """Where it begins."""
+    mode: Literal["soft", "hard"] = "hard"
+    """How it bends."""
+
+
+class Square(Loss):
+    """A loss without options."""
+
+    name = "square"
+
+
+class Inner(Options):
+    """A block within a block."""
+
+    rate: float = 0.5
+    """How fast."""
+
+
+class Penalty(Regularizer):
+    """A penalty."""
+
+    name = "penalty"
+    weight: float = 10.0
+    """Its factor."""
+    label: str = "p"
+    """What the log calls it."""
+    on: bool = False
+    """Whether it acts."""
+    inner: Inner | None = None
+    """A block of options."""
+
+
+class Shift(Augmentation):
+    """Moves images."""
+
+    name = "shift"
+
+
+class Watch(Callback):
+    """Watches."""
+
+    name = "watch"
+
+
+@hookimpl
+def register_datasets():
+    return [Dots, Lines]
+
+
+@hookimpl
+def register_generators():
+    return [Net]
+
+
+@hookimpl
+def register_discriminators():
+    return [Critic]
+
+
+@hookimpl
+def register_conditionings():
+    return [Beside, Film, Product, Wrapped, Multi, Blank]
+
+
+@hookimpl
+def register_losses():
+    return [Hinge, Square]
+
+
+@hookimpl
+def register_regularizers():
+    return [Penalty]
+
+
+@hookimpl
+def register_augmentations():
+    return [Shift]
+
+
+@hookimpl
+def register_callbacks():
+    return [Watch]
