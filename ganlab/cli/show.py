@@ -85,7 +85,8 @@ def _page(record: dict[str, Any]) -> str:
     parts = [f"{record['kind']} {record['name']}", record["doc"]]
     parts.append(columns([(key, fact) for key, fact in facts.items() if fact]))
     rows = [tuple(option.values()) for option in record["options"]]
-    parts.append(columns([("option", "type", "default", "what it is"), *rows]))
+    table = columns([("option", "type", "default", "what it is"), *rows])
+    parts.append(table if rows else "no options")
     return "\n\n".join(part for part in parts if part)
 
 

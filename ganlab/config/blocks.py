@@ -1,4 +1,4 @@
-"""Make components and optimizers from their blocks, noting everything that is wrong."""
+"""Make components from their blocks, noting everything that is wrong."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar, cast
 
 from ganlab.components import Component, Dataset
-from ganlab.config.experiment import OPTIMIZERS, OptimizerOptions
 from ganlab.config.options import check
-from ganlab.config.tree import DEFAULT_OPTIMIZER, ROLES, Node, as_block, shown
-from ganlab.errors import PluginError, Problem, did_you_mean
+from ganlab.config.tree import Node, as_block, shown
+from ganlab.errors import PluginError, Problem
 from ganlab.plugins import Plugins
-from ganlab.step import Role
 
 C = TypeVar("C", bound=Component)
 C_co = TypeVar("C_co", bound=Component, covariant=True)
@@ -58,59 +56,6 @@ class Builder:
             return []
         entries = node.value if isinstance(node.value, list) else [node]
         return [built for entry in entries if (built := self.one(base, entry))]
-
-    def optimizer(self, node: Node | None) -> tuple[dict[Role, OptimizerOptions], dict[str, Node]]:
-        """Return each network's optimizer, and the block that it was made from."""
-        made: dict[Role, OptimizerOptions] = {}
-        blocks: dict[str, Node] = {}
-        common = Node({}, "optimizer") if node is None else as_block(node)
-        if not isinstance(common.value, dict):
-            what = f"expected one optimizer, by name or as a block, got {shown(common.value)}"
-            self.problems.append(common.problem(what))
-            return made, blocks
-        for role in ROLES:
-            block = self._optimizer_block(common, role)
-            if block is None:
-                continue
-            name = block.child("type")
-            kind = DEFAULT_OPTIMIZER if name is None else str(name.value)
-            if kind not in OPTIMIZERS:
-                hint = did_you_mean(kind, list(OPTIMIZERS))
-                what = f"there is no optimizer '{kind}'{hint}"
-                self.problems.append((name or block).problem(what))
-                continue
-            options = check(OPTIMIZERS[kind], block, kind, self.problems, without=("type",))
-            blocks[role] = block
-            if options is not None:
-                made[cast(Role, role)] = options
-        self._check_common(common, blocks)
-        return made, blocks
-
-    def _optimizer_block(self, common: Node, role: str) -> Node | None:
-        """Return the common options with those of one network over them."""
-        shared = {key: child for key, child in common.value.items() if key not in ROLES}
-        own = common.child(role)
-        if own is None:
-            return replace(common, value=shared)
-        own = as_block(own)
-        if not isinstance(own.value, dict):
-            what = f"expected one optimizer, by name or as a block, got {shown(own.value)}"
-            self.problems.append(own.problem(what))
-            return None
-        kinds = [block.child("type") for block in (common, own)]
-        shared_kind, own_kind = (DEFAULT_OPTIMIZER if k is None else k.value for k in kinds)
-        if kinds[1] is not None and own_kind != shared_kind:
-            return own
-        return replace(own, value={**shared, **own.value})
-
-    def _check_common(self, common: Node, blocks: dict[str, Node]) -> None:
-        """Refuse a common option that neither network uses."""
-        for key, child in common.value.items():
-            if key in ("type", *ROLES) or len(blocks) < len(ROLES):
-                continue
-            if all(block.value.get(key) is not child for block in blocks.values()):
-                what = "has no effect: the blocks generator and discriminator do not use it"
-                self.problems.append(child.problem(what))
 
     def _find(self, base: type[C], name: Node) -> type[C] | None:
         """Return the class that a ``type`` names. Two plugins of one name stay a `PluginError`."""

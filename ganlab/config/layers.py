@@ -23,7 +23,7 @@ def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
             what = f"must be a mapping of sections, got {shown(document.data)}"
             what = "is empty" if document.data is None else what
             raise ConfigError([Problem("", what, str(path))], str(path))
-        node = grow(document, str(path))
+        node = grow(document, str(path), layer=-len(chain))
         extends = node.value.get("extends")
         own = ("extends",) if not chain else ("extends", "name")
         kept = {key: child for key, child in node.value.items() if key not in own}
@@ -46,6 +46,8 @@ def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
 
 
 def text_of(path: Path) -> str:
+    """Return what a file says, or raise `ConfigError`."""
+
     def refuse(what: str) -> ConfigError:
         return ConfigError([Problem("", what, str(path))], str(path))
 

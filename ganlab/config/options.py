@@ -145,6 +145,8 @@ def _sentence(error: ErrorDetails, value: Any, cls: type[Options], owner: str) -
     kind, context = error["type"], error.get("ctx", {})
     if kind in EXPECTED:
         return _expected(EXPECTED[kind], value)
+    if kind in LIMITS and isinstance(value, bool):
+        return _expected(NUMBER, value)  # it was taken for 0 or 1
     if kind in LIMITS:
         word, limit = LIMITS[kind]
         return f"must be {word} {context[limit]:g}, got {shown(value)}"

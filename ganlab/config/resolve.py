@@ -22,10 +22,11 @@ from ganlab.components import (
 from ganlab.config.blocks import Builder, Built, C
 from ganlab.config.experiment import BUDGETS, Experiment, Replaced, Train
 from ganlab.config.layers import in_order, read_layers, text_of
+from ganlab.config.optimizers import read_optimizers
 from ganlab.config.options import check
 from ganlab.config.reader import Document
 from ganlab.config.schemes import read_schemes
-from ganlab.config.tree import Node, grow, merge, override, shown
+from ganlab.config.tree import Node, grow, merge, moved, override, shown
 from ganlab.config.writer import leaves
 from ganlab.errors import ConfigError, Problem, did_you_mean
 from ganlab.plugins import Plugins
@@ -93,7 +94,8 @@ def fallback_of(experiment: Experiment, plugins: Plugins) -> Experiment | None:
         return None
     block = {"image_size": dataset.image_size, **dataset.fallback}
     builder = Builder(plugins)
-    built = builder.one(Dataset, _under("dataset.fallback", block))
+    node = moved(grow(Document(block, lines={})), ("dataset", "fallback"))
+    built = builder.one(Dataset, node)
     if built is None:
         raise ConfigError(builder.problems)
     changed = replace(experiment, dataset=built.component)
@@ -129,7 +131,7 @@ def _resolve(
     participants += [built.component for built in augmentations]
     replacing = [part.name for part in participants if part.replaces_loss]
     loss = _loss(builder, root, replacing, complete=len(problems) == before)
-    optimizer, optimizer_blocks = builder.optimizer(root.child("optimizer"))
+    optimizer, optimizer_blocks = read_optimizers(root.child("optimizer"), problems)
     train_node, train = _train(root, problems)
     callbacks = builder.many(Callback, root.child("callbacks"))
     if dataset is not None:
@@ -245,7 +247,3 @@ def _origin(root: Node, path: str) -> str:
     for key in path.split("."):
         node = None if node is None else node.at(key)
     return node.source if node is not None and node.source else DEFAULT
-
-
-def _under(where: str, value: Any) -> Node:
-    return replace(grow(Document(value, lines={})), where=where)

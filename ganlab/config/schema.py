@@ -29,12 +29,10 @@ def json_schema(plugins: Plugins) -> Schema:
     """Return the schema (draft 2020-12) of an experiment made of these plugins' components."""
     blocks = {kind: _kind_schema(plugins, kind) for kind in SECTION_KINDS.values()}
     sections: dict[str, Schema] = {}
-    for section in Experiment.SECTIONS:
-        kind = SECTION_KINDS.get(section)
-        if kind is not None:
-            one = _ref(kind)
-            sections[section] = _one_or_many(one) if section in LISTS else {"anyOf": [one]}
-            sections[section]["description"] = _first_sentence(KINDS[kind].__doc__)
+    for section, kind in SECTION_KINDS.items():
+        one = _ref(kind)
+        sections[section] = _one_or_many(one) if section in LISTS else {"anyOf": [one]}
+        sections[section]["description"] = _first_paragraph(KINDS[kind].__doc__)
     sections["conditioning"]["anyOf"].append(_per_role(_one_or_many(_ref("conditioning"))))
     sections["loss"]["anyOf"].append({"type": "null"})
     sections["optimizer"] = {"anyOf": [_ref("optimizer")], "description": "What moves the weights."}
@@ -46,7 +44,7 @@ def json_schema(plugins: Plugins) -> Schema:
         "properties": {
             "extends": {"type": "string", "description": "A file below this one, relative to it."},
             "name": {"type": "string", "description": "Names the folder of its runs."},
-            **sections,
+            **{section: sections[section] for section in Experiment.SECTIONS},
         },
         "additionalProperties": False,
         "$defs": {**blocks, "optimizer": _optimizer_schema()},
@@ -111,7 +109,7 @@ def _object(
 ) -> Schema:
     schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
     if doc:
-        schema["description"] = _first_sentence(doc)
+        schema["description"] = _first_paragraph(doc)
     if required:
         schema["required"] = required
     return schema
@@ -120,10 +118,13 @@ def _object(
 def _properties(cls: type[Options]) -> dict[str, Schema]:
     """Return the schema of each option, complete in itself."""
     schema = cls.model_json_schema()
-    definitions = schema.get("$defs", {})
-    return {
-        option: _clean(inner, definitions) for option, inner in schema.get("properties", {}).items()
-    }
+    defaults = cls.model_construct().model_dump(mode="json")
+    found = {}
+    for option, inner in schema.get("properties", {}).items():
+        found[option] = _clean(inner, schema.get("$defs", {}))
+        if option in defaults:
+            found[option]["default"] = defaults[option]  # as the YAML has it: '1 epoch'
+    return found
 
 
 def _clean(schema: Any, definitions: dict[str, Any]) -> Any:
@@ -154,5 +155,5 @@ def _ref(kind: str) -> Schema:
     return {"$ref": f"#/$defs/{kind}"}
 
 
-def _first_sentence(doc: str | None) -> str:
+def _first_paragraph(doc: str | None) -> str:
     return " ".join((doc or "").strip().partition("\n\n")[0].split())

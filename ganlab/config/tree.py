@@ -26,6 +26,9 @@ class Node:
     source: str = ""
     """``my.yaml:7``, ``-s``, or empty for data that came from no file."""
 
+    layer: int = 0
+    """What goes over what: 0 for the file, less for what it extends, 1 for ``-s``."""
+
     def problem(self, what: str) -> Problem:
         """Return a problem of this value."""
         return Problem(self.where, what, self.source)
@@ -52,7 +55,7 @@ class Node:
         return self.value
 
 
-def grow(document: Document, name: str = "") -> Node:
+def grow(document: Document, name: str = "", layer: int = 0) -> Node:
     """Return a document as nodes. ``name`` is its file's, or empty."""
 
     def node(value: Any, path: Keys) -> Node:
@@ -61,9 +64,19 @@ def grow(document: Document, name: str = "") -> Node:
             value = {key: node(child, (*path, key)) for key, child in value.items()}
         elif isinstance(value, (list, tuple)):
             value = [node(child, (*path, i)) for i, child in enumerate(value)]
-        return Node(value, _dotted(path), source)
+        return Node(value, _dotted(path), source, layer)
 
     return node(document.data, ())
+
+
+def moved(node: Node, path: Keys, source: str = "") -> Node:
+    """Return the node as it is called when it stands at ``path``, from ``source`` if given."""
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: moved(child, (*path, key), source) for key, child in value.items()}
+    elif isinstance(value, list):
+        value = [moved(child, (*path, i), source) for i, child in enumerate(value)]
+    return replace(node, value=value, where=_dotted(path), source=source or node.source)
 
 
 def is_block(path: Keys) -> bool:
@@ -126,7 +139,7 @@ def override(root: Node, text: str) -> Node:
     if document.problems:
         raise ConfigError([replace(p, where=f"{key}.{p.where}") for p in document.problems])
     path = tuple(int(part) if part.isdecimal() else part for part in keys)
-    value = _moved(grow(document), path, "-s")
+    value = moved(grow(document, layer=1), path, "-s")
     if keys == ["extends"]:
         raise ConfigError([value.problem("only a file can extend another")])
     return _put(root, path, value)
@@ -138,11 +151,11 @@ def _put(below: Node | None, keys: Keys, value: Node, path: Keys = ()) -> Node:
         return merge(below, value, path)
     key, rest = keys[0], keys[1:]
     if below is None or below.value is None:
-        below = Node({}, _dotted(path), value.source)
+        below = replace(value, value={}, where=_dotted(path))
     if is_block(path):
         below = as_block(below)
     if isinstance(key, int) and _is_single(below, path):
-        below = replace(below, value=[_moved(below, (*path, 0))])
+        below = replace(below, value=[moved(below, (*path, 0))])
     if isinstance(below.value, list):
         return replace(below, value=_put_in_list(below, key, rest, value, path))
     if not isinstance(below.value, dict):
@@ -192,13 +205,3 @@ def _type(node: Node, path: Keys) -> Any:
 
 def _dotted(path: Keys) -> str:
     return ".".join(map(str, path))
-
-
-def _moved(node: Node, path: Keys, source: str = "") -> Node:
-    """Return the node as it is called when it stands at ``path``, from ``source`` if given."""
-    value = node.value
-    if isinstance(value, dict):
-        value = {key: _moved(child, (*path, key), source) for key, child in value.items()}
-    elif isinstance(value, list):
-        value = [_moved(child, (*path, i), source) for i, child in enumerate(value)]
-    return Node(value, _dotted(path), source or node.source)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sized
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def _check_labels(found: Images, name: str) -> None:
         raise DataError(
             f"{name}: labels must be (N,) integers; these are {labels.shape} {labels.dtype}"
         )
-    count = len(found.images) if hasattr(found.images, "__len__") else len(labels)
+    count = len(found.images) if isinstance(found.images, Sized) else len(labels)
     if count != len(labels):
         raise DataError(f"{name}: {count} images but {len(labels)} labels")
     if count == 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -27,22 +27,20 @@ def square_pictures(
     pictures: Sequence[Image.Image] | Iterator[Image.Image],
     indices: np.ndarray,
     *,
+    total: int,
     size: int,
     channels: Literal[1, 3] | None,
 ) -> Tensor:
-    """Return the chosen pictures as (N, C, size, size) uint8; ``indices`` (N,) ascend.
+    """Return the chosen of ``total`` pictures, (N, C, size, size) uint8; ``indices`` (N,) ascend.
 
     C is ``channels``; None means 1 if every chosen picture is grey, else 3. Pictures are decoded
     in several threads, each picture in one.
     """
-    chosen = iter(_chosen(pictures, indices))
+    chosen = _chosen(pictures, indices, total)
     parts: list[Tensor] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while chunk := list(islice(chosen, CHUNK)):
             parts.append(_squared(list(pool.map(partial(pixels, channels=channels), chunk)), size))
-    count = sum(len(part) for part in parts)
-    if count != len(indices):
-        raise DataError(f"the pictures ended after {count}; there are {len(indices)} labels")
     return torch.cat(_same_channels(parts))
 
 
@@ -106,12 +104,19 @@ def _on_white(picture: Image.Image) -> Image.Image:
 
 
 def _chosen(
-    pictures: Sequence[Image.Image] | Iterator[Image.Image], indices: np.ndarray
-) -> Iterable[Image.Image]:
+    pictures: Sequence[Image.Image] | Iterator[Image.Image], indices: np.ndarray, total: int
+) -> Iterator[Image.Image]:
     if isinstance(pictures, Sequence):
-        return (pictures[int(index)] for index in indices)
+        yield from (pictures[int(index)] for index in indices)
+        return
     wanted = set(indices.tolist())
-    return (picture for index, picture in enumerate(pictures) if index in wanted)
+    count = 0
+    for picture in pictures:
+        if count in wanted:
+            yield picture
+        count += 1
+    if count != total:
+        raise DataError(f"there are {count} pictures but {total} labels")
 
 
 def _squared(arrays: list[np.ndarray], size: int) -> Tensor:

@@ -58,7 +58,11 @@ def _build(dataset: Dataset, found: Images, split: Split) -> Prepared:
         images = square_array(found.images, indices, size=dataset.image_size)
     else:
         images = square_pictures(
-            found.images, indices, size=dataset.image_size, channels=found.channels
+            found.images,
+            indices,
+            total=len(found.labels),
+            size=dataset.image_size,
+            channels=found.channels,
         )
     spec = DataSpec(len(class_names), dataset.image_size, images.shape[1], class_names)
     y = torch.from_numpy(labels)

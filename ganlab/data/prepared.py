@@ -35,6 +35,6 @@ def content_hash(images: Tensor, labels: Tensor, class_names: Sequence[str]) -> 
     """Return the SHA-256 of images (N, C, S, S) uint8, labels (N,) int64 and class names."""
     header = {"shape": list(images.shape), "class_names": list(class_names)}
     digest = hashlib.sha256(json.dumps(header).encode())
-    digest.update(memoryview(images.contiguous().numpy()).cast("B"))
-    digest.update(memoryview(labels.contiguous().numpy()).cast("B"))
+    digest.update(images.contiguous().numpy().data)
+    digest.update(labels.contiguous().numpy().data)
     return digest.hexdigest()

@@ -75,9 +75,9 @@ def _quotas(sizes: list[int], limit: int, name: str) -> list[int]:
     left = min(limit, sum(sizes))
     while left:
         open_classes = [i for i, size in enumerate(sizes) if quotas[i] < size]
-        share, extra = divmod(left, len(open_classes))
-        for place, i in enumerate(open_classes):
-            given = min(share + (place < extra), sizes[i] - quotas[i])
+        share = max(1, left // len(open_classes))
+        for i in open_classes:
+            given = min(share, sizes[i] - quotas[i], left)
             quotas[i] += given
             left -= given
     return quotas

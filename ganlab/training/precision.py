@@ -50,10 +50,7 @@ def choose(train: Train, *, recorded: dict[str, Any] | None = None) -> Choices:
     precision = train.precision
     if precision == "auto":
         precision = "bf16" if has_bf16(device) else "fp32"
-    channels_last = train.channels_last
-    if channels_last is None:
-        channels_last = precision == "bf16"
-    return Choices(device, precision, channels_last)
+    return Choices(device, precision, train.channels_last)
 
 
 def choose_device(name: str) -> torch.device:

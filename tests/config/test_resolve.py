@@ -24,7 +24,8 @@ loss: {type: hinge, mode: soft}
 regularizers: [{type: penalty, label: "1e4", inner: {rate: 0.25}}, penalty]
 augmentations: shift
 optimizer: {lr: 1e-3, generator: {type: sgd, momentum: 0.5}}
-train: {epochs: 2, images: 1_000, ema: {decay: 0.99}, sample_every: 1234567 images, log_every: never}
+train: {epochs: 2, images: 1_000, ema: {decay: 0.99}, sample_every: 1234567 images,
+        log_every: never}
 callbacks: [watch]
 """
 
@@ -158,8 +159,7 @@ def test_files_that_extend_each_other_are_refused(write, plugins) -> None:
     write("extends: b.yaml\n", "a.yaml")
     path = write("extends: a.yaml\n", "b.yaml")
     assert failure(path, plugins) == (
-        "1 problem in a.yaml\n"
-        "  a.yaml:1: extends: goes in a circle: b.yaml -> a.yaml -> b.yaml"
+        "1 problem in a.yaml\n  a.yaml:1: extends: goes in a circle: b.yaml -> a.yaml -> b.yaml"
     )
 
 
@@ -214,6 +214,13 @@ def test_an_override_follows_the_rules_of_yaml(load) -> None:
     experiment = load("train.ema={decay: 1e-1}", "train.epochs=", "train.images=1_000").experiment
     assert experiment.train.ema.decay == 0.1
     assert (experiment.train.epochs, experiment.train.images) == (None, 1000)
+
+
+def test_an_index_does_not_reach_into_roles(problems_of) -> None:
+    roles = "{generator: film, discriminator: product}"
+    assert problems_of("conditioning.0.weight=2", conditioning=roles) == [
+        "-s: conditioning.0: conditioning has no key '0' beside generator and discriminator"
+    ]
 
 
 def test_malformed_overrides_are_all_reported(problems_of) -> None:
@@ -347,7 +354,7 @@ def test_a_loss_beside_a_participant_that_replaces_it_is_refused(problems_of) ->
 
 def test_each_network_may_have_its_own_optimizer(load) -> None:
     experiment = load(
-        optimizer="{type: adam, lr: 1e-3, betas: [0, 0.9], generator: {lr: 1e-4}, "
+        optimizer="{type: adam, betas: [0, 0.9], generator: {lr: 1e-4}, "
         "discriminator: {type: sgd, momentum: 0.5}}"
     ).experiment
     assert experiment.optimizer == {
@@ -365,32 +372,42 @@ def test_wrong_optimizers_are_refused(problems_of) -> None:
         "my.yaml:7: optimizer.discriminator: expected one optimizer, by name or as a block, got 3",
     ]
     assert problems_of(optimizer="{momentum: 0.5, lr: 0}") == [
+        "my.yaml:7: optimizer.lr: must be more than 0, got 0",
         "my.yaml:7: optimizer.momentum: 'adam' has no option 'momentum'; allowed: betas, eps, lr, "
         "weight_decay",
-        "my.yaml:7: optimizer.lr: must be more than 0, got 0",
     ]
     assert problems_of(optimizer="[adam]") == [
         "my.yaml:7: optimizer: expected one optimizer, by name or as a block, got a list"
     ]
 
 
-def test_a_common_option_that_no_network_uses_is_refused(problems_of) -> None:
+def test_a_common_option_that_both_networks_hide_is_refused(load, problems_of) -> None:
+    what = "has no effect: generator and discriminator have blocks of their own"
+    both = "{generator: {lr: 2}, discriminator: sgd}"
     assert problems_of(optimizer="{lr: 1, generator: {lr: 2}, discriminator: sgd}") == [
-        "my.yaml:7: optimizer.lr: has no effect: the blocks generator and discriminator do not "
-        "use it"
+        f"my.yaml:7: optimizer.lr: {what}"
     ]
+    assert problems_of("optimizer.lr=3", optimizer=both) == [f"-s: optimizer.lr: {what}"]
+    overrides = [f"optimizer.{role}.lr=2" for role in ("generator", "discriminator")]
+    assert load(*overrides, optimizer="{lr: 1}").experiment.optimizer["generator"].lr == 2
 
 
 # ------------------------------------------------------------------------------ fallback
 
 
 def test_a_fallback_takes_the_image_size_and_its_own_budget(load, plugins) -> None:
-    dataset = "{type: dots, image_size: 16, fallback_images: 500, fallback: {type: lines, angle: 1}}"
+    dataset = (
+        "{type: dots, image_size: 16, fallback_images: 500, fallback: {type: lines, angle: 1}}"
+    )
     experiment = load("train.seconds=9", dataset=dataset).experiment
     fallback = fallback_of(experiment, plugins)
     assert fallback.dataset.name == "lines"
     assert (fallback.dataset.image_size, fallback.dataset.angle) == (16, 1)
-    assert (fallback.train.epochs, fallback.train.images, fallback.train.seconds) == (None, 500, None)
+    assert (fallback.train.epochs, fallback.train.images, fallback.train.seconds) == (
+        None,
+        500,
+        None,
+    )
     assert fallback_of(fallback, plugins) is None
 
 
@@ -415,6 +432,15 @@ def test_a_fallback_is_checked_like_any_dataset(problems_of) -> None:
     assert problems_of(dataset="{type: dots, fallback: [dots]}") == [
         "my.yaml:1: dataset.fallback: expected a block of options, got a list"
     ]
+
+
+def test_a_fallback_whose_component_is_gone_is_said(load, plugins) -> None:
+    experiment = load(dataset="{type: dots, fallback: dots}").experiment
+    with pytest.raises(ConfigError) as caught:
+        fallback_of(experiment, Plugins())
+    assert str(caught.value) == (
+        "1 problem in the experiment\n  dataset.fallback: there is no dataset 'dots'"
+    )
 
 
 # ------------------------------------------------------------------- everything at once
@@ -454,7 +480,9 @@ train:
 
 
 def test_all_problems_are_reported_at_once_in_the_order_of_the_file(write, plugins) -> None:
-    assert failure(write(BROKEN), plugins, "optimizer.lr=fast", "loss.mode=5") == """\
+    assert (
+        failure(write(BROKEN), plugins, "optimizer.lr=fast", "loss.mode=5")
+        == """\
 27 problems in my.yaml
   my.yaml:2: nam: there is no section 'nam'; did you mean 'name'?
   my.yaml:7: dataset.density: written twice, in lines 5 and 7
@@ -484,29 +512,37 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file(write, plugi
   my.yaml:30: train.ema.decay: must be less than 1, got 1
   -s: loss.mode: expected 'soft' or 'hard', got 5
   -s: optimizer.lr: expected a number, got 'fast'"""
+    )
 
 
 def test_missing_sections_are_listed_with_what_could_stand_there(write, plugins) -> None:
-    assert failure(write("\ntrain: {z_dim: 3}\n"), plugins) == """\
+    assert (
+        failure(write("\ntrain: {z_dim: 3}\n"), plugins)
+        == """\
 5 problems in my.yaml
   my.yaml:2: dataset: is missing; name one of: dots, lines
   my.yaml:2: generator: is missing; name one of: net
   my.yaml:2: discriminator: is missing; name one of: critic
   my.yaml:2: loss: is missing; name one of: hinge, square
   my.yaml:2: train: has no budget; give one of: epochs, images, steps, seconds"""
+    )
 
 
 def test_problems_stand_by_the_file_that_causes_them(write, plugins) -> None:
     write(BASE.replace("hinge", "hing") + "x: 1\n", "base.yaml")
     path = write("extends: base.yaml\nname: ../up\ntrain: {seed: -1}\n")
-    assert failure(path, plugins, "dataset.image_size=20") == """\
-5 problems in my.yaml
+    assert (
+        failure(path, plugins, "dataset.image_size=20")
+        == """\
+6 problems in my.yaml
   my.yaml:2: name: '../up' cannot be the name of a folder
   my.yaml:3: train.seed: must be at least 0, got -1
   base.yaml:5: loss: there is no loss 'hing'; did you mean 'hinge'?
   base.yaml:7: x: there is no section 'x'; allowed: augmentations, callbacks, conditioning, \
 dataset, discriminator, extends, generator, loss, name, optimizer, regularizers, train
+  -s: dataset.image_size: generator 'net' cannot do 20 x 20; it does 16, 32, 64, 128
   -s: dataset.image_size: discriminator 'critic' cannot do 20 x 20; it does 16, 32"""
+    )
 
 
 @pytest.mark.parametrize(
@@ -553,8 +589,7 @@ def test_files_that_cannot_be_read_are_one_clear_problem(write, plugins) -> None
     assert [failure(Path(name), plugins) for name in ("folder", "latin.yaml", "listt.yaml")] == [
         "1 problem in folder\n  folder: is a folder; name a file in it",
         "1 problem in latin.yaml\n  latin.yaml: is not UTF-8 text",
-        "1 problem in listt.yaml\n"
-        "  listt.yaml: there is no such file; did you mean 'list.yaml'?",
+        "1 problem in listt.yaml\n  listt.yaml: there is no such file; did you mean 'list.yaml'?",
     ]
     assert failure(Path("syntax.yaml"), plugins) == (
         "1 problem in syntax.yaml\n"
@@ -570,7 +605,7 @@ def test_a_component_that_two_plugins_bring_stays_a_plugin_error(write, plugins)
         "@hookimpl\ndef register_losses():\n    return [Hinge]\n"
     )
     plugins.load_folder(Path("more"))
-    with pytest.raises(PluginError, match="^loss 'hinge' comes from two plugins: ") as caught:
+    with pytest.raises(PluginError, match=r"^loss 'hinge' comes from two plugins: ") as caught:
         load_experiment(write(BASE), plugins)
     assert caught.value.exit_code == 3
 
@@ -578,9 +613,12 @@ def test_a_component_that_two_plugins_bring_stays_a_plugin_error(write, plugins)
 def test_plain_data_has_no_lines(plugins) -> None:
     with pytest.raises(ConfigError) as caught:
         resolve({"dataset": {"type": "dots", "density": 2}, "train": {"epochs": 1}}, plugins)
-    assert str(caught.value) == """\
+    assert (
+        str(caught.value)
+        == """\
 4 problems in the experiment
   dataset.density: must be less than 1, got 2
   generator: is missing; name one of: net
   discriminator: is missing; name one of: critic
   loss: is missing; name one of: hinge, square"""
+    )

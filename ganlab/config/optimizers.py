@@ -1,0 +1,84 @@
+"""Read ``optimizer``: common options, and a block for each network that goes over them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from ganlab.config.experiment import OPTIMIZERS, OptimizerOptions
+from ganlab.config.options import check
+from ganlab.config.tree import DEFAULT_OPTIMIZER, ROLES, Node, as_block, shown
+from ganlab.errors import Problem, did_you_mean
+from ganlab.step import Role
+
+
+def read_optimizers(
+    node: Node | None, problems: list[Problem]
+) -> tuple[dict[Role, OptimizerOptions], dict[str, Node]]:
+    """Return each network's optimizer, and the block that it was made from."""
+    made: dict[Role, OptimizerOptions] = {}
+    blocks: dict[str, Node] = {}
+    common = Node({}, "optimizer") if node is None else as_block(node)
+    if not _is_mapping(common, problems):
+        return made, blocks
+    for role in ROLES:
+        block = _block_of(common, role)
+        if not _is_mapping(block, problems):
+            continue
+        name = block.child("type")
+        kind = DEFAULT_OPTIMIZER if name is None else str(name.value)
+        if kind not in OPTIMIZERS:
+            what = f"there is no optimizer '{kind}'{did_you_mean(kind, list(OPTIMIZERS))}"
+            problems.append((name or block).problem(what))
+            continue
+        options = check(OPTIMIZERS[kind], block, kind, problems, without=("type",))
+        if options is not None:
+            made[cast(Role, role)] = options
+            blocks[role] = block
+    _check_common(common, problems)
+    return made, blocks
+
+
+def _is_mapping(node: Node, problems: list[Problem]) -> bool:
+    if not isinstance(node.value, dict):
+        what = f"expected one optimizer, by name or as a block, got {shown(node.value)}"
+        problems.append(node.problem(what))
+    return isinstance(node.value, dict)
+
+
+def _block_of(common: Node, role: str) -> Node:
+    """Return the common options with those of one network over them.
+
+    A network with another type has nothing in common with them.
+    """
+    shared = {key: child for key, child in common.value.items() if key not in ROLES}
+    own = common.child(role)
+    if own is None:
+        return replace(common, value=shared)
+    own = as_block(own)
+    if not isinstance(own.value, dict) or _other_type(own, common) is not None:
+        return own
+    return replace(own, value={**shared, **own.value})
+
+
+def _check_common(common: Node, problems: list[Problem]) -> None:
+    """Refuse a common option that both networks' blocks hide, unless it lies below them.
+
+    A file that gives each network its own ``lr`` may extend one that gave them a common one.
+    """
+    blocks = [as_block(block) for role in ROLES if (block := common.child(role))]
+    for key, option in common.value.items():
+        if key in ("type", *ROLES):
+            continue
+        hiding = [block.at(key) or _other_type(block, common) for block in blocks]
+        layers = [node.layer for node in hiding if node is not None]
+        if len(layers) == len(ROLES) and option.layer >= max(layers):
+            what = "has no effect: generator and discriminator have blocks of their own"
+            problems.append(option.problem(what))
+
+
+def _other_type(block: Node, common: Node) -> Node | None:
+    """Return a network's ``type`` if it is not the common one."""
+    own, shared = block.child("type"), common.child("type")
+    kind = DEFAULT_OPTIMIZER if shared is None else shared.value
+    return None if own is None or own.value == kind else own

@@ -1,0 +1,145 @@
+"""Downloads arrive whole or not at all; what cannot be had says so soon, with the ways out."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torchvision
+from ganlab_plugins.datasets import _download
+from ganlab_plugins.datasets.mnist import Mnist
+
+from ganlab.data.prepare import prepare
+from ganlab.errors import DataUnavailable
+
+Serve = Callable[[Path], str]
+
+
+def ways_out(place: Path) -> str:
+    return (
+        f"(1) Put the files at {place}, or point --data-root or GANLAB_DATA at a folder that has "
+        "them; (2) name a fallback in the experiment: `dataset: {type: mnist, fallback: digits}`; "
+        "(3) repeat the command where the network can be reached."
+    )
+
+
+@pytest.fixture
+def offered(
+    tmp_path: Path, write_mnist: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Pack a small MNIST as its servers do, have torchvision expect it, leave no copy."""
+    root = write_mnist()
+    folder = tmp_path / "server"
+    folder.mkdir()
+    resources = []
+    for file in sorted((root / "MNIST" / "raw").iterdir()):
+        packed = folder / f"{file.name}.gz"
+        packed.write_bytes(gzip.compress(file.read_bytes()))
+        resources.append((packed.name, hashlib.md5(packed.read_bytes()).hexdigest()))
+    shutil.rmtree(root)
+    resources.sort(key=lambda resource: "train" not in resource[0])
+    monkeypatch.setattr(torchvision.datasets.MNIST, "resources", resources)
+    return folder
+
+
+def use(monkeypatch: pytest.MonkeyPatch, *mirrors: str) -> None:
+    monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", list(mirrors))
+
+
+def refusal(root: Path) -> str:
+    with pytest.raises(DataUnavailable) as error:
+        prepare(Mnist(), root=root)
+    return str(error.value)
+
+
+def test_what_is_missing_is_downloaded_and_nothing_is_printed(
+    tmp_path: Path,
+    offered: Path,
+    serve: Serve,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    use(monkeypatch, "http://127.0.0.1:9/", serve(offered))
+    data = prepare(Mnist(), root=tmp_path / "new" / "root")
+    assert len(data.images) == 20
+    assert capsys.readouterr().out == ""
+    files = sorted(p.name for p in (tmp_path / "new" / "root").rglob("*") if p.is_file())
+    assert files == [
+        "t10k-images-idx3-ubyte",
+        "t10k-labels-idx1-ubyte",
+        "train-images-idx3-ubyte",
+        "train-labels-idx1-ubyte",
+    ]
+    assert socket.getdefaulttimeout() is None
+
+
+def test_a_refused_connection_is_one_line_with_the_ways_out(
+    tmp_path: Path, offered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, "http://127.0.0.1:9/")
+    place = tmp_path / "root" / "MNIST" / "raw"
+    assert refusal(tmp_path / "root") == (
+        f"mnist cannot be had: not in {place}, and the download failed "
+        f"([Errno 111] Connection refused). {ways_out(place)}"
+    )
+    assert list((tmp_path / "root").iterdir()) == []
+
+
+def test_a_server_that_never_answers_is_not_waited_for(
+    tmp_path: Path, offered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_download, "SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        use(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        start = time.monotonic()
+        message = refusal(tmp_path / "root")
+    assert time.monotonic() - start < 3
+    place = tmp_path / "root" / "MNIST" / "raw"
+    assert message in {
+        f"mnist cannot be had: not in {place}, and the download failed ({reason}). "
+        + ways_out(place)
+        for reason in ("timed out", "no answer within 0.5 seconds")
+    }
+
+
+def test_a_wrong_file_from_the_server_is_not_kept(
+    tmp_path: Path, offered: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (offered / "train-images-idx3-ubyte.gz").write_bytes(b"<html>log in first</html>")
+    use(monkeypatch, serve(offered))
+    message = refusal(tmp_path / "root")
+    place = tmp_path / "root" / "MNIST" / "raw"
+    assert message.startswith(
+        f"mnist cannot be had: not in {place}, and the download failed (Error downloading "
+        "train-images-idx3-ubyte.gz: Tried http://127.0.0.1:"
+    )
+    assert message.endswith(f"got: File not found or corrupted.). {ways_out(place)}")
+    assert "\n" not in message
+    assert list((tmp_path / "root").iterdir()) == []
+
+
+def test_a_file_that_the_server_lacks_is_no_traceback(
+    tmp_path: Path, offered: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (offered / "train-images-idx3-ubyte.gz").unlink()
+    use(monkeypatch, serve(offered))
+    assert "got: HTTP Error 404: File not found). (1) Put" in refusal(tmp_path / "root")
+
+
+def test_a_root_that_cannot_be_written_says_so(
+    tmp_path: Path, offered: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, serve(offered))
+    (tmp_path / "file").write_text("in the way")
+    root = tmp_path / "file" / "root"
+    place = root / "MNIST" / "raw"
+    assert refusal(root) == (
+        f"mnist cannot be had: not in {place}, and the download failed ([Errno 20] Not a "
+        f"directory: '{root}'). {ways_out(place)}"
+    )
