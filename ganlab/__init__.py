@@ -33,7 +33,33 @@ _HOME = {
     "Sites": "ganlab.sites",
     "load": "ganlab.sampling",
 }
-__all__ = sorted([*_HOME, "__version__"])
+__all__ = [
+    "Augmentation",
+    "Callback",
+    "Component",
+    "Conditioning",
+    "DataSpec",
+    "Dataset",
+    "Discriminator",
+    "DiscriminatorNet",
+    "Embed",
+    "Extractor",
+    "Generator",
+    "GeneratorNet",
+    "Images",
+    "Loss",
+    "Mapped",
+    "Metric",
+    "Regularizer",
+    "Side",
+    "Sites",
+    "Step",
+    "Verdict",
+    "__version__",
+    "hookimpl",
+    "load",
+    "one_hot",
+]
 
 if TYPE_CHECKING:
     from ganlab.components import (

@@ -52,7 +52,7 @@ class Participant(Component):
     """
 
     replaces_loss: ClassVar[bool] = False
-    """True if `adversarial` does not call ``plain``: then the experiment may not write a ``loss``."""
+    """True if `adversarial` does not call ``plain``: the experiment then writes no ``loss``."""
 
     every: int = Field(default=1, ge=1)
     """Act at every k-th update only; its terms then count k times."""
@@ -139,7 +139,7 @@ class Conditioning(Participant):
         return None
 
     def note(self, features: int, spec: DataSpec) -> nn.Module | None:
-        """Module (h (N, features), y) -> anything; terms find it in ``verdict.notes[self.name]``."""
+        """Module (h (N, features), y) -> anything: ``verdict.notes[self.name]`` for terms."""
         return None
 
     @classmethod

@@ -43,7 +43,7 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the JSON lines of a file that can be read; one that a kill cut short is passed over."""
+    """Return the JSON lines of a file, without one that a kill cut short."""
     records = []
     for line in path.read_text().splitlines() if path.exists() else []:
         try:

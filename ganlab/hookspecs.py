@@ -27,7 +27,7 @@ def register_metrics(): """Return a list of `Metric` classes."""
 @hookspec
 def register_extractors(): """Return a list of `Extractor` classes."""
 @hookspec
-def register_callbacks(): """Return a list of `Callback` classes, active where an experiment names them."""
+def register_callbacks(): """Return a list of `Callback` classes, for experiments that name them."""
 @hookspec
 def register_commands(cli): """Add commands to ``cli``, the click group of the command line."""
 
@@ -35,9 +35,9 @@ def register_commands(cli): """Add commands to ``cli``, the click group of the c
 @hookspec
 def on_run_start(run): """Called once, when the networks stand and before the first step."""
 @hookspec
-def on_step_end(run, step, losses): """Called after each G update. ``losses`` are detached scalars."""
+def on_step_end(run, step, losses): """Called after each G update, with detached scalars."""
 @hookspec
-def on_log(run, records): """Called once a log interval with every step's numbers since the last one."""
+def on_log(run, records): """Called once a log interval, with every step's numbers."""
 @hookspec
 def on_evaluate(run, step, scores): """Called with ``{metric: value}`` after each evaluation."""
 @hookspec

@@ -10,7 +10,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganlab.step import Mapped, Verdict
 
-
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
@@ -48,7 +47,7 @@ def modulate(h: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
 
 
 class GeneratorNet(nn.Module):
-    """What a `Generator` builds. A subclass sets ``latent`` and ``style`` and writes `synthesize`."""
+    """What a `Generator` builds. It sets ``latent`` and ``style``, writes `synthesize`."""
 
     latent: nn.Module
     """From ``sites.latent(z_dim)``: (z, y) -> (N, W)."""
@@ -69,7 +68,7 @@ class GeneratorNet(nn.Module):
 
 
 class DiscriminatorNet(nn.Module):
-    """What a `Discriminator` builds. A subclass sets ``image`` and ``verdict``, writes `features`."""
+    """What a `Discriminator` builds. It sets ``image`` and ``verdict``, writes `features`."""
 
     image: nn.Module
     """From ``sites.image()``: (x, y) -> (N, out_channels, H, W)."""

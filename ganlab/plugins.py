@@ -13,8 +13,9 @@ import importlib.util
 import os
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -131,7 +132,7 @@ class Plugins:
         for file in sorted(folder.glob("*.py")):
             if not file.name.startswith("_"):
                 file = file.resolve()
-                self.add(file.stem, str(file), lambda file=file: import_file(file), file=file)
+                self.add(file.stem, str(file), partial(import_file, file), file=file)
 
     def check_lists(self) -> None:
         """Refuse names in the allow and block lists that no plugin has."""
@@ -182,7 +183,7 @@ class Plugins:
         for name, module in modules:
             spec = importlib.util.find_spec(module)
             file = Path(spec.origin) if spec and spec.origin else None
-            self.add(name, source, lambda module=module: importlib.import_module(module), file=file)
+            self.add(name, source, partial(importlib.import_module, module), file=file)
 
     def _collect(self, module: Any, plugin: Plugin) -> None:
         """Ask one plugin for its components, check them, and only then keep them."""
@@ -282,5 +283,5 @@ def _reason(error: BaseException, file: Path | None) -> str:
     return f"{type(error).__name__}: {text}" + (f" (line {line})" if line else "")
 
 
-def _trace(hook_name: str, _methods: object, kwargs: dict[str, Any]) -> None:
+def _trace(hook_name: str, _methods: object, kwargs: Mapping[str, Any]) -> None:
     print(f"hook {hook_name}({', '.join(kwargs)})", file=sys.stderr)

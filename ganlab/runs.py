@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import yaml
 
+from ganlab.config.reader import read
+from ganlab.config.writer import to_yaml
 from ganlab.errors import RunError
 from ganlab.files import append_line, read_lines, write_atomically, write_json
 
@@ -85,7 +86,14 @@ class Run:
 
     def config(self) -> dict[str, Any]:
         """Return the resolved experiment as plain data."""
-        return yaml.safe_load((self.path / "config.yaml").read_text())
+        file = self.path / "config.yaml"
+        try:
+            document = read(file.read_text(), str(file))
+        except OSError as error:
+            raise RunError(f"{file} cannot be read: {error.strerror}") from error
+        if document.problems or not isinstance(document.data, dict):
+            raise RunError(f"{file} is damaged: it holds no experiment")
+        return document.data
 
     def records(self) -> list[dict[str, Any]]:
         """Return the log's lines in order of steps; of a step logged twice, the later line."""
@@ -147,8 +155,7 @@ def create_run(path: Path, *, experiment_text: str, config: dict[str, Any]) -> R
             folder.mkdir(parents=True, exist_ok=True)
         run.lock()
         write_atomically(path / "experiment.yaml", experiment_text.encode())
-        text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
-        write_atomically(path / "config.yaml", text.encode())
+        write_atomically(path / "config.yaml", to_yaml(config).encode())
     except OSError as error:
         raise RunError(cannot_write(path, error)) from error
     return run

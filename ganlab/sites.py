@@ -14,16 +14,28 @@ from ganlab.step import DataSpec, Role, Verdict
 
 
 class Chain(nn.Module):
-    """Latent or image modules one after the other: (t, y) -> t'."""
+    """Modules one after the other: (t, y) -> t'."""
 
-    def __init__(self, modules: Iterable[nn.Module]) -> None:
+    def __init__(self, links: Iterable[nn.Module]) -> None:
         super().__init__()
-        self.links = nn.ModuleList(modules)
+        self.links = nn.ModuleList(links)
 
     def forward(self, t: Tensor, y: Tensor) -> Tensor:
         for link in self.links:
             t = link(t, y)
         return t
+
+
+class LatentSite(Chain):
+    """(z (N, z_dim), y) -> (N, out_features)."""
+
+    out_features: int
+
+
+class ImageSite(Chain):
+    """(x (N, C, H, W), y) -> (N, out_channels, H, W)."""
+
+    out_channels: int
 
 
 class OneHotStyle(nn.Module):
@@ -87,11 +99,11 @@ class Sites:
 
     # ---------------------------------------------------------------------------- of G
 
-    def latent(self, z_dim: int) -> nn.Module:
+    def latent(self, z_dim: int) -> LatentSite:
         """Module (z (N, z_dim), y) -> (N, out_features)."""
-        chain = Chain(self._links("latent", z_dim, "out_features"))
-        chain.out_features = _width(chain, z_dim, "out_features")
-        return chain
+        site = LatentSite(self._links("latent", z_dim, "out_features"))
+        site.out_features = _width(site, z_dim, "out_features")
+        return site
 
     def style(self, z_dim: int) -> nn.Module:
         """Module (z (N, z_dim), y) -> (N, out_features): hand its output to every norm site."""
@@ -113,14 +125,14 @@ class Sites:
 
     # ---------------------------------------------------------------------------- of D
 
-    def image(self) -> nn.Module:
+    def image(self) -> ImageSite:
         """Module (x (N, C, H, W), y) -> (N, out_channels, H, W)."""
-        chain = Chain(self._links("image", self.spec.channels, "out_channels"))
-        chain.out_channels = _width(chain, self.spec.channels, "out_channels")
-        return chain
+        site = ImageSite(self._links("image", self.spec.channels, "out_channels"))
+        site.out_channels = _width(site, self.spec.channels, "out_channels")
+        return site
 
     def verdict(self, features: int, plain: nn.Module) -> nn.Module:
-        """Module (h (N, features), y) -> `Verdict`; ``plain`` (N, features) -> (N, 1) is the default."""
+        """Module (h (N, features), y) -> `Verdict`, by ``plain`` (N, features) -> (N, 1) alone."""
         owner = self._owner("head")
         head: nn.Module = PlainHead(plain)
         if owner is not None:
@@ -178,5 +190,5 @@ class Sites:
         return module
 
 
-def _width(chain: Chain, width: int, out: str) -> Any:
-    return getattr(chain.links[-1], out) if len(chain.links) else width
+def _width(site: Chain, width: int, out: str) -> int:
+    return int(getattr(site.links[-1], out)) if len(site.links) else width

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from ganlab.components import Loss
-    from ganlab.components import Participant as _Participant
+    from ganlab.components import Loss, Participant
 
 Role = Literal["generator", "discriminator"]
 
@@ -75,13 +74,13 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Participant:
-    """A component that takes part in a run's steps, and the module that holds its buffers."""
+class Active:
+    """A participant of a run, and the module that holds its buffers."""
 
     key: str
     """Unique in the run: ``regularizers.r1``. It names the component's state in checkpoints."""
 
-    component: _Participant
+    component: Participant
     """Conditioning, regularizer or augmentation."""
 
     state: nn.Module | None = None
@@ -101,7 +100,7 @@ class Step:
     D: nn.Module
     loss: Loss
     spec: DataSpec
-    participants: Sequence[Participant] = ()
+    participants: Sequence[Active] = ()
     autocast: torch.dtype | None = None
     """The type that G and D compute in, where it is not that of their weights."""
 

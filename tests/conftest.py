@@ -39,7 +39,7 @@ EXPERIMENT: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _private(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the user's cache, data and plugin settings out of the tests, and the tests out of them."""
+    """Keep the user's cache and settings out of the tests, and the tests out of them."""
     monkeypatch.setenv("GANLAB_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     for name in list(os.environ):
         if name.startswith("GANLAB_") and name != "GANLAB_CACHE":

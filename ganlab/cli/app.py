@@ -46,7 +46,7 @@ class Failure(click.ClickException):
 
     def __init__(self, error: GanlabError) -> None:
         super().__init__(str(error))
-        self.exit_code = error.exit_code
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click reads it from instances
 
 
 class Group(click.Group):

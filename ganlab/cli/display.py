@@ -1,4 +1,4 @@
-"""What ``ganlab run`` shows while it trains: a live display on a terminal, plain lines elsewhere."""
+"""What ``ganlab run`` shows: a live display on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -76,11 +76,12 @@ def position(plan: Plan, at: Progress) -> str:
     budget = plan.budget.images
     if math.isinf(budget):
         budget = plan.budget.steps * batch * plan.experiment.train.d_steps
-    epoch = max(0, math.ceil(at.epochs) - 1)
-    total = f"/{math.ceil(budget / size)}" if math.isfinite(budget) else ""
+    epochs = math.ceil(budget / size) if math.isfinite(budget) else 0
+    epoch = max(1, math.ceil(at.epochs))
+    epoch = min(epoch, epochs) if epochs else epoch  # the last batch may go over the last epoch
     iterations = math.ceil(size / batch)
-    iteration = math.ceil((at.images - epoch * size) / batch)
-    return f"[{epoch + 1}{total}][{iteration}/{iterations}]"
+    iteration = min(iterations, math.ceil((at.images - (epoch - 1) * size) / batch))
+    return f"[{epoch}{f'/{epochs}' if epochs else ''}][{iteration}/{iterations}]"
 
 
 def numbers(record: Record) -> str:

@@ -11,8 +11,8 @@ import click
 from ganlab.cli.app import app_of, plugins_dir_option, runs_dir_option, set_option, warn
 
 if TYPE_CHECKING:
-    from ganlab.data.prepare import Prepared
     from ganlab.config.experiment import Experiment
+    from ganlab.data.prepare import Prepared
     from ganlab.runs import Run
     from ganlab.training.session import Plan
 

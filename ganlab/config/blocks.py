@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar, cast
 
 from ganlab.components import Component, Dataset
-from ganlab.config.options import check
 from ganlab.config.tree import Node, as_block, shown
+from ganlab.config.validate import check
 from ganlab.errors import PluginError, Problem
 from ganlab.plugins import Plugins
 

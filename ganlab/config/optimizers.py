@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import cast
 
 from ganlab.config.experiment import OPTIMIZERS, OptimizerOptions
-from ganlab.config.options import check
 from ganlab.config.tree import DEFAULT_OPTIMIZER, ROLES, Node, as_block, shown
+from ganlab.config.validate import check
 from ganlab.errors import Problem, did_you_mean
 from ganlab.step import Role
 

@@ -23,10 +23,10 @@ from ganlab.config.blocks import Builder, Built, C
 from ganlab.config.experiment import BUDGETS, Experiment, Replaced, Train
 from ganlab.config.layers import in_order, read_layers, text_of
 from ganlab.config.optimizers import read_optimizers
-from ganlab.config.options import check
 from ganlab.config.reader import Document
 from ganlab.config.schemes import read_schemes
 from ganlab.config.tree import Node, grow, merge, moved, override, shown
+from ganlab.config.validate import check
 from ganlab.config.writer import leaves
 from ganlab.errors import ConfigError, Problem, did_you_mean
 from ganlab.plugins import Plugins

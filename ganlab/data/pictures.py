@@ -39,8 +39,8 @@ def square_pictures(
     chosen = _chosen(pictures, indices, total)
     parts: list[Tensor] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        while chunk := list(islice(chosen, CHUNK)):
-            parts.append(_squared(list(pool.map(partial(pixels, channels=channels), chunk)), size))
+        while arrays := _decoded(islice(chosen, CHUNK), pool, channels):
+            parts.append(_squared(arrays, size))
     return torch.cat(_same_channels(parts))
 
 
@@ -62,9 +62,27 @@ def pixels(picture: Image.Image, *, channels: Literal[1, 3] | None = None) -> np
     except Exception as error:  # Pillow's decoders raise whatever they stumble upon
         raise DataError(f"{name} cannot be decoded: {_one_line(error)}") from error
     finally:
-        if file:
-            picture.close()
+        _close(picture)
     return array[..., None] if array.ndim == 2 else array
+
+
+def _decoded(
+    pictures: Iterator[Image.Image], pool: ThreadPoolExecutor, channels: Literal[1, 3] | None
+) -> list[np.ndarray]:
+    opened: list[Image.Image] = []
+    try:
+        opened.extend(pictures)
+        return list(pool.map(partial(pixels, channels=channels), opened))
+    except BaseException:
+        for picture in opened:  # those that no thread has come to
+            _close(picture)
+        raise
+
+
+def _close(picture: Image.Image) -> None:
+    """Close a picture's file; one that never had a file would lose its pixels."""
+    if getattr(picture, "filename", None):
+        picture.close()
 
 
 def _plain(picture: Image.Image) -> Image.Image:

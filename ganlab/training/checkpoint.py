@@ -35,7 +35,7 @@ class Stored:
     path: Path
     tensors: dict[str, Tensor]
     meta: dict[str, Any]
-    """Plain data: ``identity`` and ``seed`` of the run, ``progress``, ``optimizers``, ``sha256``."""
+    """Plain data: the run's ``identity`` and ``seed``, ``progress``, ``optimizers``, ``sha256``."""
 
     @property
     def progress(self) -> Progress:
@@ -57,7 +57,7 @@ def save_checkpoint(run: Run, model: Model) -> Path:
 def save_generator(run: Run, model: Model, label: str) -> Path:
     """Write the weights that samples are drawn from, the averaged ones too: ``epoch-0003``."""
     modules = {k: m for k, m in model.modules().items() if k in ("generator", "ema")}
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for name, module in modules.items():
         tensors |= _module_tensors(name, module)
     path = run.checkpoints / f"generator-{label}.safetensors"
@@ -202,5 +202,5 @@ def _hash(tensors: dict[str, Tensor]) -> str:
         value = tensors[key]
         digest.update(f"{key}/{value.dtype}/{tuple(value.shape)}/".encode())
         if value.numel():
-            digest.update(value.flatten().view(torch.uint8).numpy())
+            digest.update(value.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()

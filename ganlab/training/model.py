@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganlab.components import Loss, Network
 from ganlab.config.experiment import Experiment
-from ganlab.components import Loss
 from ganlab.errors import ConfigError, Problem
 from ganlab.seeds import mix, seeded
 from ganlab.sites import Sites
-from ganlab.step import DataSpec, Participant, Role
+from ganlab.step import Active, DataSpec, Role
 from ganlab.training.optimizers import build_optimizer
 from ganlab.training.precision import Choices
 
@@ -26,22 +26,22 @@ class Model:
     networks: dict[Role, nn.Module]
     optimizers: dict[Role, torch.optim.Optimizer]
     ema: nn.Module | None
-    participants: tuple[Participant, ...]
+    participants: tuple[Active, ...]
     loss: Loss
     spec: DataSpec
     choices: Choices
 
     @property
-    def G(self) -> nn.Module:  # noqa: N802  (as in every paper)
+    def G(self) -> nn.Module:
         return self.networks["generator"]
 
     @property
-    def D(self) -> nn.Module:  # noqa: N802
+    def D(self) -> nn.Module:
         return self.networks["discriminator"]
 
     def modules(self) -> dict[str, nn.Module]:
         """Return every module that has a state, by the name that it has in a checkpoint."""
-        found: dict[str, nn.Module] = dict(self.networks)
+        found: dict[str, nn.Module] = {role: net for role, net in self.networks.items()}  # noqa: C416
         if self.ema is not None:
             found["ema"] = self.ema
         found |= {p.key: p.state for p in self.participants if p.state is not None}
@@ -55,7 +55,7 @@ def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Mod
         state = part.state(spec)
         if state is not None:
             state.to(choices.device)
-        participants.append(Participant(key, part, state))
+        participants.append(Active(key, part, state))
     networks: dict[Role, nn.Module] = {
         "generator": build_network(experiment, "generator", spec),
         "discriminator": build_network(experiment, "discriminator", spec),
@@ -97,7 +97,8 @@ def build_network(experiment: Experiment, role: Role, spec: DataSpec) -> nn.Modu
 def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
     """Move an average of weights one step towards a network's; its buffers are copied."""
     with torch.no_grad():
-        ours, theirs = list(average.parameters()), list(network.parameters())
+        ours: list[Tensor] = list(average.parameters())
+        theirs: list[Tensor] = list(network.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - decay)
         for mine, new in zip(average.buffers(), network.buffers(), strict=True):
             mine.copy_(new)
@@ -108,7 +109,7 @@ def parameter_count(parameters: Iterable[Tensor]) -> int:
     return sum(parameter.numel() for parameter in parameters)
 
 
-def _check_sizes(name: str, component: type, role: Role, spec: DataSpec) -> None:
+def _check_sizes(name: str, component: type[Network], role: Role, spec: DataSpec) -> None:
     problems = []
     if spec.image_size not in component.sizes:
         sizes = ", ".join(map(str, component.sizes))

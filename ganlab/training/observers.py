@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from ganlab.components import Callback
 from ganlab.pictures import animate, draw_curves, save_picture, sheet
@@ -20,7 +20,11 @@ CURVES_EVERY_SECONDS = 60
 
 
 class Display(Protocol):
-    """What a terminal shows of a run."""
+    """What a terminal shows of a run, from entering it to leaving it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
 
     def log(self, record: Record) -> None:
         """Show the numbers of a log interval."""

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from ganlab.config.experiment import Experiment

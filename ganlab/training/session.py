@@ -5,18 +5,18 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
-
-import yaml
+from typing import Any
 
 from ganlab.config.experiment import Experiment
+from ganlab.config.writer import to_yaml
 from ganlab.data.batches import Batches
 from ganlab.data.prepare import Prepared
 from ganlab.errors import RunError
+from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
 from ganlab.runs import (
     Run,
@@ -38,7 +38,7 @@ from ganlab.training.checkpoint import (
 from ganlab.training.loop import Budget, Diverged, train
 from ganlab.training.model import Model, build_model, parameter_count
 from ganlab.training.observers import Display, Observers
-from ganlab.training.precision import Choices, choose, make_deterministic
+from ganlab.training.precision import choose, make_deterministic
 
 
 @dataclass
@@ -89,7 +89,7 @@ def plan(
     existing = read_run(folder) if (folder / "run.json").exists() and not fresh else None
     if existing is not None and existing.info["identity"] != experiment.identity():
         raise RunError(f"{folder} holds another experiment whose hash starts alike; move it away")
-    choices = choose(experiment.train, recorded=existing and existing.info["choices"])
+    choices = choose(experiment.train, recorded=existing.info["choices"] if existing else None)
     if experiment.train.deterministic:
         make_deterministic(choices.device)
     batches = Batches(
@@ -120,7 +120,7 @@ def plan(
 def execute(
     plan: Plan,
     *,
-    display: Callable[[Run, Plan], AbstractContextManager[Display]],
+    display: Callable[[Run, Plan], Display],
     allow_changes: bool = False,
 ) -> Run:
     """Train what was planned: from the start, or from where the run's last session ended.
@@ -216,8 +216,9 @@ def _start_session(plan: Plan, run: Run) -> None:
         "from_step": run.progress.steps,
         **record.describe_machine(),
     }
-    config = yaml.safe_dump(plan.experiment.resolved(), sort_keys=False, allow_unicode=True)
-    (run.path / "config.yaml").write_text(config)  # budgets and intervals may have changed
+    # Budgets and intervals may differ from those of the session before.
+    config = to_yaml(plan.experiment.resolved())
+    write_atomically(run.path / "config.yaml", config.encode())
     record.copy_plugins(run, plan.experiment, plan.plugins)
     _save(
         run,

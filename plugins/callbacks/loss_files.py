@@ -28,5 +28,5 @@ class LossFiles(Callback):
 
 
 @hookimpl
-def register_callbacks():
+def register_callbacks() -> list[type[Callback]]:
     return [LossFiles]

@@ -35,5 +35,5 @@ class Norm(nn.Module):
 
 
 @hookimpl
-def register_conditionings():
+def register_conditionings() -> list[type[Conditioning]]:
     return [ConditionalBatchNorm]

@@ -43,5 +43,5 @@ class Planes(nn.Module):
 
 
 @hookimpl
-def register_conditionings():
+def register_conditionings() -> list[type[Conditioning]]:
     return [Concat]

@@ -12,5 +12,5 @@ class NoConditioning(Conditioning):
 
 
 @hookimpl
-def register_conditionings():
+def register_conditionings() -> list[type[Conditioning]]:
     return [NoConditioning]

@@ -28,5 +28,5 @@ class Head(nn.Module):
 
 
 @hookimpl
-def register_conditionings():
+def register_conditionings() -> list[type[Conditioning]]:
     return [Projection]

@@ -42,9 +42,10 @@ class Npz(Dataset):
                 "fallback in the experiment: `fallback: digits`"
             )
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                if not isinstance(file, np.lib.npyio.NpzFile):
-                    raise DataError(f"{self.path} holds a single array; save it with np.savez")
+            file = np.load(self.path, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise DataError(f"{self.path} holds a single array; save it with np.savez")
+            with file:
                 return self._from(file, split)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             reason = " ".join(str(error).split())

@@ -56,5 +56,5 @@ def _normalisation(norm: str, channels: int) -> nn.Module:
 
 
 @hookimpl
-def register_discriminators():
+def register_discriminators() -> list[type[Discriminator]]:
     return [DCGANDiscriminator]

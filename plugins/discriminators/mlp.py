@@ -40,5 +40,5 @@ class Net(DiscriminatorNet):
 
 
 @hookimpl
-def register_discriminators():
+def register_discriminators() -> list[type[Discriminator]]:
     return [MLPDiscriminator]

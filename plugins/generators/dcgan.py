@@ -47,5 +47,5 @@ class Net(GeneratorNet):
 
 
 @hookimpl
-def register_generators():
+def register_generators() -> list[type[Generator]]:
     return [DCGANGenerator]

@@ -44,5 +44,5 @@ class Net(GeneratorNet):
 
 
 @hookimpl
-def register_generators():
+def register_generators() -> list[type[Generator]]:
     return [MLPGenerator]

@@ -26,5 +26,5 @@ class BCE(Loss):
 
 
 @hookimpl
-def register_losses():
+def register_losses() -> list[type[Loss]]:
     return [BCE]

@@ -22,5 +22,5 @@ class Hinge(Loss):
 
 
 @hookimpl
-def register_losses():
+def register_losses() -> list[type[Loss]]:
     return [Hinge]

@@ -23,5 +23,5 @@ class R1(Regularizer):
 
 
 @hookimpl
-def register_regularizers():
+def register_regularizers() -> list[type[Regularizer]]:
     return [R1]

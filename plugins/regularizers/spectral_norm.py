@@ -35,5 +35,5 @@ class SpectralNorm(Regularizer):
 
 
 @hookimpl
-def register_regularizers():
+def register_regularizers() -> list[type[Regularizer]]:
     return [SpectralNorm]

@@ -1,0 +1,256 @@
+"""Every combination of the shipped parts builds, trains, and uses the label where it should."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from ganlab.config.resolve import resolve
+from ganlab.data.batches import Batches
+from ganlab.data.prepared import Prepared
+from ganlab.errors import ConfigError
+from ganlab.plugins import Plugins, load_plugins
+from ganlab.runs import Progress
+from ganlab.step import DataSpec
+from ganlab.training.iteration import iterate
+from ganlab.training.model import Model, build_model
+from ganlab.training.precision import choose
+
+# What the YAML says, and whether G and D then depend on the label.
+CONDITIONING: dict[str, tuple[Any, bool, bool]] = {
+    "none": ("none", False, False),
+    "concat": ("concat", True, True),
+    "cbn+projection": (["cbn", "projection"], True, True),
+    "concat|projection": ({"generator": "concat", "discriminator": "projection"}, True, True),
+    "cbn|concat": ({"generator": "cbn", "discriminator": "concat"}, True, True),
+    "cbn|none": ({"generator": "cbn", "discriminator": "none"}, True, False),
+    "none|projection": ({"generator": "none", "discriminator": "projection"}, False, True),
+    "concat+cbn+projection": (["concat", "cbn", "projection"], True, True),
+}
+SMALL = {"dcgan": {"width": 4}, "mlp": {"widths": [16, 8]}}
+REGULARIZERS: dict[str, list[Any]] = {
+    "no regularizer": [],
+    "r1": ["r1"],
+    "sn": [{"type": "spectral-norm", "network": "both"}],
+    "r1+sn": [{"type": "r1", "every": 2}, "spectral-norm"],
+}
+COMBINATIONS = list(itertools.product(CONDITIONING, SMALL, SMALL, ("bce", "hinge"), REGULARIZERS))
+
+
+@pytest.fixture(scope="module")
+def plugins() -> Plugins:
+    return load_plugins()
+
+
+def build(
+    plugins: Plugins,
+    conditioning: str,
+    generator: str,
+    discriminator: str,
+    loss: str,
+    regularizers: str,
+    *,
+    spec: DataSpec | None = None,
+    precision: str = "fp32",
+) -> tuple[Model, Batches, Any]:
+    spec = spec or DataSpec(3, 16, 1, ("a", "b", "c"))
+    experiment = resolve(
+        {
+            "dataset": {"type": "digits", "image_size": spec.image_size},
+            "generator": {"type": generator, **SMALL[generator]},
+            "discriminator": {"type": discriminator, **SMALL[discriminator]},
+            "conditioning": CONDITIONING[conditioning][0],
+            "loss": loss,
+            "regularizers": REGULARIZERS[regularizers],
+            "train": {
+                "steps": 1,
+                "batch_size": 4,
+                "z_dim": 5,
+                "device": "cpu",
+                "precision": precision,
+            },
+        },
+        plugins,
+    )
+    shape = (8, spec.channels, spec.image_size, spec.image_size)
+    images = torch.randint(256, shape, generator=torch.Generator().manual_seed(0))
+    data = Prepared(images.to(torch.uint8), torch.arange(8) % spec.num_classes, spec, "", "")
+    model = build_model(experiment, spec, choose(experiment.train))
+    batches = Batches(data, batch_size=4, seed=0, device=torch.device("cpu"))
+    return model, batches, experiment.train
+
+
+@pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)
+def test_takes_a_step_and_depends_on_the_label_exactly_where_it_should(
+    plugins: Plugins, combination: tuple[str, str, str, str, str]
+) -> None:
+    torch.manual_seed(0)
+    model, batches, options = build(plugins, *combination)
+    before = {k: v.clone() for k, v in model.G.state_dict().items()}
+    scalars = iterate(model, batches, Progress(), options)
+    assert all(torch.isfinite(value) for value in scalars.values()), scalars
+    for role, network in model.networks.items():
+        # D's own gradients were used up by the step of G, which leaves them as they are.
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, (role, name)
+            assert torch.isfinite(parameter.grad).all(), (role, name)
+    assert any(not torch.equal(before[k], v) for k, v in model.G.state_dict().items())
+
+    _, g_sees, d_sees = CONDITIONING[combination[0]]
+    model.G.eval()
+    model.D.eval()
+    with torch.no_grad():
+        z, x = torch.randn(4, 5), torch.randn(4, 1, 16, 16)
+        a, b = torch.zeros(4, dtype=torch.long), torch.ones(4, dtype=torch.long)
+        assert torch.equal(model.G(z, a), model.G(z, b)) != g_sees
+        assert torch.equal(model.D(x, a).logit, model.D(x, b).logit) != d_sees
+
+
+def test_two_losses_give_two_updates(plugins: Plugins) -> None:
+    weights = []
+    for loss in ("bce", "hinge"):
+        torch.manual_seed(0)
+        model, batches, options = build(plugins, "concat", "dcgan", "dcgan", loss, "r1")
+        iterate(model, batches, Progress(), options)
+        weights.append(model.D.state_dict()["layers.0.weight"])
+    assert not torch.equal(*weights)
+
+
+@pytest.mark.parametrize("size", [16, 32, 64, 128])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("network", ["dcgan", "mlp"])
+def test_every_size_from_16_to_128_and_1_or_3_channels_works(
+    plugins: Plugins, network: str, channels: int, size: int
+) -> None:
+    spec = DataSpec(3, size, channels, ("a", "b", "c"))
+    model, batches, options = build(
+        plugins, "concat", network, network, "bce", "no regularizer", spec=spec
+    )
+    x = model.G(torch.randn(4, 5), torch.tensor([0, 1, 2, 0]))
+    assert x.shape == (4, channels, size, size)
+    assert x.abs().max() <= 1
+    iterate(model, batches, Progress(), options)
+
+
+@pytest.mark.parametrize(
+    "combination", [c for c in COMBINATIONS if c[3] == "hinge"][::5], ids="-".join
+)
+def test_trains_in_bf16_too(plugins: Plugins, combination: tuple[str, str, str, str, str]) -> None:
+    model, batches, options = build(plugins, *combination, precision="bf16")
+    scalars = iterate(model, batches, Progress(), options)
+    assert all(torch.isfinite(value) for value in scalars.values())
+    assert all(p.dtype == torch.float32 for n in model.networks.values() for p in n.parameters())
+
+
+@pytest.mark.parametrize(("size", "network"), [(48, "dcgan"), (24, "mlp"), (256, "dcgan")])
+def test_a_size_that_a_network_cannot_do_is_refused_with_those_it_can(
+    plugins: Plugins, size: int, network: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        build(
+            plugins,
+            "concat",
+            network,
+            network,
+            "bce",
+            "r1",
+            spec=DataSpec(3, size, 1, ("a", "b", "c")),
+        )
+    allowed = "it does 16, 32, 64, 128"
+    assert str(error.value) == (
+        "2 problems in the experiment"
+        f"\n  dataset.image_size: generator '{network}' cannot do {size} x {size}; {allowed}"
+        f"\n  dataset.image_size: discriminator '{network}' cannot do {size} x {size}; {allowed}"
+    )
+
+
+def test_spectral_norm_brings_every_weight_matrix_to_a_largest_singular_value_of_1(
+    plugins: Plugins,
+) -> None:
+    model, batches, _ = build(plugins, "cbn+projection", "dcgan", "dcgan", "hinge", "sn")
+    x, y = batches.batch(0)
+    for _ in range(300):  # the power iteration warms up
+        model.D(x, y)
+        model.G(torch.randn(4, 5), y)
+    model.D.eval(), model.G.eval()
+    seen = 0
+    for network in model.networks.values():
+        for module in network.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding):
+                weight = module.weight.detach()
+                if isinstance(module, nn.ConvTranspose2d):
+                    weight = weight.transpose(0, 1)
+                sigma = torch.linalg.matrix_norm(weight.flatten(1), 2).item()
+                assert sigma == pytest.approx(1, abs=1e-3), module
+                seen += 1
+    # G: 3 convolutions, 2 gains, 2 biases. D: 2 convolutions, the head, the class vectors.
+    assert seen == 7 + 4
+
+
+def test_r1_is_half_gamma_times_the_squared_gradient_norm_at_real_images(plugins: Plugins) -> None:
+    model, batches, options = build(plugins, "concat", "mlp", "mlp", "bce", "r1")
+    model.D.eval()  # no dropout, so that the closed form below sees the same network
+    x, y = batches.batch(0)
+    first, second, last = (m for m in model.D.modules() if isinstance(m, nn.Linear))
+    planes = torch.nn.functional.one_hot(y, 3).float()[:, :, None, None].expand(-1, -1, 16, 16)
+    flat = torch.cat([x, planes], 1).flatten(1)
+    h1 = flat @ first.weight.T + first.bias
+    slope1 = torch.where(h1 > 0, 1.0, 0.2)
+    h2 = torch.where(h1 > 0, h1, 0.2 * h1) @ second.weight.T + second.bias
+    slope2 = torch.where(h2 > 0, 1.0, 0.2)
+    rows = ((last.weight * slope2) @ second.weight * slope1) @ first.weight  # (N, inputs)
+    expected = 10 / 2 * rows[:, : 16 * 16].square().sum(1).mean()
+    scalars = iterate(model, batches, Progress(), options)
+    assert scalars["d/r1"].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_a_lazy_term_acts_every_kth_update_and_counts_k_times(plugins: Plugins) -> None:
+    values = []
+    for every in (1, 4):
+        REGULARIZERS["lazy"] = [{"type": "r1", "every": every}]
+        torch.manual_seed(0)
+        model, batches, options = build(plugins, "concat", "dcgan", "dcgan", "bce", "lazy")
+        values.append(iterate(model, batches, Progress(), options)["d/r1"].item())
+        assert ("d/r1" in iterate(model, batches, Progress(1, 1), options)) == (every == 1)
+    del REGULARIZERS["lazy"]
+    assert values[1] == pytest.approx(4 * values[0], rel=1e-5)
+
+
+def test_cbn_starts_as_batch_normalisation_with_gains_around_one(plugins: Plugins) -> None:
+    model, _, _ = build(plugins, "cbn+projection", "dcgan", "dcgan", "bce", "no regularizer")
+    norm = model.G.norms[0]
+    h = 3 + 2 * torch.randn(64, 8, 4, 4)
+    style = torch.eye(3)[torch.zeros(64, dtype=torch.long)]
+    gain, bias = norm.gamma.weight[:, 0], norm.beta.weight[:, 0]
+    normal = (h - h.mean((0, 2, 3), keepdim=True)) / (
+        h.var((0, 2, 3), unbiased=False, keepdim=True) + 1e-5
+    ).sqrt()
+    expected = (1 + gain)[None, :, None, None] * normal + bias[None, :, None, None]
+    torch.testing.assert_close(norm(h, style), expected, atol=1e-5, rtol=1e-5)
+    assert (1 + gain).mean().item() == pytest.approx(1, abs=0.03)
+
+
+def test_projection_adds_the_inner_product_with_the_classs_vector(plugins: Plugins) -> None:
+    model, _, _ = build(plugins, "cbn+projection", "mlp", "mlp", "bce", "no regularizer")
+    head = model.D.verdict.head
+    h, y = torch.randn(3, 8), torch.tensor([2, 0, 2])
+    table = head.embed.table.weight
+    expected = (h @ head.plain.weight.T).flatten() + head.plain.bias + (h * table[y]).sum(1)
+    torch.testing.assert_close(head(h, y), expected)
+    rows = torch.nn.functional.one_hot(y, 3).float()
+    torch.testing.assert_close(head(h, rows), expected)
+
+
+def test_losses_are_their_formulas(plugins: Plugins) -> None:
+    real, fake = torch.tensor([2.0, -0.5]), torch.tensor([-1.0, 0.25])
+    bce = plugins.find("loss", "bce").component()
+    hinge = plugins.find("loss", "hinge").component()
+    # -log sigmoid(2) - log(1 - sigmoid(-1)) and so on, by hand.
+    torch.testing.assert_close(bce.d(real, fake), torch.tensor([0.44018969, 1.80013893]))
+    torch.testing.assert_close(bce.g(fake), torch.tensor([1.31326169, 0.57593942]))
+    torch.testing.assert_close(hinge.d(real, fake), torch.tensor([0.0, 1.5 + 1.25]))
+    torch.testing.assert_close(hinge.g(fake), torch.tensor([1.0, -0.25]))
