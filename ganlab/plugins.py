@@ -28,6 +28,9 @@ from ganlab.components import KINDS, Component
 from ganlab.errors import PluginError, did_you_mean
 
 OWN_DISTRIBUTION = "ganlab"
+MARKED = "ganlab_impl"
+"""The attribute that ``hookimpl`` leaves on a function."""
+
 HOOK_OF_KIND = {
     kind: f"register_{kind}es" if kind.endswith("s") else f"register_{kind}s" for kind in KINDS
 }
@@ -119,6 +122,15 @@ class Plugins:
                 return owner.plugin
         raise PluginError(f"{component.kind} '{component.name}' was not registered by a plugin")
 
+    def check_local(self) -> None:
+        """Refuse to go on with a file of the user's own that did not load."""
+        for plugin in self.plugins.values():
+            if plugin.failed and plugin.local:
+                raise PluginError(
+                    f"{plugin.source} did not load: {plugin.status}; mend it, move it away, or set "
+                    f"GANLAB_BLOCK_PLUGINS={plugin.name}"
+                )
+
     # -------------------------------------------------------------------------- loading
 
     def load_installed(self) -> None:
@@ -157,15 +169,14 @@ class Plugins:
             if key != name:
                 raise PluginError(f"{self.plugins[name].source} is already called '{name}'")
             module = load()
+            _check_hook_names(module)
             self.manager.register(module, name)
-            self.manager.check_pending()  # a misspelt hook would otherwise never be called
             self._collect(module, Plugin(name, source, file))
         except (Exception, SystemExit) as error:
             if os.environ.get("GANLAB_STRICT_PLUGINS"):
                 raise
-            self.manager.unregister(name=name) if key == name and self.manager.has_plugin(
-                name
-            ) else None
+            if key == name and self.manager.has_plugin(name):
+                self.manager.unregister(name=name)
             self.plugins[key] = Plugin(name, source, file, status=_reason(error, file))
         else:
             self.plugins[name] = Plugin(name, source, file)
@@ -243,7 +254,7 @@ def _source(point: EntryPoint) -> str:
 
 def _modules_of(package: ModuleType, *, prefix: str) -> list[tuple[str, str]]:
     """Return (plugin name, module name) of every module in a package that has no hooks itself."""
-    has_hooks = any(hasattr(value, "ganlab_impl") for value in vars(package).values())
+    has_hooks = any(hasattr(value, MARKED) for value in vars(package).values())
     if has_hooks or not hasattr(package, "__path__"):
         return []
     start = f"{package.__name__}."
@@ -264,6 +275,14 @@ def _walk(path: Any, prefix: str) -> Iterator[str]:
             yield from _walk([str(Path(p) / folder) for p in path], f"{info.name}.")
         else:
             yield info.name
+
+
+def _check_hook_names(module: Any) -> None:
+    """Refuse a misspelt hook, which would otherwise never be called."""
+    known = [name for name in vars(hookspecs) if name.startswith(("register_", "on_"))]
+    for name, value in vars(module).items():
+        if hasattr(value, MARKED) and name not in known:
+            raise PluginError(f"there is no hook '{name}'{did_you_mean(name, known)}")
 
 
 def _file_of(module: ModuleType) -> Path | None:

@@ -115,7 +115,7 @@ class Trained:
             return newest[0]
         path = self.run.checkpoints / f"generator-epoch-{epoch:04d}.safetensors"
         if not path.exists():
-            kept = ", ".join(map(str, self.epochs)) or "none"
+            kept = ", ".join(map(str, self.epochs)) or "none yet"
             raise RunError(f"{self.run.name} keeps no weights of epoch {epoch}; kept: {kept}")
         return path
 

@@ -36,7 +36,7 @@ class App:
 
             self._plugins = load_plugins(self.folders)
             for plugin in self._plugins.plugins.values():
-                if plugin.failed:
+                if plugin.failed:  # `run` goes further and refuses a broken file of the user's own
                     warn(f"{plugin.source} did not load: {plugin.status}")
         return self._plugins
 
@@ -113,8 +113,9 @@ def app_of(ctx: click.Context) -> App:
 
 
 def _add_folders(ctx: click.Context, _: click.Parameter, folders: tuple[Path, ...]) -> None:
-    ctx.find_root().ensure_object(App)
-    app_of(ctx).folders += folders
+    if folders:
+        ctx.find_root().ensure_object(App)
+        app_of(ctx).folders += folders
 
 
 plugins_dir_option = click.option(

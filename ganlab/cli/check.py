@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
+from ganlab.cli.app import plugins_dir_option, set_option
+
 
 @click.command("check")
 @click.argument("experiment", type=click.Path(path_type=Path))
-@click.option(
-    "-s", "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override an option."
-)
+@set_option
 @click.option("--explain", is_flag=True, help="Say behind each value where it comes from.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of YAML.")
+@plugins_dir_option
 @click.pass_context
 def command(
     ctx: click.Context, experiment: Path, overrides: tuple[str, ...], explain: bool, as_json: bool

@@ -18,7 +18,7 @@ from ganlab.training.session import Plan
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Say what is about to happen, a fact a line."""
     experiment, spec, choices = plan.experiment, plan.data.spec, plan.model.choices
-    schemes = ", ".join(_scheme(scheme) for scheme in experiment.conditioning) or "none"
+    schemes = ", ".join(_scheme(scheme) for scheme in experiment.conditioning) or "-"
     counts = {
         role: parameter_count(network.parameters()) for role, network in plan.model.networks.items()
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ganlab.cli.app import plugins_dir_option
 from ganlab.cli.tables import columns
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("plugins")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@plugins_dir_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """List the plugins: what they bring, where they come from, whether they loaded."""

@@ -63,6 +63,7 @@ def command(
     options = [f"train.device={device}"] if device else []
     options += [f"train.init_from={init_from}"] if init_from else []
     plugins = app_of(ctx).plugins()
+    plugins.check_local()
     loaded = load_experiment(experiment, plugins, [*overrides, *options])
     chosen, data, asked = _find_data(loaded.experiment, ctx, data_root)
     planned = plan(

@@ -6,8 +6,11 @@ import json
 
 import click
 
+from ganlab.cli.app import plugins_dir_option
+
 
 @click.command("schema")
+@plugins_dir_option
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Print the JSON schema of experiment files.

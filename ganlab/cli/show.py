@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import click
 
+from ganlab.cli.app import plugins_dir_option
 from ganlab.cli.tables import columns
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ TYPES = {float: "number", int: "whole number", str: "text", bool: "true or false
 @click.argument("kind")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@plugins_dir_option
 @click.pass_context
 def command(ctx: click.Context, kind: str, name: str | None, as_json: bool) -> None:
     """List the components of a KIND, or show the one called NAME with its options.

@@ -125,8 +125,8 @@ def _check_reach(builder: Builder, written: list[Written], node: Node, *, per_ro
     blank = next(role for role in ROLES if role not in reached)
     claiming = [w.name for w in written if w.claims(cast(Role, reached[0]))]
     inline = claiming[0] if len(claiming) == 1 else f"[{', '.join(claiming)}]"
-    roles = {reached[0]: inline, blank: "none"}
-    example = ", ".join(f"{role}: {roles[role]}" for role in ROLES)
+    parts = {reached[0]: f"{reached[0]}: {inline}", blank: f"{blank}: none"}
+    example = ", ".join(parts[role] for role in ROLES)
     builder.problems.append(
         node.problem(
             f"the label reaches the {reached[0]} only ({', '.join(claiming)}); add a scheme for "

@@ -250,7 +250,7 @@ def test_losses_are_their_formulas(plugins: Plugins) -> None:
     bce = plugins.find("loss", "bce").component()
     hinge = plugins.find("loss", "hinge").component()
     # -log sigmoid(2) - log(1 - sigmoid(-1)) and so on, by hand.
-    torch.testing.assert_close(bce.d(real, fake), torch.tensor([0.44018969, 1.80013893]))
+    torch.testing.assert_close(bce.d(real, fake), torch.tensor([0.44018969, 1.80001640]))
     torch.testing.assert_close(bce.g(fake), torch.tensor([1.31326169, 0.57593942]))
     torch.testing.assert_close(hinge.d(real, fake), torch.tensor([0.0, 1.5 + 1.25]))
     torch.testing.assert_close(hinge.g(fake), torch.tensor([1.0, -0.25]))
