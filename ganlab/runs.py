@@ -23,7 +23,6 @@ from typing import Any
 import filelock
 
 from ganlab.config.reader import read
-from ganlab.config.writer import to_yaml
 from ganlab.errors import RunError
 from ganlab.files import append_line, read_lines, write_atomically, write_json
 
@@ -147,15 +146,14 @@ def run_folder(runs: Path, *, experiment: str, identity: str, seed: int) -> Path
     return runs / experiment / f"{identity[:6]}-s{seed}"
 
 
-def create_run(path: Path, *, experiment_text: str, config: dict[str, Any]) -> Run:
-    """Make a new run directory and take its lock."""
+def create_run(path: Path, *, experiment_text: str, config: str) -> Run:
+    """Make a new run directory."""
     run = Run(path)
     try:
         for folder in (path, run.checkpoints, run.samples, path / "plugins"):
             folder.mkdir(parents=True, exist_ok=True)
-        run.lock()
         write_atomically(path / "experiment.yaml", experiment_text.encode())
-        write_atomically(path / "config.yaml", to_yaml(config).encode())
+        write_atomically(path / "config.yaml", config.encode())
     except OSError as error:
         raise RunError(cannot_write(path, error)) from error
     return run

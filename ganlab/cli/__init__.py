@@ -7,7 +7,7 @@ import logging
 import click
 
 from ganlab import __version__
-from ganlab.cli.app import App, Group, plugins_dir_option, warn
+from ganlab.cli.app import Group, plugins_dir_option, warn
 
 
 class Warnings(logging.Handler):
@@ -24,10 +24,8 @@ class Warnings(logging.Handler):
 )
 @click.version_option(__version__, prog_name="ganlab")
 @plugins_dir_option
-@click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli() -> None:
     """Train, sample and compare conditional GANs that are put together from plugins."""
-    ctx.ensure_object(App)
     logger = logging.getLogger("ganlab")
     if not any(isinstance(handler, Warnings) for handler in logger.handlers):
         logger.addHandler(Warnings(logging.WARNING))

@@ -87,7 +87,7 @@ class Group(click.Group):
                     formatter.write_dl(rows)
 
     def _add_commands(self, ctx: click.Context) -> None:
-        ctx.find_root().obj.plugins().manager.hook.register_commands(cli=self)
+        app_of(ctx).plugins().manager.hook.register_commands(cli=self)
 
     def _may_add_commands(self, ctx: click.Context) -> bool:
         """True if loading plugins, which takes seconds, could show more commands."""
@@ -96,7 +96,7 @@ class Group(click.Group):
             for point in entry_points(group="ganlab")
         ):
             return True
-        folders = [*ctx.find_root().obj.folders, Path("plugins")]
+        folders = [*app_of(ctx).folders, Path("plugins")]
         files = (file for folder in folders for file in folder.glob("*.py"))
         return any(b"register_commands" in file.read_bytes() for file in files)
 
@@ -108,13 +108,15 @@ def warn(message: str) -> None:
 
 def app_of(ctx: click.Context) -> App:
     """Return what the commands of this call share."""
-    app: App = ctx.find_root().obj
+    root = ctx.find_root()
+    if root.obj is None:
+        root.obj = App()
+    app: App = root.obj
     return app
 
 
 def _add_folders(ctx: click.Context, _: click.Parameter, folders: tuple[Path, ...]) -> None:
     if folders:
-        ctx.find_root().ensure_object(App)
         app_of(ctx).folders += folders
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ganlab.cli.app import plugins_dir_option, set_option
+from ganlab.cli.app import app_of, plugins_dir_option, set_option
 
 
 @click.command("check")
@@ -27,7 +27,7 @@ def command(
     from ganlab.config.resolve import load_experiment
     from ganlab.config.writer import to_yaml
 
-    loaded = load_experiment(experiment, ctx.find_root().obj.plugins(), overrides)
+    loaded = load_experiment(experiment, app_of(ctx).plugins(), overrides)
     resolved = loaded.experiment.resolved()
     if as_json:
         data = {"experiment": resolved, "origins": loaded.origins} if explain else resolved

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganlab.cli.app import plugins_dir_option
+from ganlab.cli.app import app_of, plugins_dir_option
 from ganlab.cli.tables import columns
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """List the plugins: what they bring, where they come from, whether they loaded."""
-    plugins: Plugins = ctx.find_root().obj.plugins()
+    plugins: Plugins = app_of(ctx).plugins()
     listed = [(plugin, _components(plugins, plugin)) for plugin in plugins.plugins.values()]
     if as_json:
         records = [

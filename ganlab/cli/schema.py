@@ -6,7 +6,7 @@ import json
 
 import click
 
-from ganlab.cli.app import plugins_dir_option
+from ganlab.cli.app import app_of, plugins_dir_option
 
 
 @click.command("schema")
@@ -20,4 +20,4 @@ def command(ctx: click.Context) -> None:
     """
     from ganlab.config.schema import json_schema
 
-    click.echo(json.dumps(json_schema(ctx.find_root().obj.plugins()), indent=2))
+    click.echo(json.dumps(json_schema(app_of(ctx).plugins()), indent=2))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import click
 
-from ganlab.cli.app import plugins_dir_option
+from ganlab.cli.app import app_of, plugins_dir_option
 from ganlab.cli.tables import columns
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def command(ctx: click.Context, kind: str, name: str | None, as_json: bool) -> N
 
     if kind not in KINDS:
         raise click.UsageError(f"there is no kind '{kind}'{did_you_mean(kind, list(KINDS))}")
-    plugins: Plugins = ctx.find_root().obj.plugins()
+    plugins: Plugins = app_of(ctx).plugins()
     if name is None:
         owners = plugins.registered(kind)
         click.echo(

@@ -15,10 +15,11 @@ from ganlab.config.experiment import Experiment
 from ganlab.config.writer import to_yaml
 from ganlab.data.batches import Batches
 from ganlab.data.prepare import Prepared
-from ganlab.errors import RunError
+from ganlab.errors import GanlabError, RunError
 from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
 from ganlab.runs import (
+    Progress,
     Run,
     cannot_write,
     create_run,
@@ -128,10 +129,14 @@ def execute(
     Returns the run, whose status says how it ended: finished or interrupted. Whatever else stops
     it is raised, after the run was marked.
     """
-    if plan.existing is not None and plan.finished:
+    if plan.finished:
+        assert plan.existing is not None
         return plan.existing
-    run = _open(plan, allow_changes=allow_changes)
+    run = plan.existing or _create(plan)
+    run.lock()
     try:
+        if plan.existing is not None:
+            _take_up(plan, run, allow_changes=allow_changes)
         with display(run, plan) as shown:
             _train(plan, run, shown)
     finally:
@@ -139,33 +144,35 @@ def execute(
     return run
 
 
-def _open(plan: Plan, *, allow_changes: bool) -> Run:
-    """Take up the existing run, or create it."""
-    plugins = record.describe_plugins(plan.experiment, plan.plugins)
-    if plan.existing is not None:
-        run = plan.existing
-        run.lock()
-        if not allow_changes:
-            record.check_unchanged(run, plan.dataset, plugins)
-        stored = read_newest(run)
-        if stored is None:
-            run.progress = type(run.progress)()
-        else:
-            check_belongs(stored, run)
-            run.progress = restore(plan.model, stored)
-        return run
+def _create(plan: Plan) -> Run:
+    """Make the run directory; one that is there, but not to go on with, is set aside."""
     if plan.folder.exists():
-        held = Run(plan.folder)
-        held.lock()
-        held.unlock()
+        if Run(plan.folder).locked():
+            raise RunError(f"{plan.folder} is in use: another process trains this run")
         set_aside(plan.folder)
-    config = plan.experiment.resolved()
-    run = create_run(plan.folder, experiment_text=plan.text, config=config)
-    seed = plan.experiment.train.seed
-    run.info = {"experiment": plan.experiment.name, "seed": seed}
-    run.info |= {"identity": plan.experiment.identity(), "status": "running", "created": now()}
-    _save(run, choices=plan.model.choices.recorded(), dataset=plan.dataset, plugins=plugins)
+    experiment = plan.experiment
+    run = create_run(plan.folder, experiment_text=plan.text, config=to_yaml(experiment.resolved()))
+    run.info = {
+        "experiment": experiment.name,
+        "identity": experiment.identity(),
+        "seed": experiment.train.seed,
+        "status": "running",
+        "created": now(),
+    }
     return run
+
+
+def _take_up(plan: Plan, run: Run, *, allow_changes: bool) -> None:
+    """Restore everything from the newest checkpoint that is whole."""
+    if not allow_changes:
+        plugins = record.describe_plugins(plan.experiment, plan.plugins)
+        record.check_unchanged(run, plan.dataset, plugins)
+    stored = read_newest(run)
+    if stored is None:
+        run.progress = Progress()
+    else:
+        check_belongs(stored, run)
+        run.progress = restore(plan.model, stored)
 
 
 def _train(plan: Plan, run: Run, display: Display) -> None:
@@ -244,10 +251,17 @@ def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None)
         "peak_memory_bytes": record.peak_memory_bytes(plan.model.choices.device.type),
     }
     try:
-        run.update(status=status, error=str(error) if error else None)
+        run.update(status=status, error=_said(error))
     except OSError:
         if error is None:  # a full disk is what is being reported already
             raise
+
+
+def _said(error: BaseException | None) -> str | None:
+    """What a run records of an error: a user's mistake in its own words, a bug with its type."""
+    if error is None or isinstance(error, GanlabError):
+        return str(error) if error else None
+    return f"{type(error).__name__}: {error}"
 
 
 def _status_of(error: BaseException) -> str:

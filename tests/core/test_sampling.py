@@ -1,0 +1,170 @@
+"""Drawing from a run: reproducible, by epoch, without dataset, leaving no trace."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import Result
+from PIL import Image
+
+import ganlab as package
+from ganlab.errors import PluginError, RunError
+from ganlab.plugins import Plugins
+from ganlab.sampling import Trained
+from tests.training.helpers import TINY, only_run
+
+Write = Callable[..., Path]
+Ganlab = Callable[..., Result]
+
+
+@pytest.fixture
+def run(write_experiment: Write, ganlab: Ganlab, workplace: Path) -> Path:
+    assert ganlab("run", write_experiment(steps=12)).exit_code == 0
+    return only_run(workplace)
+
+
+def opened(run: Path) -> Trained:
+    plugins = Plugins()
+    plugins.load_folder(TINY)
+    return package.load(run, plugins=plugins)
+
+
+def test_labels_and_seed_give_the_same_images_every_time(run: Path) -> None:
+    trained = opened(run)
+    images = trained.sample([0, 1, 2, 3, 0], seed=7)
+    assert (images.dtype, images.shape) == (torch.uint8, (5, 1, 16, 16))
+    assert torch.equal(images, opened(run).sample(torch.tensor([0, 1, 2, 3, 0]), seed=7))
+    assert not torch.equal(images, trained.sample([0, 1, 2, 3, 0], seed=8))
+    assert not torch.equal(images[0], trained.sample([1, 1], seed=7)[0])
+
+
+def test_soft_labels_mix_classes(run: Path) -> None:
+    rows = torch.tensor([[1.0, 0, 0, 0], [0.5, 0.5, 0, 0]])
+    images = opened(run).sample(rows, seed=1)
+    hard = opened(run).sample([0, 0], seed=1)
+    assert torch.equal(images[0], hard[0])
+    assert not torch.equal(images[1], hard[1])
+
+
+def test_every_epoch_can_be_restored_and_an_unknown_one_is_refused(run: Path) -> None:
+    trained = opened(run)
+    assert trained.epochs == [0, 1, 2]
+    by_epoch = [trained.sample([0, 1], epoch=epoch) for epoch in trained.epochs]
+    assert not torch.equal(by_epoch[0], by_epoch[2])
+    with pytest.raises(RunError, match=r"keeps no weights of epoch 9; kept: 0, 1, 2$"):
+        trained.sample([0], epoch=9)
+
+
+def test_averaged_weights_are_used_if_there_are_any(run: Path) -> None:
+    trained = opened(run)
+    automatic, averaged, raw = (
+        trained.sample([0, 1, 2], weights=weights) for weights in ("auto", "ema", "raw")
+    )
+    assert torch.equal(automatic, averaged)
+    assert not torch.equal(automatic, raw)
+
+
+def test_batch_statistics_are_an_option_and_leave_the_network_as_it_is(run: Path) -> None:
+    trained = opened(run)
+    network = trained.network()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    running, batch = (trained.sample([0, 1, 2, 3], bn=bn) for bn in ("running", "batch"))
+    assert not torch.equal(running, batch)
+    assert all(torch.equal(before[k], v) for k, v in network.state_dict().items())
+
+
+def test_drawing_leaves_modes_and_random_states_as_they_were(run: Path) -> None:
+    trained = opened(run)
+    network = trained.network().train()
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    trained.sample([0, 1])
+    assert all(module.training for module in network.modules())
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_label_out_of_range_is_refused(run: Path) -> None:
+    with pytest.raises(RunError, match=r"^labels go from 0 to 3$"):
+        opened(run).sample([4])
+
+
+def test_the_default_sheet_has_a_class_a_row_and_the_same_noises_in_every_row(
+    run: Path, ganlab: Ganlab, workplace: Path
+) -> None:
+    result = ganlab("sample", run)
+    assert (result.exit_code, result.stdout) == (0, "exp-samples.png\n")
+    with Image.open(workplace / "exp-samples.png") as picture:
+        sheet = np.array(picture)
+    cell = 16 + 2
+    assert sheet.shape == (4 * cell + 2, 10 * cell + 2, 3)
+    trained = opened(run)
+    from ganlab.training.draw import noise
+
+    z = noise(10, 4, 0)
+    for row in range(4):
+        expected = trained.sample([row] * 10, z=z)
+        for column in range(10):
+            top, left = 2 + row * cell, 2 + column * cell
+            shown = sheet[top : top + 16, left : left + 16, 0]
+            assert np.array_equal(shown, expected[column, 0].numpy())
+
+
+def test_one_class_by_name_and_single_files_in_class_folders(
+    run: Path, ganlab: Ganlab, workplace: Path
+) -> None:
+    assert ganlab("sample", run, "--class", "light", "--n", 7, "-o", "out").exit_code == 0
+    files = sorted((workplace / "out").rglob("*.png"))
+    assert [file.parent.name for file in files] == ["light"] * 7
+    with Image.open(files[0]) as picture:
+        assert picture.size == (16, 16)
+    assert ganlab("sample", run, "--class", 2, "--n", 7, "-o", "seven.png").exit_code == 0
+    result = ganlab("sample", run, "--class", "lihgt")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: there is no class 'lihgt'; did you mean 'light'?\n",
+    )
+
+
+def test_a_run_is_found_by_its_experiments_name(run: Path, ganlab: Ganlab) -> None:
+    assert ganlab("sample", "exp", "--n", 4).exit_code == 0
+    result = ganlab("sample", "exq")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: there is no run 'exq'; runs below runs: exp/")
+
+
+def test_a_runs_own_plugin_copies_are_executed_only_when_trusted(
+    workplace: Path, ganlab: Ganlab, write_experiment: Write
+) -> None:
+    folder = workplace / "plugins"
+    folder.mkdir()
+    file = folder / "keeping.py"
+    text = (TINY / "tiny.py").read_text().replace('name = "tiny"', 'name = "keeping"')
+    file.write_text(text + "\nopen('executed.txt', 'a').write('x')\n")
+    names = ("dataset", "generator", "discriminator", "conditioning", "loss")
+    sections = dict.fromkeys(names, "keeping")
+    sections |= {"regularizers": [], "augmentations": [], "callbacks": []}
+    assert ganlab("run", write_experiment(steps=2, sections=sections)).exit_code == 0
+    run = only_run(workplace)
+    shutil.rmtree(folder)
+    (workplace / "executed.txt").unlink()
+    import sys
+
+    sys.modules.pop("keeping")
+    sys.path.remove(str(folder))
+    result = ganlab("sample", run)
+    assert result.exit_code == 3
+    assert result.stderr.splitlines()[0] == (
+        f"Error: {run.parent.name}/{run.name} was trained with plugin files of its own "
+        f"(keeping.py): put them into ./plugins, or run the copies in {run / 'plugins'} with "
+        "--trust-plugins"
+    )
+    assert not (workplace / "executed.txt").exists()
+    assert ganlab("sample", run, "--trust-plugins").exit_code == 0
+    assert (workplace / "executed.txt").exists()
+    with pytest.raises(PluginError):
+        package.load(run)
