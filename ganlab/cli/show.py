@@ -43,7 +43,7 @@ def command(ctx: click.Context, kind: str, name: str | None, as_json: bool) -> N
             json.dumps([_summary(o) for o in owners], indent=2) if as_json else _list(owners)
         )
     else:
-        record = _record(plugins.find(kind, name))
+        record = record_of(plugins.find(kind, name))
         click.echo(json.dumps(record, indent=2) if as_json else _page(record))
 
 
@@ -60,7 +60,8 @@ def _list(owners: list[Registered]) -> str:
     return columns(rows) if rows else "none is loaded"
 
 
-def _record(owner: Registered) -> dict[str, Any]:
+def record_of(owner: Registered) -> dict[str, Any]:
+    """Return everything that there is to say of a component, as plain data."""
     cls = owner.component
     return {
         "kind": cls.kind,

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ganlab_plugins.datasets._pinned import PinnedDataset
 
 from ganlab import Images
 from ganlab.components import Split
+
+from ._pinned import PinnedDataset
 
 
 class Cifar(PinnedDataset):

@@ -10,8 +10,8 @@ import tarfile
 import textwrap
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
@@ -37,11 +37,10 @@ def download(
     Raises `DataUnavailable`, with the ways out. ``place`` is where a user would put the files.
     """
     try:
+        find_server(urls)
         root.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".download-", dir=root) as folder:
-            find_server(urls)
-            with _patience(), redirect_stdout(sys.stderr):
-                get(Path(folder))
+            _quietly(get, Path(folder))
             _move(Path(folder), root)
     except MISHAPS as error:
         raise unavailable(name, f"not in {place}, and the download failed", error, place) from error
@@ -50,8 +49,7 @@ def download(
 def unpack(name: str, get: Callable[[Path], object], *, root: Path, place: Path) -> None:
     """Call ``get(root)``, which unpacks an archive that lies there."""
     try:
-        with _patience(), redirect_stdout(sys.stderr):
-            get(root)
+        _quietly(get, root)
     except MISHAPS as error:
         tried = "its archive could not be unpacked"
         raise unavailable(name, tried, error, place) from error
@@ -101,13 +99,13 @@ def _ask(url: str, answers: SimpleQueue[Exception | None]) -> None:
     answers.put(None)
 
 
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Limit how long torchvision, which sets no limit, waits for a server."""
+def _quietly(get: Callable[[Path], object], folder: Path) -> None:
+    """Call torchvision, which sets no limit to waiting and prints to where results belong."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SECONDS)
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            get(folder)
     finally:
         socket.setdefaulttimeout(before)
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from ganlab_plugins.datasets._download import download
 
 from ganlab import Dataset, Images
 from ganlab.components import Split
 from ganlab.data.files import fingerprint
 from ganlab.errors import DataError
+
+from ._download import download
 
 FILES: dict[Split, tuple[str, str]] = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),

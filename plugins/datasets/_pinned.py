@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ganlab_plugins.datasets._download import download, unpack
-
 from ganlab import Dataset, Images
 from ganlab.components import Split
 from ganlab.errors import DataError, DataUnavailable
+
+from ._download import download, unpack
 
 
 class PinnedDataset(Dataset):

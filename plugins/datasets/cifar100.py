@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ganlab_plugins.datasets._cifar import Cifar
-
 from ganlab import Dataset, hookimpl
+
+from ._cifar import Cifar
 
 
 class Cifar100(Cifar):

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from ganlab_plugins.datasets._pictures import (
+from pydantic import Field
+
+from ganlab import Dataset, Images, hookimpl
+from ganlab.components import Split
+from ganlab.data.files import fingerprint
+from ganlab.errors import DataError, DataUnavailable, did_you_mean
+
+from ._pictures import (
     ENDINGS,
     Pictures,
     class_folders,
@@ -15,12 +22,6 @@ from ganlab_plugins.datasets._pictures import (
     holds_classes,
     is_picture,
 )
-from pydantic import Field
-
-from ganlab import Dataset, Images, hookimpl
-from ganlab.components import Split
-from ganlab.data.files import fingerprint
-from ganlab.errors import DataError, DataUnavailable, did_you_mean
 
 log = logging.getLogger("ganlab")
 

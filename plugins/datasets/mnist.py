@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ganlab_plugins.datasets._idx import IdxDataset
-
 from ganlab import Dataset, hookimpl
+
+from ._idx import IdxDataset
 
 
 class Mnist(IdxDataset):

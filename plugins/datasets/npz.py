@@ -42,10 +42,11 @@ class Npz(Dataset):
                 "fallback in the experiment: `fallback: digits`"
             )
         try:
-            file = np.load(self.path, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise DataError(f"{self.path} holds a single array; save it with np.savez")
-            with file:
+            # Opened here, because np.load leaves a damaged file open.
+            with self.path.open("rb") as opened:
+                file = np.load(opened, allow_pickle=False)
+                if not isinstance(file, np.lib.npyio.NpzFile):
+                    raise DataError(f"{self.path} holds a single array; save it with np.savez")
                 return self._from(file, split)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             reason = " ".join(str(error).split())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ganlab_plugins.datasets._pinned import PinnedDataset
-
 from ganlab import Dataset, Images, hookimpl
 from ganlab.components import Split
+
+from ._pinned import PinnedDataset
 
 
 class Svhn(PinnedDataset):

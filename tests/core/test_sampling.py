@@ -144,7 +144,7 @@ def test_a_runs_own_plugin_copies_are_executed_only_when_trusted(
     folder.mkdir()
     file = folder / "keeping.py"
     text = (TINY / "tiny.py").read_text().replace('name = "tiny"', 'name = "keeping"')
-    file.write_text(text + "\nopen('executed.txt', 'a').write('x')\n")
+    file.write_text(text + "\nPath('executed.txt').write_text('x')\n")
     names = ("dataset", "generator", "discriminator", "conditioning", "loss")
     sections = dict.fromkeys(names, "keeping")
     sections |= {"regularizers": [], "augmentations": [], "callbacks": []}

@@ -1,0 +1,76 @@
+"""Write the pages that follow from the code: docs/cli.md and docs/components.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganlab.cli import cli
+from ganlab.cli.app import COMMANDS, App
+from ganlab.cli.show import record_of
+from ganlab.components import KINDS
+from ganlab.plugins import Plugins
+
+HERE = Path(__file__).parent
+NOTE = "<!-- Written by docs/generate.py: run `make docs` after a change. -->\n"
+
+
+def command_line() -> str:
+    """Return the help of every command."""
+    context = click.Context(cli, info_name="ganlab", obj=App(), terminal_width=88)
+    parts = [NOTE, "# The command line\n", _help(cli, context)]
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        assert command is not None
+        child = click.Context(command, info_name=name, parent=context, terminal_width=88)
+        parts += [f"\n## ganlab {name}\n", _help(command, child)]
+    parts.append(
+        "\n## Exit codes\n\n"
+        "| code | meaning |\n|---|---|\n"
+        "| 0 | done |\n"
+        "| 1 | the run failed, diverged, or is not there |\n"
+        "| 2 | wrong usage, experiment or data |\n"
+        "| 3 | a plugin is broken, missing, or clashes with another |\n"
+        "| 130, 143 | stopped by Ctrl-C or SIGTERM, after everything was saved |\n"
+    )
+    return "\n".join(parts)
+
+
+def components() -> str:
+    """Return every shipped component with its options."""
+    plugins = Plugins()
+    plugins.load_installed()
+    parts = [NOTE, "# The shipped components\n"]
+    for kind in KINDS:
+        owners = [o for o in plugins.registered(kind) if o.plugin.source == "built in"]
+        if owners:
+            parts.append(f"\n## {kind}\n")
+        for owner in owners:
+            parts += _component(record_of(owner))
+    return "\n".join(parts) + "\n"
+
+
+def _component(record: dict[str, Any]) -> Iterator[str]:
+    yield f"\n### {record['name']}\n"
+    yield record["doc"]
+    if record["paper"]:
+        yield f"\n*{record['paper']}*"
+    if record["options"]:
+        yield "\n| option | type | default | |\n|---|---|---|---|"
+        for option in record["options"]:
+            cells = (str(cell).replace("|", "\\|") for cell in option.values())
+            yield f"| {' | '.join(cells)} |"
+
+
+def _help(command: click.Command, context: click.Context) -> str:
+    return f"```text\n{command.get_help(context)}\n```"
+
+
+PAGES = {"cli.md": command_line, "components.md": components}
+
+if __name__ == "__main__":
+    for page, write in PAGES.items():
+        (HERE / page).write_text(write())

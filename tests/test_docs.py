@@ -1,0 +1,137 @@
+"""The documentation is true: its code blocks run, its lists are complete."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+REPOSITORY = Path(__file__).parents[1]
+DOCS = REPOSITORY / "docs"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> Iterator[tuple[str, str]]:
+    """Yield (language, text) of every code block of a page."""
+    for match in BLOCK.finditer(page.read_text()):
+        yield match[1], match[2]
+
+
+def execute(page: Path, workplace: Path) -> list[str]:
+    """Write a page's files and run its commands, in order; return the commands that ran."""
+    ran = []
+    environment = os.environ | {
+        "PYTHONPATH": str(workplace / "site"),
+        "OMP_NUM_THREADS": "1",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    for language, text in blocks(page):
+        if language in ("python", "yaml", "toml"):
+            file = workplace / text.splitlines()[0].removeprefix("# ")
+            assert file.suffix in (".py", ".yaml", ".toml"), f"name the file: {text[:60]}"
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+            continue
+        expected: dict[str, list[str]] = {}
+        for line in text.splitlines():
+            if line.startswith("$ "):
+                command = line.removeprefix("$ ")
+                expected[command] = []
+            else:
+                expected[command].append(line)
+        for command, output in expected.items():
+            if command.startswith("pip install"):
+                _install(workplace, environment)
+                continue
+            result = subprocess.run(
+                shlex.split(command), cwd=workplace, env=environment, capture_output=True, text=True
+            )
+            assert result.returncode == 0, (command, result.stderr)
+            for line in output:
+                assert line in result.stdout.splitlines(), (command, result.stdout)
+            ran.append(command)
+    return ran
+
+
+def _install(workplace: Path, environment: dict[str, str]) -> None:
+    """Install the tutorial's package, by pip and without the network, into a folder of its own."""
+    file = workplace / "plugins" / "offset.py"
+    shutil.move(file, workplace / "package" / "ganlab_offset.py")
+    arguments = ["--quiet", "--no-deps", "--no-build-isolation", "--target", "site", "./package"]
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", *arguments],
+        cwd=workplace,
+        env=environment | {"PYTHONPATH": ""},
+        check=True,
+    )
+
+
+def test_the_tutorial_runs_from_top_to_bottom(workplace: Path) -> None:
+    ran = execute(DOCS / "plugins.md", workplace)
+    assert len(ran) == 6
+    folders = {file.parent.name for file in workplace.glob("runs/offset/*/curves.png")}
+    assert len(folders) == 3
+    (copied,) = workplace.glob("runs/offset/*/plugins/offset.py")
+    assert copied.read_text().startswith("# plugins/offset.py")
+    listed = subprocess.run(
+        [sys.executable, "-m", "ganlab", "plugins"],
+        cwd=workplace,
+        env=os.environ | {"PYTHONPATH": str(workplace / "site")},
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert re.search(r"offset +conditioning: offset +ganlab-offset 0\.1 +loaded", listed)
+
+
+def test_the_tutorials_scheme_has_fewer_than_30_lines_of_code() -> None:
+    text = next(text for language, text in blocks(DOCS / "plugins.md") if language == "python")
+    without_docs = re.sub(r'""".*?"""', "", text, flags=re.DOTALL)
+    code = [line for line in without_docs.splitlines()[1:] if line.strip()]
+    assert len(code) < 30
+
+
+def test_the_readmes_commands_are_real(ganlab: Callable[..., Result]) -> None:
+    from ganlab.cli.app import COMMANDS
+
+    text = (REPOSITORY / "README.md").read_text()
+    named = set(re.findall(r"\bganlab ([a-z]+)\b", " ".join(re.findall(r"`+([^`]+)`+", text))))
+    assert {"run", "sample", "check"} <= named <= set(COMMANDS)
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for target in re.findall(r"\bmake ([a-z-]+)", text):
+        assert f"\n{target}:" in makefile
+
+
+def test_every_hook_and_kind_is_in_the_tutorial() -> None:
+    from ganlab import hookspecs
+    from ganlab.components import KINDS
+
+    text = (DOCS / "plugins.md").read_text()
+    hooks = [name for name in vars(hookspecs) if name.startswith(("register_", "on_"))]
+    assert len(hooks) == 16
+    assert not [hook for hook in hooks if hook not in text]
+    assert not [kind for kind in KINDS if f"| {kind} |" not in text]
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*DOCS.glob("*.md"), REPOSITORY / "README.md"]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+            if not target.startswith(("http:", "https:")):
+                assert (page.parent / target).exists(), (page.name, target)
+
+
+@pytest.mark.parametrize("page", ["cli.md", "components.md"])
+def test_generated_pages_are_up_to_date(page: str) -> None:
+    sys.path.insert(0, str(DOCS))
+    try:
+        import generate
+    finally:
+        sys.path.remove(str(DOCS))
+    assert (DOCS / page).read_text() == generate.PAGES[page](), "run `make docs`"
