@@ -111,12 +111,13 @@ class Step:
         with self._precision():
             verdict: Verdict = self.D(x, y)
         # Losses and penalties are computed in full precision, whatever the networks use.
-        return verdict._replace(logit=full(verdict.logit), features=full(verdict.features))
+        return Verdict(*(full(part) for part in verdict))
 
     def generate(self, z: Tensor, y: Tensor) -> Tensor:
         """Return images (N, C, H, W) in [-1, 1]; in a D step without gradient."""
         with torch.set_grad_enabled(self.role == "generator"), self._precision():
-            return full(self.G(z, y))
+            images: Tensor = full(self.G(z, y))
+        return images
 
     def input_gradient(self, x: Tensor, y: Tensor) -> Tensor:
         """d logit / d x, (N, C, H, W), which can be differentiated once more."""
@@ -154,9 +155,15 @@ class Step:
         return torch.autocast(device, dtype=self.autocast)
 
 
-def full(tensor: Tensor) -> Tensor:
-    """Return ``tensor`` in at least single precision."""
-    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
+def full(value: Any) -> Any:
+    """Return a tensor, or the tensors in tuples, lists and dicts, in at least single precision."""
+    if isinstance(value, Tensor):
+        return value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
+    if isinstance(value, dict):
+        return {key: full(one) for key, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [full(one) for one in value]
+    return value
 
 
 def objective(step: Step) -> dict[str, Tensor]:

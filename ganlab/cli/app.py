@@ -28,6 +28,7 @@ class App:
     def __init__(self) -> None:
         self.folders: list[Path] = []
         self._plugins: Plugins | None = None
+        self._added: click.Group | None = None
 
     def plugins(self) -> Plugins:
         """Return the plugins, saying on stderr which of them did not load."""
@@ -39,6 +40,13 @@ class App:
                 if plugin.failed:  # `run` goes further and refuses a broken file of the user's own
                     warn(f"{plugin.source} did not load: {plugin.status}")
         return self._plugins
+
+    def added_commands(self) -> dict[str, click.Command]:
+        """Return the commands that plugins bring. None of them can replace a built-in one."""
+        if self._added is None:
+            self._added = click.Group()
+            self.plugins().manager.hook.register_commands(cli=self._added)
+        return dict(self._added.commands)
 
 
 class Failure(click.ClickException):
@@ -53,17 +61,14 @@ class Group(click.Group):
     """Commands that are imported when they are called; plugins may add more."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        if self._may_add_commands(ctx):
-            self._add_commands(ctx)
-        return [*COMMANDS, *sorted(self.commands)]
+        added = app_of(ctx).added_commands() if self._may_add_commands(ctx) else {}
+        return [*COMMANDS, *sorted(added.keys() - COMMANDS)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
             command: click.Command = importlib.import_module(f"ganlab.cli.{cmd_name}").command
             return command
-        if cmd_name not in self.commands:
-            self._add_commands(ctx)
-        return super().get_command(ctx, cmd_name)
+        return app_of(ctx).added_commands().get(cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -85,9 +90,6 @@ class Group(click.Group):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
-
-    def _add_commands(self, ctx: click.Context) -> None:
-        app_of(ctx).plugins().manager.hook.register_commands(cli=self)
 
     def _may_add_commands(self, ctx: click.Context) -> bool:
         """True if loading plugins, which takes seconds, could show more commands."""

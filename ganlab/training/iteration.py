@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -57,7 +58,7 @@ def update(model: Model, role: Role, real: Side, fake: Side, *, index: int) -> S
     step.fake = replace(step.fake, verdict=step.judge(step.fake.x, step.fake.y))
 
     terms = objective(step)
-    total = torch.stack(list(terms.values())).sum()
+    total = reduce(torch.add, terms.values())
     optimizer = model.optimizers[role]
     optimizer.zero_grad(set_to_none=True)
     total.backward()

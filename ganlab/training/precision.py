@@ -77,7 +77,9 @@ def has_bf16(device: torch.device) -> bool:
     """True where the hardware multiplies bfloat16 matrices itself."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.cpu._is_amx_tile_supported())
+    # torch has no public question for this; a version without these names counts as a no.
+    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
 def make_deterministic(device: torch.device) -> None:

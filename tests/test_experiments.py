@@ -1,0 +1,92 @@
+"""The shipped experiments run as they stand, and the quick look shows the digits asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+EXPERIMENTS = sorted((REPOSITORY / "experiments").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_a_shipped_experiment_is_whole_and_says_where_it_comes_from(path: Path) -> None:
+    from ganlab.config.resolve import load_experiment
+    from ganlab.plugins import load_plugins
+
+    assert load_experiment(path, load_plugins()).experiment.name == path.stem
+    text = path.read_text()
+    assert text.startswith("# ")
+    assert f"ganlab run experiments/{path.name}" in text
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    return subprocess.run(
+        [sys.executable, "-m", "ganlab", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_the_quick_look_draws_the_digits_that_were_asked_for(workplace: Path) -> None:
+    """A judge trained on the real digits recognises the rows: chance is a tenth."""
+    from sklearn.svm import SVC
+
+    import ganlab
+    from ganlab.data.prepare import prepare
+    from ganlab.plugins import load_plugins
+
+    path = REPOSITORY / "experiments" / "cgan_digits.yaml"
+    result = run("run", str(path), "-s", "train.epochs=40", cwd=workplace)
+    assert result.returncode == 0, result.stderr
+    digits = load_plugins().find("dataset", "digits").component(image_size=32)
+    train, test = prepare(digits), prepare(digits, split="test")
+    judge = SVC().fit(train.images.flatten(1).numpy() / 255, train.labels.numpy())
+    assert judge.score(test.images.flatten(1).numpy() / 255, test.labels.numpy()) > 0.95
+    labels = np.arange(10).repeat(50)
+    images = ganlab.load("cgan_digits").sample(labels, seed=1)
+    assert judge.score(images.flatten(1).numpy() / 255, labels) > 0.8
+
+
+@pytest.mark.slow
+def test_the_default_experiment_runs_on_any_machine_by_its_fallback(workplace: Path) -> None:
+    """Nothing can be downloaded through a proxy that is not there."""
+    path = REPOSITORY / "experiments" / "cgan_mnist.yaml"
+    environment = {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    result = subprocess.run(
+        [sys.executable, "-m", "ganlab", "run", str(path), "-s", "dataset.fallback_images=256"],
+        cwd=workplace,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    first, second, *_ = result.stderr.splitlines()
+    assert first.startswith("warning: mnist cannot be had: not in ")
+    assert second == "warning: falling back: this run trains on 'digits', not on 'mnist'"
+    (info,) = (json.loads(file.read_text()) for file in workplace.glob("runs/*/*/run.json"))
+    assert info["dataset"]["name"] == "digits"
+    assert info["dataset"]["fallback_for"] == "mnist"
+    (losses,) = workplace.glob("runs/*/*/Log_D.txt")
+    assert [line.split()[0] for line in losses.read_text().splitlines()] == ["1", "2"]
+
+
+@pytest.mark.slow
+def test_a_step_costs_less_than_a_millisecond_beyond_a_bare_loop() -> None:
+    result = subprocess.run(
+        [sys.executable, str(REPOSITORY / "benchmarks" / "overhead.py")],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["milliseconds_per_step"]["difference"] < 1
