@@ -8,11 +8,10 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 
 REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / "docs"
@@ -98,7 +97,58 @@ def test_the_tutorials_scheme_has_fewer_than_30_lines_of_code() -> None:
     assert len(code) < 30
 
 
-def test_the_readmes_commands_are_real(ganlab: Callable[..., Result]) -> None:
+def test_the_readmes_commands_and_code_run(workplace: Path) -> None:
+    shutil.copytree(REPOSITORY / "experiments", workplace / "experiments")
+    small = ["-s", "generator.width=4", "-s", "discriminator.width=4"]
+    small += ["-s", "dataset.fallback_images=128"]
+    commands = [
+        shlex.split(line.partition("#")[0])
+        for language, text in blocks(REPOSITORY / "README.md")
+        if language == "sh"
+        for line in text.splitlines()
+        if line.startswith("ganlab ")
+    ]
+    assert len(commands) == 6
+    for _, *arguments in commands:
+        if arguments[0] == "run":
+            arguments += small
+        _ganlab(workplace, *arguments)
+    for language, text in blocks(REPOSITORY / "README.md"):
+        if language == "yaml":
+            (workplace / "readme.yaml").write_text(text)
+            _ganlab(workplace, "check", "readme.yaml")
+        if language == "python":
+            code = f"{text}\nassert images.shape == (5, 1, 64, 64), images.shape"
+            subprocess.run([sys.executable, "-c", code], cwd=workplace, check=True)
+    assert (workplace / "sevens.png").exists()
+
+
+def test_the_experiments_page_shows_a_file_that_is_valid(workplace: Path) -> None:
+    (text,) = (text for language, text in blocks(DOCS / "experiments.md") if language == "yaml")
+    (workplace / "base.yaml").write_text("train: {z_dim: 64}\n")
+    (workplace / "page.yaml").write_text(text)
+    assert "z_dim: 64" in _ganlab(workplace, "check", "page.yaml")
+    written = re.findall(r"`-s '?([^`]+?)'?`", (DOCS / "experiments.md").read_text())
+    assert len(written) >= 5
+    for override in written:
+        _ganlab(workplace, "check", "page.yaml", "-s", override)
+
+
+def _ganlab(workplace: Path, *arguments: str) -> str:
+    """Run the command line where nothing can be downloaded, and return what it printed."""
+    proxy = "http://127.0.0.1:9"
+    result = subprocess.run(
+        [sys.executable, "-m", "ganlab", *arguments],
+        cwd=workplace,
+        env=os.environ | {"https_proxy": proxy, "http_proxy": proxy},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, (arguments, result.stderr)
+    return result.stdout
+
+
+def test_the_readmes_commands_are_real() -> None:
     from ganlab.cli.app import COMMANDS
 
     text = (REPOSITORY / "README.md").read_text()
