@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
-
-from ganlab.cli import cli
-from ganlab.cli.app import COMMANDS, App
+from ganlab.cli.app import COMMANDS
 from ganlab.cli.show import record_of
 from ganlab.components import KINDS
 from ganlab.plugins import Plugins
@@ -20,13 +19,9 @@ NOTE = "<!-- Written by docs/generate.py: run `make docs` after a change. -->\n"
 
 def command_line() -> str:
     """Return the help of every command."""
-    context = click.Context(cli, info_name="ganlab", obj=App(), terminal_width=88)
-    parts = [NOTE, "# The command line\n", _help(cli, context)]
+    parts = [NOTE, "# The command line\n", _help()]
     for name in COMMANDS:
-        command = cli.get_command(context, name)
-        assert command is not None
-        child = click.Context(command, info_name=name, parent=context, terminal_width=88)
-        parts += [f"\n## ganlab {name}\n", _help(command, child)]
+        parts += [f"\n## ganlab {name}\n", _help(name)]
     parts.append(
         "\n## Exit codes\n\n"
         "| code | meaning |\n|---|---|\n"
@@ -65,8 +60,16 @@ def _component(record: dict[str, Any]) -> Iterator[str]:
             yield f"| {' | '.join(cells)} |"
 
 
-def _help(command: click.Command, context: click.Context) -> str:
-    return f"```text\n{command.get_help(context)}\n```"
+def _help(*command: str) -> str:
+    """Return what ``ganlab COMMAND --help`` prints."""
+    result = subprocess.run(
+        [sys.executable, "-m", "ganlab", *command, "--help"],
+        cwd=HERE,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return f"```text\n{result.stdout}```"
 
 
 PAGES = {"cli.md": command_line, "components.md": components}

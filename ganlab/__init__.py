@@ -29,6 +29,7 @@ _HOME = {
     "Images": "ganlab.components",
     "Loss": "ganlab.components",
     "Metric": "ganlab.components",
+    "Penalty": "ganlab.components",
     "Regularizer": "ganlab.components",
     "Sites": "ganlab.sites",
     "load": "ganlab.sampling",
@@ -50,6 +51,7 @@ __all__ = [
     "Loss",
     "Mapped",
     "Metric",
+    "Penalty",
     "Regularizer",
     "Side",
     "Sites",
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
         Images,
         Loss,
         Metric,
+        Penalty,
         Regularizer,
     )
     from ganlab.hookspecs import hookimpl

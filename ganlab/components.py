@@ -54,8 +54,9 @@ class Participant(Component):
     replaces_loss: ClassVar[bool] = False
     """True if `adversarial` does not call ``plain``: the experiment then writes no ``loss``."""
 
-    every: int = Field(default=1, ge=1)
-    """Act at every k-th update only; its terms then count k times."""
+    def interval(self) -> int:
+        """Return k if its terms are added at every k-th update only; they then count k times."""
+        return 1
 
     def state(self, spec: DataSpec) -> nn.Module | None:
         """Return a module holding the buffers that must survive a resume."""
@@ -94,8 +95,8 @@ class Participant(Component):
 class Conditioning(Participant):
     """How the label reaches the networks. Override the sites that the scheme uses.
 
-    A site returns a module, or None for "not here". Sites of G are ``latent``, ``style`` and
-    ``norm``; sites of D are ``image``, ``head`` and ``note``. A site module initialises itself.
+    A site returns a module that initialises itself, or None for "not with these options". Sites of
+    G are ``latent``, ``style`` and ``norm``; sites of D are ``image``, ``head`` and ``note``.
     """
 
     kind = "conditioning"
@@ -152,6 +153,16 @@ class Regularizer(Participant):
     """A term, a limit or a transformation that keeps training stable."""
 
     kind = "regularizer"
+
+
+class Penalty(Regularizer):
+    """A regularizer that adds terms, and may do so lazily."""
+
+    every: int = Field(default=1, ge=1)
+    """Add the terms at every k-th update only, k times as strong."""
+
+    def interval(self) -> int:
+        return self.every
 
 
 class Augmentation(Participant):

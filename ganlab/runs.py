@@ -14,7 +14,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +28,10 @@ import filelock
 from ganlab.config.reader import read
 from ganlab.errors import RunError
 from ganlab.files import append_line, read_lines, write_atomically, write_json
+
+log = logging.getLogger("ganlab")
+PATIENCE_SECONDS = 0.5
+"""How long to wait for a lock: whoever only asks whether it is held has it for a moment."""
 
 STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
 
@@ -51,13 +58,16 @@ class Progress:
 
 @dataclass
 class Run:
-    """One run directory. Create or find it with `open_run`, or read it with `read_run`."""
+    """One run directory: `create_run` makes one, `read_run` and `find_run` find one."""
 
     path: Path
     info: dict[str, Any] = field(default_factory=dict)
     """What run.json holds."""
 
     progress: Progress = field(default_factory=Progress)
+    unlogged: list[dict[str, float]] = field(default_factory=list)
+    """The numbers of the steps since the last log line."""
+
     _lock: filelock.BaseFileLock | None = None
 
     @property
@@ -100,24 +110,34 @@ class Run:
         return [by_step[step] for step in sorted(by_step)]
 
     def append_log(self, record: dict[str, Any]) -> None:
-        append_line(self.log, record)
+        with writing(self.log):
+            append_line(self.log, record)
 
     def update(self, **changes: Any) -> None:
         """Change run.json."""
         self.info |= changes
         self.info["progress"] = asdict(self.progress)
-        write_json(self.path / "run.json", self.info)
+        with writing(self.path):
+            write_json(self.path / "run.json", self.info)
 
     # ----------------------------------------------------------------------------- lock
 
     def lock(self) -> None:
         """Make this process the only one that writes here, until it ends, however it ends."""
-        lock = filelock.FileLock(self.path / ".lock")
+        lock = filelock.FileLock(self._lock_file)
         try:
-            lock.acquire(blocking=False)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=PATIENCE_SECONDS, poll_interval=0.05)
         except filelock.Timeout:
             raise RunError(f"{self.path} is in use: another process trains this run") from None
+        except OSError as error:
+            raise RunError(cannot_write(self.path, error)) from error
         self._lock = lock
+
+    def reread(self) -> None:
+        """Read run.json again: another process may have written it before the lock was ours."""
+        fresh = read_run(self.path)
+        self.info, self.progress = fresh.info, fresh.progress
 
     def unlock(self) -> None:
         if self._lock is not None:
@@ -128,12 +148,20 @@ class Run:
         """True while some process, this one included, trains the run."""
         if self._lock is not None:
             return True
-        probe = filelock.FileLock(self.path / ".lock")
+        if not self._lock_file.exists():
+            return False
         try:
-            with probe.acquire(blocking=False):
+            with filelock.FileLock(self._lock_file).acquire(blocking=False):
                 return False
-        except (filelock.Timeout, OSError):
+        except filelock.Timeout:
             return True
+        except OSError:  # an archive that cannot be written: nobody trains there
+            return False
+
+    @property
+    def _lock_file(self) -> Path:
+        """Beside the directory, so that it can be taken before the directory is made or moved."""
+        return self.path.with_name(f".{self.path.name}.lock")
 
 
 def now() -> str:
@@ -146,17 +174,13 @@ def run_folder(runs: Path, *, experiment: str, identity: str, seed: int) -> Path
     return runs / experiment / f"{identity[:6]}-s{seed}"
 
 
-def create_run(path: Path, *, experiment_text: str, config: str) -> Run:
-    """Make a new run directory."""
-    run = Run(path)
-    try:
-        for folder in (path, run.checkpoints, run.samples, path / "plugins"):
+def create_run(run: Run, *, experiment_text: str, config: str) -> None:
+    """Make a new run directory; the caller holds its lock."""
+    with writing(run.path):
+        for folder in (run.path, run.checkpoints, run.samples, run.path / "plugins"):
             folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path / "experiment.yaml", experiment_text.encode())
-        write_atomically(path / "config.yaml", config.encode())
-    except OSError as error:
-        raise RunError(cannot_write(path, error)) from error
-    return run
+        write_atomically(run.path / "experiment.yaml", experiment_text.encode())
+        write_atomically(run.path / "config.yaml", config.encode())
 
 
 def read_run(path: Path) -> Run:
@@ -193,11 +217,14 @@ def find_run(name: str, runs: Path) -> Run:
 
 def list_runs(folder: Path) -> list[Run]:
     """Return every readable run below a folder, sorted by path; set-aside ones are left out."""
-    return [
-        read_run(file.parent)
-        for file in sorted(folder.glob("**/run.json"))
-        if "~" not in file.parent.name
-    ]
+    runs = []
+    for file in sorted(folder.glob("**/run.json")):
+        if "~" not in file.parent.name:
+            try:
+                runs.append(read_run(file.parent))
+            except RunError as error:
+                log.warning("%s", error)
+    return runs
 
 
 def set_aside(path: Path) -> Path:
@@ -205,8 +232,18 @@ def set_aside(path: Path) -> Path:
     number = 1
     while (aside := path.with_name(f"{path.name}~{number}")).exists():
         number += 1
-    path.rename(aside)
+    with writing(path):
+        path.rename(aside)
     return aside
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an `OSError` of ganlab's own writing inside into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(cannot_write(path, error)) from error
 
 
 def cannot_write(path: Path, error: OSError) -> str:

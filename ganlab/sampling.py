@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,18 +19,20 @@ from ganlab.step import DataSpec
 from ganlab.training.checkpoint import (
     Stored,
     check_belongs,
-    checkpoint_files,
     generator_files,
     load_module,
+    read_newest,
     read_stored,
 )
 from ganlab.training.draw import Bn, draw_images, noise
 from ganlab.training.model import build_network
 from ganlab.training.precision import choose_device
+from ganlab.training.record import describe_plugins
 
 if TYPE_CHECKING:
     from os import PathLike
 
+log = logging.getLogger("ganlab")
 Weights = Literal["auto", "raw", "ema"]
 
 
@@ -43,13 +46,13 @@ class Trained:
         self.experiment = experiment
         self.spec = spec
         self.device = device
-        self._networks: dict[tuple[Path, str], nn.Module] = {}
+        self._networks: dict[tuple[int | None, str], nn.Module] = {}
 
     @property
     def epochs(self) -> list[int]:
         """The finished epochs whose generator is kept; 0 is the untrained one."""
         labels = (path.stem.removeprefix("generator-") for path in generator_files(self.run))
-        return sorted(int(label[6:]) for label in labels if label.startswith("epoch-"))
+        return sorted(int(label[6:]) for label in labels if label[6:].isdigit())
 
     def sample(
         self,
@@ -88,15 +91,13 @@ class Trained:
 
     def network(self, *, epoch: int | None = None, weights: Weights = "auto") -> nn.Module:
         """Return the generator with the weights of an epoch, in single precision."""
-        path = self._file(epoch)
-        stored = None
-        if (path, weights) not in self._networks:
-            stored = read_stored(path)
+        if (epoch, weights) not in self._networks:
+            stored = self._read(epoch)
             check_belongs(stored, self.run)
             network = build_network(self.experiment, "generator", self.spec)
             load_module(network, stored, _which(stored, weights))
-            self._networks[path, weights] = network.to(self.device).requires_grad_(False)
-        return self._networks[path, weights]
+            self._networks[epoch, weights] = network.to(self.device).requires_grad_(False)
+        return self._networks[epoch, weights]
 
     def class_index(self, name: str) -> int:
         """Return the index of a class given by name or number, or raise `RunError`."""
@@ -107,17 +108,17 @@ class Trained:
             return int(name)
         raise RunError(f"there is no class '{name}'{did_you_mean(name, names)}")
 
-    def _file(self, epoch: int | None) -> Path:
+    def _read(self, epoch: int | None) -> Stored:
         if epoch is None:
-            newest = [*checkpoint_files(self.run)[:1], *reversed(generator_files(self.run))]
-            if not newest:
+            stored = read_newest(self.run)
+            if stored is None:
                 raise RunError(f"{self.run.path} holds no weights yet")
-            return newest[0]
+            return stored
         path = self.run.checkpoints / f"generator-epoch-{epoch:04d}.safetensors"
         if not path.exists():
             kept = ", ".join(map(str, self.epochs)) or "none yet"
             raise RunError(f"{self.run.name} keeps no weights of epoch {epoch}; kept: {kept}")
-        return path
+        return read_stored(path)
 
 
 def load(
@@ -142,9 +143,9 @@ def load(
         PluginError: if a component of the run cannot be found.
     """
     found = find_run(str(run), Path(runs_dir))
-    plugins = plugins or load_plugins()
-    if trust_plugins:
-        plugins.load_folder(found.path / "plugins")
+    # The run's own copies come first: a file of the same name in ./plugins then does not load.
+    trusted = [found.path / "plugins"] if trust_plugins else []
+    plugins = plugins or load_plugins(trusted)
     try:
         experiment = resolve(found.config(), plugins)
     except GanlabError as error:
@@ -157,7 +158,16 @@ def load(
                 f"  {error}"
             ) from error
         raise
+    _warn_of_changes(found, experiment, plugins)
     return Trained(found, experiment, _spec(found.info["dataset"]), choose_device(device))
+
+
+def _warn_of_changes(run: Run, experiment: Experiment, plugins: Plugins) -> None:
+    before = run.info["plugins"]
+    for key, plugin in describe_plugins(experiment, plugins).items():
+        draws = key.startswith(("generator/", "conditioning/"))
+        if draws and plugin["sha256"] != before.get(key, plugin)["sha256"]:
+            log.warning("%s: %s has changed since %s was trained", key, plugin["file"], run.name)
 
 
 def _spec(dataset: dict[str, Any]) -> DataSpec:

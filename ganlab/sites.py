@@ -85,6 +85,11 @@ class VerdictHead(nn.Module):
         notes: dict[str, Any] = {name: note(h, y) for name, note in self.notes.items()}
         if isinstance(logit, tuple):
             logit, notes[self.owner] = logit
+        if tuple(logit.shape) not in ((len(h),), (len(h), 1)):
+            raise PluginError(
+                f"the head of '{self.owner or 'the discriminator'}' must give one logit per image: "
+                f"expected shape ({len(h)},) or ({len(h)}, 1), got {tuple(logit.shape)}"
+            )
         return Verdict(logit.flatten(), h, notes)
 
 
@@ -96,6 +101,7 @@ class Sites:
         self.schemes = schemes
         self.spec = spec
         self._asked: set[str] = set()
+        self._claimed: set[str] = set()
 
     # ---------------------------------------------------------------------------- of G
 
@@ -107,21 +113,14 @@ class Sites:
 
     def style(self, z_dim: int) -> nn.Module:
         """Module (z (N, z_dim), y) -> (N, out_features): hand its output to every norm site."""
-        owner = self._owner("style")
-        if owner is None:
-            style: nn.Module = OneHotStyle(self.spec.num_classes)
-        else:
-            style = self._module(owner, "style", owner.style(z_dim, self.spec), "out_features")
-        self._style_dim = int(style.out_features)  # type: ignore[arg-type]
-        return style
+        style = self._owned("style", z_dim, out="out_features")
+        self._style_dim = int(style.out_features) if style else self.spec.num_classes  # type: ignore[arg-type]
+        return style or OneHotStyle(self.spec.num_classes)
 
     def norm(self, channels: int, plain: nn.Module) -> nn.Module:
         """Module (h (N, channels, *), style) -> h; ``plain`` where no scheme normalises."""
-        owner = self._owner("norm")
-        if owner is None:
-            return PlainNorm(plain)
         assert hasattr(self, "_style_dim"), "a network asks for its style before its norms"
-        return self._module(owner, "norm", owner.norm(channels, self._style_dim, plain, self.spec))
+        return self._owned("norm", channels, self._style_dim, plain) or PlainNorm(plain)
 
     # ---------------------------------------------------------------------------- of D
 
@@ -133,60 +132,63 @@ class Sites:
 
     def verdict(self, features: int, plain: nn.Module) -> nn.Module:
         """Module (h (N, features), y) -> `Verdict`, by ``plain`` (N, features) -> (N, 1) alone."""
-        owner = self._owner("head")
-        head: nn.Module = PlainHead(plain)
-        if owner is not None:
-            head = self._module(owner, "head", owner.head(features, plain, self.spec))
+        head = self._owned("head", features, plain) or PlainHead(plain)
         self._asked.add("note")
         notes = {
-            scheme.name: self._module(scheme, "note", scheme.note(features, self.spec))
+            scheme.name: note
             for scheme in self._claiming("note")
+            if (note := self._module(scheme, "note", scheme.note(features, self.spec)))
         }
-        return VerdictHead(head, owner.name if owner else "", notes)
+        owners = [scheme.name for scheme in self._claiming("head")]
+        return VerdictHead(head, owners[0] if owners else "", notes)
 
     # -------------------------------------------------------------------------- checks
 
     def check_all_used(self, network: str) -> None:
-        """Refuse a scheme whose site the network, now built, never asked for."""
+        """Refuse a scheme that would do nothing in the network, which is built now."""
+        has_not = f"which {self.role} '{network}' does not have"
         problems = [
-            Problem(
-                "conditioning",
-                f"'{scheme.name}' changes the {site} site, which {self.role} '{network}' "
-                "does not have",
-            )
+            Problem("conditioning", f"'{scheme.name}' changes the {site} site, {has_not}")
             for scheme in self.schemes
             for site in type(scheme).claims(self.role)
             if site not in self._asked
         ]
+        if "style" in self._claimed and "norm" not in self._claimed:
+            (owner,) = self._claiming("style")
+            what = f"'{owner.name}' brings a style, but no scheme normalises by it: add one"
+            problems.append(Problem("conditioning", what))
         if problems:
             raise ConfigError(problems)
 
     def _claiming(self, site: str) -> list[Conditioning]:
         return [scheme for scheme in self.schemes if site in type(scheme).claims(self.role)]
 
-    def _owner(self, site: str) -> Conditioning | None:
+    def _owned(self, site: str, *arguments: Any, out: str = "") -> nn.Module | None:
+        """Return the module of the one scheme that has this site; None if none has."""
         self._asked.add(site)
-        claiming = self._claiming(site)
-        if len(claiming) > 1:
-            names = " and ".join(f"'{scheme.name}'" for scheme in claiming)
-            raise ConfigError([Problem("conditioning", f"{names} both claim the {site} site")])
-        return claiming[0] if claiming else None
+        for scheme in self._claiming(site):  # reading the experiment refused a second one
+            return self._module(scheme, site, getattr(scheme, site)(*arguments, self.spec), out)
+        return None
 
     def _links(self, site: str, width: int, out: str) -> Iterable[nn.Module]:
         self._asked.add(site)
         for scheme in self._claiming(site):
             link = self._module(scheme, site, getattr(scheme, site)(width, self.spec), out)
-            width = int(getattr(link, out))
-            yield link
+            if link is not None:
+                width = int(getattr(link, out))
+                yield link
 
     def _module(
-        self, scheme: Conditioning, site: str, module: object, attribute: str = ""
-    ) -> nn.Module:
+        self, scheme: Conditioning, site: str, module: object, out: str = ""
+    ) -> nn.Module | None:
         where = f"conditioning '{scheme.name}': {site}()"
+        if module is None:
+            return None
         if not isinstance(module, nn.Module):
             raise PluginError(f"{where} returned {type(module).__name__}, expected a torch module")
-        if attribute and not isinstance(getattr(module, attribute, None), int):
-            raise PluginError(f"{where} returned a module without an integer `{attribute}`")
+        if out and not isinstance(getattr(module, out, None), int):
+            raise PluginError(f"{where} returned a module without an integer `{out}`")
+        self._claimed.add(site)
         return module
 
 

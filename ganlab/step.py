@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ganlab.errors import PluginError
+
 if TYPE_CHECKING:
     from ganlab.components import Loss, Participant
 
@@ -25,6 +27,16 @@ class DataSpec:
     image_size: int
     channels: int
     class_names: tuple[str, ...]
+
+
+class Notes(dict[str, Any]):
+    """What the schemes' notes said, by the name of the scheme."""
+
+    def __missing__(self, name: str) -> Any:
+        raise PluginError(
+            f"nothing took a note for '{name}': a scheme that reads its note must be used in the "
+            "discriminator too"
+        )
 
 
 class Verdict(NamedTuple):
@@ -111,7 +123,7 @@ class Step:
         with self._precision():
             verdict: Verdict = self.D(x, y)
         # Losses and penalties are computed in full precision, whatever the networks use.
-        return Verdict(*(full(part) for part in verdict))
+        return Verdict(full(verdict.logit), full(verdict.features), Notes(full(verdict.notes)))
 
     def generate(self, z: Tensor, y: Tensor) -> Tensor:
         """Return images (N, C, H, W) in [-1, 1]; in a D step without gradient."""
@@ -161,8 +173,10 @@ def full(value: Any) -> Any:
         return value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
     if isinstance(value, dict):
         return {key: full(one) for key, one in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(full, value))
     if isinstance(value, tuple | list):
-        return [full(one) for one in value]
+        return type(value)(map(full, value))
     return value
 
 
@@ -175,9 +189,9 @@ def objective(step: Step) -> dict[str, Tensor]:
     adversarial = partial(_plain, step)
     for part in step.participants:
         adversarial = partial(part.component.adversarial, step, adversarial, part.state)
-    terms = {"adversarial": adversarial().mean()}
+    terms = {"adversarial": _per_example(adversarial(), step).mean()}
     for part in step.participants:
-        every = part.component.every
+        every = part.component.interval()
         if step.index % every:
             continue
         new = (
@@ -185,9 +199,21 @@ def objective(step: Step) -> dict[str, Tensor]:
             if step.role == "discriminator"
             else part.component.g_terms(step, part.state)
         )
-        # A term that is computed at every k-th step counts k times, so that k changes no balance.
-        terms |= {name: every * value if every > 1 else value for name, value in new.items()}
+        for name, value in new.items():
+            if value.dim():
+                expected = f"the term '{name}' must be a scalar, got shape {tuple(value.shape)}"
+                raise PluginError(f"{part.key}: {expected}")
+            # What is computed at every k-th step counts k times, so that k changes no balance.
+            scaled = every * value if every > 1 else value
+            terms[f"{part.key}.{name}" if name in terms else name] = scaled
     return terms
+
+
+def _per_example(loss: Tensor, step: Step) -> Tensor:
+    if loss.shape != step.fake.judged.logit.shape:
+        got = f"got shape {tuple(loss.shape)} for a batch of {len(step.fake.x)}"
+        raise PluginError(f"the adversarial loss must be one number per example: {got}")
+    return loss
 
 
 def _plain(step: Step) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,11 +72,14 @@ class Group(click.Group):
             return command
         return app_of(ctx).added_commands().get(cmd_name)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _reported():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
-        except GanlabError as error:
-            raise Failure(error) from error
+            with _reported():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(130)
@@ -101,6 +106,14 @@ class Group(click.Group):
         folders = [*app_of(ctx).folders, Path("plugins")]
         files = (file for folder in folders for file in folder.glob("*.py"))
         return any(b"register_commands" in file.read_bytes() for file in files)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except GanlabError as error:
+        raise Failure(error) from error
 
 
 def warn(message: str) -> None:

@@ -36,18 +36,22 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     layout = ", channels last" if choices.channels_last else ""
     yield f"computing      {choices.device}, {choices.precision}{layout}"
     yield f"budget         {_budget(plan)}"
-    if plan.existing is not None:
-        at = plan.existing.progress
-        yield f"going on       from step {at.steps:,}, epoch {at.epochs:.2f}"
 
 
 def make_display(run: Run, plan: Plan) -> Display:
     """Return the live display where somebody can see it, else plain lines."""
+    if run.progress.steps:
+        click.echo(going_on(run), err=True)
     if sys.stderr.isatty():
         from ganlab.cli.live import LiveDisplay
 
         return LiveDisplay(run, plan)
     return PlainDisplay(run, plan)
+
+
+def going_on(run: Run) -> str:
+    """Say where a run goes on from."""
+    return f"going on       from step {run.progress.steps:,}, epoch {run.progress.epochs:.2f}"
 
 
 class PlainDisplay:

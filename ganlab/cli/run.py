@@ -58,6 +58,7 @@ def command(
     """
     from ganlab.cli.display import make_display, plan_lines
     from ganlab.config.resolve import load_experiment
+    from ganlab.training.precision import choose_device
     from ganlab.training.session import execute, plan
 
     options = [f"train.device={device}"] if device else []
@@ -65,6 +66,7 @@ def command(
     plugins = app_of(ctx).plugins()
     plugins.check_local()
     loaded = load_experiment(experiment, plugins, [*overrides, *options])
+    choose_device(loaded.experiment.train.device)  # before data is downloaded for nothing
     chosen, data, asked = _find_data(loaded.experiment, ctx, data_root)
     planned = plan(
         chosen,

@@ -60,14 +60,16 @@ def command(
 
     It needs neither the dataset nor a GPU.
     """
+    from ganlab.runs import find_run
     from ganlab.sampling import load
 
+    if trust_plugins:
+        app_of(ctx).folders.insert(0, find_run(run, runs_dir).path / "plugins")
     trained = load(
         run,
         runs_dir=runs_dir,
         device=device,
         plugins=app_of(ctx).plugins(),
-        trust_plugins=trust_plugins,
     )
     labels, z = _inputs(trained, class_name, count, seed)
     images = trained.sample(labels, z=z, epoch=epoch, weights=weights, bn=bn)  # type: ignore[arg-type]
@@ -105,7 +107,7 @@ def _write(output: Path, images: Tensor, labels: Tensor, trained: Trained) -> No
 
     try:
         if output.suffix:
-            if output.suffix.lower() not in Image.registered_extensions():
+            if Image.registered_extensions().get(output.suffix.lower()) not in Image.SAVE:
                 raise RunError(f"{output}: '{output.suffix}' is no picture format; write .png")
             output.parent.mkdir(parents=True, exist_ok=True)
             save_picture(sheet(images, COLUMNS), output)

@@ -184,14 +184,14 @@ class Train(Options):
     ema: Ema | None = None
     """Average G's weights: ``{decay: 0.999}``. Off by default."""
 
-    precision: Literal["auto", "fp32", "bf16", "fp64"] = "auto"
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp64"] = "auto"
     """What the networks compute in. ``auto``: bf16 where the hardware has it, else fp32."""
 
     channels_last: bool = True
     """Keep the numbers of a pixel together in memory: faster convolutions, the same function."""
 
     deterministic: bool = False
-    """Same weights in every run on a GPU too, at some cost in speed. A CPU always does."""
+    """The same weights in every run on a GPU too; a CPU gives them for equal thread counts."""
 
     device: str = Field(default="auto", json_schema_extra=FREE)
     """``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``."""

@@ -122,6 +122,10 @@ def _resolve(
     dataset = _required(builder, Dataset, root)
     generator = _required(builder, Generator, root)
     discriminator = _required(builder, Discriminator, root)
+    if root.child("conditioning") is None:
+        names = ", ".join(plugins.names("conditioning")) or "none is loaded"
+        what = f"is missing; name one or more of: {names}"
+        problems.append(Problem("conditioning", what, root.source))
     before = len(problems)
     schemes, schemes_node = read_schemes(builder, root.child("conditioning"))
     regularizers = builder.many(Regularizer, root.child("regularizers"))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ganlab.errors import RunError
 from ganlab.files import write_atomically
-from ganlab.runs import Progress, Run, cannot_write
+from ganlab.runs import Progress, Run, writing
 from ganlab.training.model import Model
 
 FORMAT = 1
@@ -37,10 +37,6 @@ class Stored:
     meta: dict[str, Any]
     """Plain data: the run's ``identity`` and ``seed``, ``progress``, ``optimizers``, ``sha256``."""
 
-    @property
-    def progress(self) -> Progress:
-        return Progress(**self.meta["progress"])
-
 
 def save_checkpoint(run: Run, model: Model) -> Path:
     """Write a checkpoint of where the run is; of the older ones only the newest is kept."""
@@ -48,7 +44,7 @@ def save_checkpoint(run: Run, model: Model) -> Path:
     for name, module in model.modules().items():
         tensors |= _module_tensors(name, module)
     path = run.checkpoints / f"step-{run.progress.steps:09d}.safetensors"
-    _write(run, path, tensors, {"optimizers": groups})
+    _write(run, path, tensors, {"optimizers": groups, "unlogged": run.unlogged})
     for old in checkpoint_files(run)[KEPT:]:
         old.unlink()
     return path
@@ -71,14 +67,15 @@ def checkpoint_files(run: Run) -> list[Path]:
 
 
 def generator_files(run: Run) -> list[Path]:
-    """Return the files of generator weights, in the order in which they were written."""
-    return sorted(run.checkpoints.glob("generator-*.safetensors"))
+    """Return the files of generator weights, by finished epochs."""
+    return sorted(run.checkpoints.glob("generator-*.safetensors"), key=lambda path: path.stem)
 
 
-def read_newest(run: Run) -> Stored | None:
+def read_newest(run: Run, *, tidy: bool = False) -> Stored | None:
     """Read the newest checkpoint that is whole, loudly passing over damaged ones.
 
-    Raises `RunError` if there are some but all are damaged.
+    Whoever holds the run's lock may ask to ``tidy`` it: damaged checkpoints are then renamed, and
+    what a kill left half-written is removed. Raises `RunError` if all checkpoints are damaged.
     """
     damaged = []
     for path in checkpoint_files(run):
@@ -88,6 +85,8 @@ def read_newest(run: Run) -> Stored | None:
             log.warning("%s; going back to the one before it", error)
             damaged.append(path)
             continue
+        if tidy:
+            _tidy(run, damaged)
         return stored
     if damaged:
         names = ", ".join(path.name for path in damaged)
@@ -95,6 +94,15 @@ def read_newest(run: Run) -> Stored | None:
             f"no checkpoint in {run.checkpoints} is whole ({names}): start over with --fresh"
         )
     return None
+
+
+def _tidy(run: Run, damaged: list[Path]) -> None:
+    with writing(run.path):
+        for folder in (run.path, run.checkpoints, run.samples):
+            for file in folder.glob(".*.tmp"):
+                file.unlink()
+        for path in damaged:
+            path.rename(path.with_name(f"{path.name}.damaged"))
 
 
 def read_stored(path: Path) -> Stored:
@@ -124,8 +132,8 @@ def check_belongs(stored: Stored, run: Run) -> None:
             )
 
 
-def restore(model: Model, stored: Stored) -> Progress:
-    """Put everything back and return how far the run was."""
+def restore(run: Run, model: Model, stored: Stored) -> None:
+    """Put everything back, and the run to where it was."""
     for name, module in model.modules().items():
         load_module(module, stored, name)
     for role, optimizer in model.optimizers.items():
@@ -138,7 +146,8 @@ def restore(model: Model, stored: Stored) -> Progress:
                 index, name = key.removeprefix(prefix).split("/")
                 state.setdefault(int(index), {})[name] = _like(value, parameters[int(index)])
         optimizer.load_state_dict({"state": state, "param_groups": groups})
-    return stored.progress
+    run.progress = Progress(**stored.meta["progress"])
+    run.unlogged = stored.meta["unlogged"]
 
 
 def load_module(module: nn.Module, stored: Stored, name: str) -> None:
@@ -166,10 +175,8 @@ def _write(run: Run, path: Path, tensors: dict[str, Tensor], meta: dict[str, Any
         "progress": asdict(run.progress),
         "sha256": _hash(plain),
     }
-    try:
+    with writing(path):
         write_atomically(path, save(plain, {"ganlab": json.dumps(meta)}))
-    except OSError as error:
-        raise RunError(cannot_write(path, error)) from error
 
 
 def _module_tensors(name: str, module: nn.Module) -> dict[str, Tensor]:

@@ -47,7 +47,8 @@ def draw(model: Model, batches: Batches, real: Side, options: Train, *, gradient
 
 def update(model: Model, role: Role, real: Side, fake: Side, *, index: int) -> Scalars:
     """Move one network by one optimizer step; the other one is left as it is."""
-    model.D.requires_grad_(role == "discriminator")
+    for parameter in model.D.parameters():
+        parameter.requires_grad_(role == "discriminator" and parameter not in model.frozen)
     step = _step(model, role, real, fake, index=index)
     if role == "discriminator":
         step.fake = replace(fake, x=fake.x.detach())

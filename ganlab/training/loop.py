@@ -18,6 +18,8 @@ from ganlab.training.iteration import Scalars, iterate
 from ganlab.training.model import Model, update_average
 from ganlab.training.observers import Observers
 
+EPOCH = Interval(1, "epochs")
+
 
 class Diverged(RunError):
     """A loss became infinite or not a number."""
@@ -64,7 +66,7 @@ def train(
     clock = Clock(run.progress.seconds)
     since_log: list[tuple[int, Scalars]] = []
     if run.progress.steps == 0:
-        draw_sample(run, model, observers, label="epoch-0000")
+        draw_sample(run, model, observers, label=label_of(run.progress, on_epoch=True))
 
     while budget.share(run.progress) < 1 and not should_stop():
         before = run.progress
@@ -80,18 +82,20 @@ def train(
         last = budget.share(at) >= 1
 
         if last or due(options.log_every, before, at):
-            log_interval(observers, since_log)
-            since_log = []
+            collect(run, since_log)
+            observers.log()
         if last or due(options.sample_every, before, at):
-            on_time = due(options.sample_every, before, at)
-            label = label_of(options.sample_every if on_time else None, at)
-            draw_sample(run, model, observers, label=label)
+            draw_sample(run, model, observers, label=label_of(at, on_epoch=due(EPOCH, before, at)))
         if not last and due(options.checkpoint_every, before, at):
-            check_finite(read(since_log))
+            collect(run, since_log)
+            if options.log_every is None:
+                observers.log()
             save_checkpoint(run, model)
             observers.checkpoint()
 
-    log_interval(observers, since_log)
+    collect(run, since_log)
+    if budget.share(run.progress) >= 1:
+        observers.log()
     save_checkpoint(run, model)
 
 
@@ -115,11 +119,9 @@ def due(interval: Interval | None, before: Progress, at: Progress) -> bool:
     return math.floor(end) > math.floor(start)
 
 
-def label_of(interval: Interval | None, at: Progress) -> str:
-    """Name what is drawn now: by finished epochs if it is drawn by epochs, else by steps."""
-    if interval is not None and interval.unit == "epochs" and interval.every == int(interval.every):
-        return f"epoch-{math.floor(at.epochs):04d}"
-    return f"step-{at.steps:09d}"
+def label_of(at: Progress, *, on_epoch: bool) -> str:
+    """Name what is drawn now by finished epochs, sortable: epoch-0003, epoch-0003.2500."""
+    return f"epoch-{math.floor(at.epochs):04d}" if on_epoch else f"epoch-{at.epochs:09.4f}"
 
 
 def draw_sample(run: Run, model: Model, observers: Observers, *, label: str) -> None:
@@ -128,29 +130,20 @@ def draw_sample(run: Run, model: Model, observers: Observers, *, label: str) -> 
     observers.sample(label)
 
 
-def log_interval(observers: Observers, since_log: list[tuple[int, Scalars]]) -> None:
-    """Hand the numbers of every step since the last log line to the observers."""
-    records = read(since_log)
-    finite = [record for record in records if all(map(math.isfinite, record.values()))]
-    if finite:
-        observers.log(finite)
-    check_finite(records)
+def collect(run: Run, since_log: list[tuple[int, Scalars]]) -> None:
+    """Bring the numbers of all steps since the last time to the host, in one transfer.
 
-
-def read(since_log: list[tuple[int, Scalars]]) -> list[dict[str, float]]:
-    """Bring all numbers since the last log line to the host, in one transfer."""
+    They join ``run.unlogged``, which checkpoints keep, so that the log does not depend on when a
+    run was stopped. Raises `Diverged` at the first step that has a number which is not finite.
+    """
     if not since_log:
-        return []
+        return
     flat = torch.stack([value.double() for _, scalars in since_log for value in scalars.values()])
     numbers = iter(flat.tolist())
-    return [
-        {"step": step} | {name: next(numbers) for name in scalars} for step, scalars in since_log
-    ]
-
-
-def check_finite(records: list[dict[str, float]]) -> None:
-    """Raise `Diverged` at the first step that has a number which is not finite."""
-    for record in records:
+    for step, scalars in since_log:
+        record = {"step": step} | {name: next(numbers) for name in scalars}
         for name, value in record.items():
             if not math.isfinite(value):
-                raise Diverged(f"{name} became {value} at step {record['step']}")
+                raise Diverged(f"{name} became {value} at step {step}")
+        run.unlogged.append(record)
+    since_log.clear()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from ganlab.components import Loss, Network
 from ganlab.config.experiment import Experiment
@@ -30,6 +31,8 @@ class Model:
     loss: Loss
     spec: DataSpec
     choices: Choices
+    frozen: frozenset[nn.Parameter]
+    """Parameters that were built to stay as they are."""
 
     @property
     def G(self) -> nn.Module:
@@ -52,9 +55,10 @@ def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Mod
     """Build all of it, initialised from the experiment's seed, on the chosen device."""
     participants = []
     for key, part in experiment.participants():
-        state = part.state(spec)
+        with seeded(mix(experiment.train.seed, key), torch.device("cpu")):
+            state = part.state(spec)
         if state is not None:
-            state.to(choices.device)
+            state.to(choices.device, choices.dtype)
         participants.append(Active(key, part, state))
     networks: dict[Role, nn.Module] = {
         "generator": build_network(experiment, "generator", spec),
@@ -73,6 +77,12 @@ def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Mod
         loss=experiment.loss,
         spec=spec,
         choices=choices,
+        frozen=frozenset(
+            parameter
+            for network in networks.values()
+            for parameter in network.parameters()
+            if not parameter.requires_grad
+        ),
     )
 
 
@@ -95,13 +105,27 @@ def build_network(experiment: Experiment, role: Role, spec: DataSpec) -> nn.Modu
 
 
 def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move an average of weights one step towards a network's; its buffers are copied."""
+    """Move an average of weights one step towards a network's; its statistics are copied.
+
+    Parametrisations keep buffers that belong to the weights that they transform, such as the
+    singular vectors of spectral normalisation: the average has its own, and brings them up to date.
+    """
     with torch.no_grad():
         ours: list[Tensor] = list(average.parameters())
         theirs: list[Tensor] = list(network.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - decay)
-        for mine, new in zip(average.buffers(), network.buffers(), strict=True):
-            mine.copy_(new)
+        mine, new = _statistics(average), _statistics(network)
+        if mine:
+            torch._foreach_copy_(mine, new)
+        for module in average.modules():
+            if parametrize.is_parametrized(module):
+                module.train()
+                for name in module.parametrizations:  # type: ignore[union-attr]
+                    getattr(module, name)
+
+
+def _statistics(network: nn.Module) -> list[Tensor]:
+    return [b for name, b in network.named_buffers() if "parametrizations." not in name]
 
 
 def parameter_count(parameters: Iterable[Tensor]) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 from ganlab.components import Callback
 from ganlab.pictures import animate, draw_curves, save_picture, sheet
 from ganlab.plugins import Plugins
-from ganlab.runs import Run
+from ganlab.runs import Run, writing
 from ganlab.training.draw import COLUMNS, Bn, draw_images, sheet_inputs
 from ganlab.training.iteration import Scalars
 from ganlab.training.model import Model
@@ -68,8 +68,11 @@ class Observers:
         for callback in self.callbacks:
             callback.on_step_end(self.run, step, losses)
 
-    def log(self, records: list[Record]) -> None:
+    def log(self) -> None:
         """Write the means of an interval to the log, and show them."""
+        records, self.run.unlogged = self.run.unlogged, []
+        if not records:
+            return
         at, before = self.run.progress, self._logged
         self._logged = at
         names = dict.fromkeys(name for record in records for name in record)
@@ -97,7 +100,8 @@ class Observers:
         network = self.model.G if self.model.ema is None else self.model.ema
         images = draw_images(network, *self.inputs, bn=self.bn)
         path = self.run.samples / f"{label}.png"
-        save_picture(sheet(images, COLUMNS), path)
+        with writing(path):
+            save_picture(sheet(images, COLUMNS), path)
         self.display.sample(path)
 
     def checkpoint(self) -> None:
@@ -114,9 +118,13 @@ class Observers:
     def draw_curves(self) -> None:
         records = self.run.records()
         if records:
-            draw_curves(records, self.run.path / "curves.png", title=self.run.name)
+            path = self.run.path / "curves.png"
+            with writing(path):
+                draw_curves(records, path, title=self.run.name)
         self._curves_drawn = time.monotonic()
 
     def animate(self) -> None:
-        sheets = sorted(self.run.samples.glob("*.png"))
-        animate(sheets, self.run.path / "samples.gif")
+        sheets = sorted(self.run.samples.glob("epoch-*.png"), key=lambda path: path.stem)
+        path = self.run.path / "samples.gif"
+        with writing(path):
+            animate(sheets, path)

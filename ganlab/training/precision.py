@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ class Choices:
 
     device: torch.device
     precision: str
-    """fp32, bf16 or fp64."""
+    """fp32, tf32, bf16 or fp64."""
 
     channels_last: bool
 
@@ -35,7 +36,11 @@ class Choices:
     def place(self, module: nn.Module) -> nn.Module:
         """Move a module to the device, in the type and the memory format that were chosen."""
         module = module.to(device=self.device, dtype=self.dtype)
-        return module.to(memory_format=torch.channels_last) if self.channels_last else module
+        if self.channels_last:
+            for tensor in (*module.parameters(), *module.buffers()):
+                if tensor.dim() == 4:
+                    tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+        return module
 
     def recorded(self) -> dict[str, Any]:
         """Return what a resume must keep: the device may change."""
@@ -82,8 +87,12 @@ def has_bf16(device: torch.device) -> bool:
     return any(getattr(torch.cpu, name, bool)() for name in names)
 
 
-def make_deterministic(device: torch.device) -> None:
-    """Ask torch for kernels that give the same numbers in every run on a GPU."""
-    if device.type == "cuda":
-        torch.use_deterministic_algorithms(True)
-        torch.backends.cudnn.benchmark = False
+def configure_torch(choices: Choices, *, deterministic: bool) -> None:
+    """Set what torch keeps for the whole process: TF32 only where it was chosen, exact kernels."""
+    if choices.device.type == "cuda":
+        torch.cuda.set_device(choices.device)
+        torch.backends.cudnn.allow_tf32 = choices.precision == "tf32"
+        torch.backends.cuda.matmul.allow_tf32 = choices.precision == "tf32"
+        if deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+        torch.use_deterministic_algorithms(deterministic)

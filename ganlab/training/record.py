@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+import torch
+
+from ganlab.components import KINDS, Component
 from ganlab.config.experiment import Experiment
 from ganlab.data.prepare import Prepared
 from ganlab.errors import RunError
@@ -36,10 +42,15 @@ def describe_dataset(data: Prepared, *, asked: str) -> dict[str, Any]:
 
 def describe_plugins(experiment: Experiment, plugins: Plugins) -> dict[str, dict[str, Any]]:
     """Return, by ``<kind>/<name>``, where each component of the experiment comes from."""
-    return {
-        f"{component.kind}/{component.name}": _describe(plugins.origin(type(component)))
+    described = {
+        f"{component.kind}/{component.name}": _describe(
+            plugins.origin(type(component)), _files_of(type(component))
+        )
         for component in experiment.components()
-    } | {f"observer/{plugin.name}": _describe(plugin) for plugin in _watching(plugins)}
+    }
+    for plugin in _watching(plugins):
+        described[f"observer/{plugin.name}"] = _describe(plugin, [plugin.file])
+    return described
 
 
 def check_unchanged(run: Run, dataset: dict[str, Any], plugins: dict[str, Any]) -> None:
@@ -75,14 +86,15 @@ def copy_plugins(run: Run, experiment: Experiment, plugins: Plugins) -> None:
     used = [plugins.origin(type(component)) for component in experiment.components()]
     for plugin in [*used, *_watching(plugins)]:
         if plugin.local and plugin.file is not None:
-            shutil.copyfile(plugin.file, run.path / "plugins" / plugin.file.name)
+            copy = run.path / "plugins" / plugin.file.name
+            if copy.exists() and copy.read_bytes() != plugin.file.read_bytes():
+                copy.rename(copy.with_name(f"{copy.name}.{len(run.info['sessions'])}"))
+            shutil.copyfile(plugin.file, copy)
 
 
-def describe_machine() -> dict[str, Any]:
+def describe_machine(device: torch.device) -> dict[str, Any]:
     """Return versions and hardware."""
-    import torch
-
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "python": platform.python_version(),
         **{package: version(package) for package in PACKAGES},
@@ -102,12 +114,10 @@ def describe_git() -> dict[str, Any] | None:
         return None
 
 
-def peak_memory_bytes(device_type: str) -> int:
+def peak_memory_bytes(device: torch.device) -> int:
     """Return the most memory that this process held: on the GPU if it trains there."""
-    if device_type == "cuda":
-        import torch
-
-        return torch.cuda.max_memory_allocated()
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -126,15 +136,23 @@ def _watching(plugins: Plugins) -> list[Plugin]:
     ]
 
 
-def _describe(plugin: Plugin) -> dict[str, Any]:
-    digest = hashlib.sha256(plugin.file.read_bytes()).hexdigest() if plugin.file else None
+def _describe(plugin: Plugin, files: Sequence[Path | None]) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes() if file else b"")
     return {
         "plugin": plugin.name,
         "source": plugin.source,
         "file": str(plugin.file) if plugin.file else None,
         "local": plugin.local,
-        "sha256": digest,
+        "sha256": digest.hexdigest(),
     }
+
+
+def _files_of(component: type[Component]) -> list[Path]:
+    """Return the files that define a component: its own, and those of classes that it extends."""
+    own = component.__mro__[: component.__mro__.index(KINDS[component.kind])]
+    return [Path(inspect.getfile(one)) for one in own]
 
 
 def _git(*arguments: str) -> str:

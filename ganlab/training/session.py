@@ -6,10 +6,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+import torch
 
 from ganlab.config.experiment import Experiment
 from ganlab.config.writer import to_yaml
@@ -21,17 +23,18 @@ from ganlab.plugins import Plugins
 from ganlab.runs import (
     Progress,
     Run,
-    cannot_write,
     create_run,
     find_run,
     now,
     read_run,
     run_folder,
     set_aside,
+    writing,
 )
 from ganlab.training import record
 from ganlab.training.checkpoint import (
     check_belongs,
+    checkpoint_files,
     load_module,
     read_newest,
     restore,
@@ -39,7 +42,7 @@ from ganlab.training.checkpoint import (
 from ganlab.training.loop import Budget, Diverged, train
 from ganlab.training.model import Model, build_model, parameter_count
 from ganlab.training.observers import Display, Observers
-from ganlab.training.precision import choose, make_deterministic
+from ganlab.training.precision import choose, configure_torch
 
 
 @dataclass
@@ -57,7 +60,11 @@ class Plan:
     existing: Run | None
     model: Model
     batches: Batches
-    dataset: dict[str, Any] = field(default_factory=dict)
+    init_from: dict[str, str] | None
+    """The checkpoint whose weights the model starts from, unless it goes on."""
+
+    dataset: dict[str, Any]
+    """What the run records of its data."""
 
     @property
     def finished(self) -> bool:
@@ -91,8 +98,7 @@ def plan(
     if existing is not None and existing.info["identity"] != experiment.identity():
         raise RunError(f"{folder} holds another experiment whose hash starts alike; move it away")
     choices = choose(experiment.train, recorded=existing.info["choices"] if existing else None)
-    if experiment.train.deterministic:
-        make_deterministic(choices.device)
+    configure_torch(choices, deterministic=experiment.train.deterministic)
     batches = Batches(
         data,
         batch_size=experiment.train.batch_size,
@@ -102,8 +108,9 @@ def plan(
         flip=experiment.dataset.flip,
     )
     model = build_model(experiment, data.spec, choices)
-    if experiment.train.init_from:
-        _init_from(model, experiment.train.init_from, runs)
+    init_from = None
+    if experiment.train.init_from and not (existing and checkpoint_files(existing)):
+        init_from = _init_from(model, experiment.train.init_from, runs)
     return Plan(
         experiment=experiment,
         text=text,
@@ -114,6 +121,7 @@ def plan(
         existing=existing,
         model=model,
         batches=batches,
+        init_from=init_from,
         dataset=record.describe_dataset(data, asked=asked),
     )
 
@@ -132,11 +140,14 @@ def execute(
     if plan.finished:
         assert plan.existing is not None
         return plan.existing
-    run = plan.existing or _create(plan)
+    run = plan.existing or Run(plan.folder)
     run.lock()
     try:
         if plan.existing is not None:
+            run.reread()
             _take_up(plan, run, allow_changes=allow_changes)
+        else:
+            _create(plan, run)
         with display(run, plan) as shown:
             _train(plan, run, shown)
     finally:
@@ -144,35 +155,33 @@ def execute(
     return run
 
 
-def _create(plan: Plan) -> Run:
+def _create(plan: Plan, run: Run) -> None:
     """Make the run directory; one that is there, but not to go on with, is set aside."""
-    if plan.folder.exists():
-        if Run(plan.folder).locked():
-            raise RunError(f"{plan.folder} is in use: another process trains this run")
-        set_aside(plan.folder)
+    if run.path.exists():
+        set_aside(run.path)
     experiment = plan.experiment
-    run = create_run(plan.folder, experiment_text=plan.text, config=to_yaml(experiment.resolved()))
+    create_run(run, experiment_text=plan.text, config=to_yaml(experiment.resolved()))
     run.info = {
         "experiment": experiment.name,
         "identity": experiment.identity(),
         "seed": experiment.train.seed,
         "status": "running",
         "created": now(),
+        "sessions": [],
     }
-    return run
 
 
 def _take_up(plan: Plan, run: Run, *, allow_changes: bool) -> None:
-    """Restore everything from the newest checkpoint that is whole."""
+    """Restore everything from the newest checkpoint that is whole; without one, start."""
+    stored = read_newest(run, tidy=True)
+    if stored is None:
+        run.progress = Progress()
+        return
+    check_belongs(stored, run)
     if not allow_changes:
         plugins = record.describe_plugins(plan.experiment, plan.plugins)
         record.check_unchanged(run, plan.dataset, plugins)
-    stored = read_newest(run)
-    if stored is None:
-        run.progress = Progress()
-    else:
-        check_belongs(stored, run)
-        run.progress = restore(plan.model, stored)
+    restore(run, plan.model, stored)
 
 
 def _train(plan: Plan, run: Run, display: Display) -> None:
@@ -204,8 +213,13 @@ def _train(plan: Plan, run: Run, display: Display) -> None:
             run.info["signal"] = stopped[0] if stopped else None
     except BaseException as caught:
         status, error = _status_of(caught), caught
-        if isinstance(caught, OSError):
-            raise RunError(cannot_write(run.path, caught)) from caught
+        if isinstance(caught, Diverged):
+            observers.log()  # what came before it
+        if isinstance(caught, torch.OutOfMemoryError):
+            raise RunError(
+                f"the GPU's memory is full at step {run.progress.steps}: make train.batch_size or "
+                "the networks smaller"
+            ) from caught
         raise
     finally:
         _end_session(plan, run, status, error)
@@ -221,25 +235,28 @@ def _start_session(plan: Plan, run: Run) -> None:
         "argv": sys.argv[1:],
         "device": str(choices.device),
         "from_step": run.progress.steps,
-        **record.describe_machine(),
+        **record.describe_machine(choices.device),
     }
+    plugins = record.describe_plugins(plan.experiment, plan.plugins)
+    session["plugins"] = {key: plugin["sha256"] for key, plugin in plugins.items()}
     # Budgets and intervals may differ from those of the session before.
     config = to_yaml(plan.experiment.resolved())
-    write_atomically(run.path / "config.yaml", config.encode())
-    record.copy_plugins(run, plan.experiment, plan.plugins)
-    _save(
-        run,
+    with writing(run.path):
+        write_atomically(run.path / "config.yaml", config.encode())
+        record.copy_plugins(run, plan.experiment, plan.plugins)
+    run.update(
         status="running",
         error=None,
         choices=choices.recorded(),
         dataset=plan.dataset,
-        plugins=record.describe_plugins(plan.experiment, plan.plugins),
+        plugins=plugins,
+        init_from=plan.init_from or run.info.get("init_from"),
         parameters={
             role: parameter_count(network.parameters())
             for role, network in plan.model.networks.items()
         },
         git=record.describe_git(),
-        sessions=[*run.info.get("sessions", []), session],
+        sessions=[*run.info["sessions"], session],
     )
 
 
@@ -248,11 +265,11 @@ def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None)
     session |= {
         "ended": now(),
         "to_step": run.progress.steps,
-        "peak_memory_bytes": record.peak_memory_bytes(plan.model.choices.device.type),
+        "peak_memory_bytes": record.peak_memory_bytes(plan.model.choices.device),
     }
     try:
         run.update(status=status, error=_said(error))
-    except OSError:
+    except RunError:
         if error is None:  # a full disk is what is being reported already
             raise
 
@@ -270,15 +287,8 @@ def _status_of(error: BaseException) -> str:
     return "diverged" if isinstance(error, Diverged) else "failed"
 
 
-def _save(run: Run, **changes: Any) -> None:
-    try:
-        run.update(**changes)
-    except OSError as error:
-        raise RunError(cannot_write(run.path, error)) from error
-
-
-def _init_from(model: Model, name: str, runs: Path) -> None:
-    """Start from another run's weights."""
+def _init_from(model: Model, name: str, runs: Path) -> dict[str, str]:
+    """Start from another run's weights, and return what to record of it."""
     donor = find_run(name, runs)
     stored = read_newest(donor)
     if stored is None:
@@ -288,6 +298,7 @@ def _init_from(model: Model, name: str, runs: Path) -> None:
     if model.ema is not None:
         has_average = any(key.startswith("ema/") for key in stored.tensors)
         load_module(model.ema, stored, "ema" if has_average else "generator")
+    return {"checkpoint": str(stored.path), "sha256": stored.meta["sha256"]}
 
 
 @contextmanager

@@ -19,7 +19,8 @@ class LossFiles(Callback):
             path = run.path / file
             lines = path.read_text().splitlines(keepends=True) if path.exists() else []
             # After a kill the file may be ahead of the checkpoint that the run goes on from.
-            path.write_text("".join(lines[: run.progress.steps]))
+            logged = run.progress.steps - len(run.unlogged)
+            path.write_text("".join(lines[:logged]))
 
     def on_log(self, run: Any, records: list[dict[str, float]]) -> None:
         for file, key in self.FILES:

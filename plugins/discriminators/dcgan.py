@@ -37,7 +37,7 @@ class Net(DiscriminatorNet):
         layers: list[nn.Module] = []
         for before, after in zip([self.image.out_channels, *channels], channels, strict=False):
             layers.append(dcgan_init(nn.Conv2d(before, after, 4, 2, 1, bias=False)))
-            if before != self.image.out_channels or layers[:-1]:
+            if len(layers) > 1:
                 layers.append(_normalisation(norm, after))
             layers.append(nn.LeakyReLU(0.2))
         self.layers = nn.Sequential(*layers)

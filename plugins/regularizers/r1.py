@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganlab import Regularizer, Step, hookimpl
+from ganlab import Penalty, Regularizer, Step, hookimpl
 
 
-class R1(Regularizer):
+class R1(Penalty):
     """D's gradient at real images, squared: gamma / 2 * E |grad_x D(x, y)|^2."""
 
     name = "r1"

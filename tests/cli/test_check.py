@@ -111,7 +111,7 @@ def test_all_problems_are_on_stderr_and_the_exit_code_is_2(ganlab) -> None:
     assert result.stdout == ""
     problems = [line for line in result.stderr.splitlines() if "missing" not in line]
     assert problems == [
-        "Error: 5 problems in broken.yaml",
+        "Error: 6 problems in broken.yaml",
         "  broken.yaml:1: dataset.cuont: 'tiny' has no option 'cuont'; did you mean 'count'?",
         "  broken.yaml:2: loss: there is no loss 'tinny'; did you mean 'tiny'?",
         "  -s: train.epochs: expected a number, got 'soon'",

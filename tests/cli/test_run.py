@@ -73,7 +73,6 @@ def test_a_run_directory_holds_what_it_should(
     assert info["sessions"][0]["torch"]
     names = {str(file.relative_to(run)) for file in run.rglob("*") if file.is_file()}
     assert names == {
-        ".lock",
         "experiment.yaml",
         "config.yaml",
         "run.json",

@@ -97,8 +97,8 @@ def test_one_component_may_stand_where_a_list_is_expected(load) -> None:
 
 
 def test_null_is_as_good_as_not_written(load) -> None:
-    nothing = dict.fromkeys(("conditioning", "regularizers", "optimizer", "callbacks"), "null")
-    assert load(**nothing).experiment == load(conditioning=None).experiment
+    nothing = dict.fromkeys(("regularizers", "optimizer", "callbacks"), "null")
+    assert load(**nothing).experiment == load(regularizers=None).experiment
 
 
 def test_numeric_text_is_a_number(load) -> None:
@@ -124,7 +124,7 @@ def test_mappings_merge_and_lists_are_replaced(write, plugins) -> None:
 def test_a_block_whose_type_changes_is_replaced(write, plugins) -> None:
     write(
         "dataset: {type: dots, density: 0.25}\ngenerator: {type: net, width: 4}\n"
-        "discriminator: critic\nloss: {type: hinge, margin: 5, mode: soft}\n"
+        "discriminator: critic\nconditioning: none\nloss: {type: hinge, margin: 5, mode: soft}\n"
         "optimizer: {type: adam, betas: [0.1, 0.2], generator: {lr: 5}}\ntrain: {epochs: 1}\n",
         "base.yaml",
     )
@@ -508,7 +508,7 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file(write, plugi
   my.yaml:27: train.batch_size: expected a whole number, got 1.5
   my.yaml:28: train.sample_every: 'often' is no interval; write '1 epoch', '500 steps', \
 '10000 images', '60 seconds' or 'never'
-  my.yaml:29: train.precision: expected 'auto', 'fp32', 'bf16' or 'fp64', got 'fp8'
+  my.yaml:29: train.precision: expected 'auto', 'fp32', 'tf32', 'bf16' or 'fp64', got 'fp8'
   my.yaml:30: train.ema.decay: must be less than 1, got 1
   -s: loss.mode: expected 'soft' or 'hard', got 5
   -s: optimizer.lr: expected a number, got 'fast'"""
@@ -519,10 +519,12 @@ def test_missing_sections_are_listed_with_what_could_stand_there(write, plugins)
     assert (
         failure(write("\ntrain: {z_dim: 3}\n"), plugins)
         == """\
-5 problems in my.yaml
+6 problems in my.yaml
   my.yaml:2: dataset: is missing; name one of: dots, lines
   my.yaml:2: generator: is missing; name one of: net
   my.yaml:2: discriminator: is missing; name one of: critic
+  my.yaml:2: conditioning: is missing; name one or more of: beside, film, multi, none, \
+product, wrapped
   my.yaml:2: loss: is missing; name one of: hinge, square
   my.yaml:2: train: has no budget; give one of: epochs, images, steps, seconds"""
     )
@@ -616,9 +618,10 @@ def test_plain_data_has_no_lines(plugins) -> None:
     assert (
         str(caught.value)
         == """\
-4 problems in the experiment
+5 problems in the experiment
   dataset.density: must be less than 1, got 2
   generator: is missing; name one of: net
   discriminator: is missing; name one of: critic
+  conditioning: is missing; name one or more of: beside, film, multi, none, product, wrapped
   loss: is missing; name one of: hinge, square"""
     )

@@ -14,10 +14,17 @@ from ganlab import (
     Discriminator,
     Generator,
     Loss,
-    Regularizer,
+    Penalty,
     hookimpl,
 )
 from ganlab.options import Options
+
+
+class Every(Options):
+    """An option that several parts share."""
+
+    every: int = Field(default=1, ge=1)
+    """How often it acts."""
 
 
 class Dots(Dataset):
@@ -53,7 +60,7 @@ class Critic(Discriminator):
     sizes = (16, 32)
 
 
-class Beside(Conditioning):
+class Beside(Every, Conditioning):
     """Chains in both networks."""
 
     name = "beside"
@@ -67,7 +74,7 @@ class Beside(Conditioning):
         raise NotImplementedError
 
 
-class Film(Conditioning):
+class Film(Every, Conditioning):
     """Owns the norm site of the generator."""
 
     name = "film"
@@ -76,7 +83,7 @@ class Film(Conditioning):
         raise NotImplementedError
 
 
-class Product(Conditioning):
+class Product(Every, Conditioning):
     """Owns the head of the discriminator."""
 
     name = "product"
@@ -86,13 +93,13 @@ class Product(Conditioning):
         raise NotImplementedError
 
 
-class Wrapped(Conditioning):
+class Wrapped(Every, Conditioning):
     """Claims no site: it wraps the loss."""
 
     name = "wrapped"
 
 
-class Multi(Conditioning):
+class Multi(Every, Conditioning):
     """Chains in both networks and replaces the loss."""
 
     name = "multi"
@@ -101,7 +108,7 @@ class Multi(Conditioning):
     image = Beside.image
 
 
-class Blank(Conditioning):
+class Blank(Every, Conditioning):
     """Nothing at all."""
 
     name = "none"
@@ -130,7 +137,7 @@ class Inner(Options):
     """How fast."""
 
 
-class Penalty(Regularizer):
+class Fine(Penalty):
     """A penalty."""
 
     name = "penalty"
@@ -144,7 +151,7 @@ class Penalty(Regularizer):
     """A block of options."""
 
 
-class Shift(Augmentation):
+class Shift(Every, Augmentation):
     """Moves images."""
 
     name = "shift"
@@ -183,7 +190,7 @@ def register_losses():
 
 @hookimpl
 def register_regularizers():
-    return [Penalty]
+    return [Fine]
 
 
 @hookimpl
