@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,8 +154,6 @@ def test_a_runs_own_plugin_copies_are_executed_only_when_trusted(
     run = only_run(workplace)
     shutil.rmtree(folder)
     (workplace / "executed.txt").unlink()
-    import sys
-
     sys.modules.pop("keeping")
     sys.path.remove(str(folder))
     result = ganlab("sample", run)
@@ -168,3 +168,32 @@ def test_a_runs_own_plugin_copies_are_executed_only_when_trusted(
     assert (workplace / "executed.txt").exists()
     with pytest.raises(PluginError):
         package.load(run)
+
+
+def test_trusted_copies_win_over_a_changed_file_and_a_change_is_mentioned(
+    workplace: Path, ganlab: Ganlab, write_experiment: Write
+) -> None:
+    folder = workplace / "plugins"
+    folder.mkdir()
+    file = folder / "altered.py"
+    file.write_text((TINY / "tiny.py").read_text().replace('name = "tiny"', 'name = "altered"'))
+    names = ("dataset", "generator", "discriminator", "conditioning", "loss")
+    sections = dict.fromkeys(names, "altered")
+    sections |= {"regularizers": [], "augmentations": [], "callbacks": []}
+    assert ganlab("run", write_experiment(steps=2, sections=sections)).exit_code == 0
+    run = only_run(workplace)
+    file.write_text(file.read_text().replace("torch.tanh", "torch.sigmoid"))
+    code = "from ganlab.cli import main; main()"
+
+    def sample(*options: str) -> tuple[bytes, str]:
+        command = [sys.executable, "-c", code, "sample", str(run), "-o", "out.png", *options]
+        result = subprocess.run(command, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        return (workplace / "out.png").read_bytes(), result.stderr
+
+    other, warning = sample()
+    assert f"warning: generator/altered: {file} has changed since exp/{run.name} was trained" in (
+        warning
+    )
+    trusted, _ = sample("--trust-plugins")
+    assert trusted != other

@@ -41,8 +41,11 @@ def test_a_truncated_checkpoint_falls_back_loudly_to_the_one_before_it(
     (warning,) = (line for line in result.stderr.splitlines() if line.startswith("warning"))
     assert warning.startswith(f"warning: {newest} is damaged or no checkpoint of ganlab (")
     assert warning.endswith("); going back to the one before it")
+    assert newest.with_name(f"{newest.name}.damaged").exists()
     assert ganlab("run", exp, "--runs-dir", "whole/runs").exit_code == 0
     assert_same_state(newest_state(run), newest_state(only_run(Path("whole"))))
+    # The damaged file does not stand in the way of anything that comes later.
+    assert ganlab("sample", run).exit_code == 0
 
 
 def test_a_flipped_bit_in_a_checkpoint_is_noticed(half: tuple[Path, Path], ganlab: Ganlab) -> None:
@@ -208,6 +211,42 @@ def test_a_dataset_smaller_than_a_batch_is_refused_before_anything_is_written(
         "Error: tiny has 40 images, fewer than a batch of 64: set train.batch_size to 40 or less"
     )
     assert not (workplace / "runs").exists()
+
+
+def test_a_run_that_never_saved_anything_starts_over_with_mended_code(
+    write_experiment: Write, ganlab: Ganlab, workplace: Path
+) -> None:
+    (workplace / "plugins").mkdir()
+    file = workplace / "plugins" / "mended.py"
+    text = (
+        "from ganlab import Callback, hookimpl\n"
+        "class Mended(Callback):\n"
+        "    name = 'mended'\n"
+        "    def on_step_end(self, run, step, losses):\n"
+        "        BODY\n"
+        "@hookimpl\n"
+        "def register_callbacks(): return [Mended]\n"
+    )
+    exp = write_experiment(steps=4, sections={"callbacks": ["mended"]})
+    file.write_text(text.replace("BODY", "raise ValueError('not yet')"))
+    first = start("run", exp, cwd=workplace)
+    _, errors = first.communicate()
+    assert first.returncode == 1
+    assert "ValueError: not yet" in errors
+    file.write_text(text.replace("BODY", "pass"))
+    process = start("run", exp, cwd=workplace)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+
+
+def test_one_damaged_run_does_not_hide_the_others(half: tuple[Path, Path], ganlab: Ganlab) -> None:
+    _, run = half
+    broken = run.with_name("abcdef-s0")
+    broken.mkdir()
+    (broken / "run.json").write_text("{")
+    result = ganlab("sample", "exp")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"warning: {broken}/run.json cannot be read: ")
 
 
 def test_an_exception_in_a_plugin_marks_the_run_failed_and_is_shown(
