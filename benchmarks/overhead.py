@@ -14,19 +14,21 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch.nn.functional import softplus
 
+from ganlab.config.experiment import Train
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
 from ganlab.data.prepared import Prepared
 from ganlab.plugins import load_plugins
-from ganlab.runs import Progress
+from ganlab.runs import Run
 from ganlab.seeds import mix, seed_everything
 from ganlab.step import DataSpec
 from ganlab.training.iteration import iterate
-from ganlab.training.loop import advanced, read
+from ganlab.training.loop import advanced, collect
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
 
@@ -54,7 +56,7 @@ def main() -> None:
     print(json.dumps({"milliseconds_per_step": medians}))
 
 
-def tiny() -> tuple[Model, Batches, object]:
+def tiny() -> tuple[Model, Batches, Train]:
     experiment = resolve(
         {
             "name": "overhead",
@@ -77,18 +79,18 @@ def tiny() -> tuple[Model, Batches, object]:
 
 def ganlab_loop() -> Callable[[int], None]:
     model, batches, options = tiny()
-    state = {"at": Progress()}
+    run = Run(Path("never-written"))
 
     def loop(steps: int) -> None:
         since_log = []
         for i in range(steps):
-            at = state["at"]
+            at = run.progress
             seed_everything(mix(0, "step", at.steps), batches.device)
             since_log.append((at.steps, iterate(model, batches, at, options)))
-            state["at"] = advanced(at, options, dataset_size=batches.size, seconds=0)
+            run.progress = advanced(at, options, dataset_size=batches.size, seconds=0)
             if i % LOG_EVERY == LOG_EVERY - 1:
-                read(since_log)
-                since_log = []
+                collect(run, since_log)
+                run.unlogged.clear()
 
     return loop
 
@@ -115,7 +117,7 @@ def bare_loop() -> Callable[[int], None]:
             loss_g.backward()
             model.optimizers["generator"].step()
             if i % LOG_EVERY == LOG_EVERY - 1:
-                loss_d.item(), loss_g.item()
+                torch.stack([loss_d, loss_g]).tolist()
 
     return loop
 
