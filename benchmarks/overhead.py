@@ -26,7 +26,7 @@ from ganlab.data.prepared import Prepared
 from ganlab.plugins import load_plugins
 from ganlab.runs import Run
 from ganlab.seeds import mix, seed_everything
-from ganlab.step import DataSpec
+from ganlab.step import DataSpec, Side
 from ganlab.training.iteration import iterate
 from ganlab.training.loop import advanced, collect
 from ganlab.training.model import Model, build_model
@@ -86,7 +86,9 @@ def ganlab_loop() -> Callable[[int], None]:
         for i in range(steps):
             at = run.progress
             seed_everything(mix(0, "step", at.steps), batches.device)
-            since_log.append((at.steps, iterate(model, batches, at, options)))
+            real = Side(*batches.batch(at.batches))
+            scalars = iterate(model, [real], at, options, draw_labels=batches.labels)
+            since_log.append((at.steps, scalars))
             run.progress = advanced(at, options, dataset_size=batches.size, seconds=0)
             if i % LOG_EVERY == LOG_EVERY - 1:
                 collect(run, since_log)

@@ -49,25 +49,14 @@ class OneHotStyle(nn.Module):
         return one_hot(y, self.out_features, dtype=z.dtype)
 
 
-class PlainNorm(nn.Module):
-    """A network's own normalisation, which ignores the style."""
+class Plain(nn.Module):
+    """A network's own normalisation or last layer, which ignores style and label."""
 
     def __init__(self, plain: nn.Module) -> None:
         super().__init__()
         self.plain = plain
 
-    def forward(self, h: Tensor, style: Tensor) -> Tensor:
-        return self.plain(h)
-
-
-class PlainHead(nn.Module):
-    """A network's own last layer, which ignores the label."""
-
-    def __init__(self, plain: nn.Module) -> None:
-        super().__init__()
-        self.plain = plain
-
-    def forward(self, h: Tensor, y: Tensor) -> Tensor:
+    def forward(self, h: Tensor, condition: Tensor) -> Tensor:
         return self.plain(h)
 
 
@@ -117,10 +106,13 @@ class Sites:
         self._style_dim = int(style.out_features) if style else self.spec.num_classes  # type: ignore[arg-type]
         return style or OneHotStyle(self.spec.num_classes)
 
-    def norm(self, channels: int, plain: nn.Module) -> nn.Module:
-        """Module (h (N, channels, *), style) -> h; ``plain`` where no scheme normalises."""
+    def norm(self, channels: int, plain: nn.Module, *, extra: int = 0) -> nn.Module:
+        """Module (h (N, channels, *), style) -> h; ``plain`` where no scheme normalises.
+
+        The network hands it the style, followed by ``extra`` numbers of its own: a chunk of z.
+        """
         assert hasattr(self, "_style_dim"), "a network asks for its style before its norms"
-        return self._owned("norm", channels, self._style_dim, plain) or PlainNorm(plain)
+        return self._owned("norm", channels, self._style_dim + extra, plain) or Plain(plain)
 
     # ---------------------------------------------------------------------------- of D
 
@@ -132,7 +124,7 @@ class Sites:
 
     def verdict(self, features: int, plain: nn.Module) -> nn.Module:
         """Module (h (N, features), y) -> `Verdict`, by ``plain`` (N, features) -> (N, 1) alone."""
-        head = self._owned("head", features, plain) or PlainHead(plain)
+        head = self._owned("head", features, plain) or Plain(plain)
         self._asked.add("note")
         notes = {
             scheme.name: note

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -58,8 +58,8 @@ class Mapped(NamedTuple):
     w: Tensor
     """(N, W), or (N, L, W) when every layer has its own."""
 
-    style: Tensor
-    """(N, S) what conditional normalisation is a function of."""
+    style: Tensor | Sequence[Tensor]
+    """(N, S) what conditional normalisation is a function of, or one for each norm site."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,13 @@ class Step:
     loss: Loss
     spec: DataSpec
     participants: Sequence[Active] = ()
+    images: int = 0
+    """Real images that D was shown before this iteration: what schedules are a function of."""
+
     autocast: torch.dtype | None = None
     """The type that G and D compute in, where it is not that of their weights."""
+
+    logged: dict[str, Tensor] = field(default_factory=dict)
 
     def judge(self, x: Tensor, y: Tensor) -> Verdict:
         """Augment ``x`` (N, C, H, W), then ask D. Call it as often as you need."""
@@ -147,6 +152,10 @@ class Step:
             yield
         finally:
             self.autocast = before
+
+    def log(self, name: str, value: Tensor) -> None:
+        """Have the log show a scalar that is not minimised, such as an adaptive strength."""
+        self.logged[name] = value.detach()
 
     def randn(self, n: int, *shape: int) -> Tensor:
         """Standard normal numbers (n, *shape) on the device of the images."""

@@ -26,8 +26,12 @@ def command(
     """
     from ganlab.config.resolve import load_experiment
     from ganlab.config.writer import to_yaml
+    from ganlab.training.model import check_networks
+    from ganlab.training.precision import choose_device
 
     loaded = load_experiment(experiment, app_of(ctx).plugins(), overrides)
+    choose_device(loaded.experiment.train.device)
+    check_networks(loaded.experiment)
     resolved = loaded.experiment.resolved()
     if as_json:
         data = {"experiment": resolved, "origins": loaded.origins} if explain else resolved

@@ -58,6 +58,7 @@ def command(
     """
     from ganlab.cli.display import make_display, plan_lines
     from ganlab.config.resolve import load_experiment
+    from ganlab.training.model import check_networks
     from ganlab.training.precision import choose_device
     from ganlab.training.session import execute, plan
 
@@ -67,6 +68,7 @@ def command(
     plugins.check_local()
     loaded = load_experiment(experiment, plugins, [*overrides, *options])
     choose_device(loaded.experiment.train.device)  # before data is downloaded for nothing
+    check_networks(loaded.experiment)
     chosen, data, asked = _find_data(loaded.experiment, ctx, data_root)
     planned = plan(
         chosen,

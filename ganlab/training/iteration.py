@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 
@@ -9,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ganlab.config.experiment import Train
-from ganlab.data.batches import Batches
 from ganlab.runs import Progress
 from ganlab.step import Role, Side, Step, objective
 from ganlab.training.model import Model
@@ -18,38 +18,56 @@ Scalars = dict[str, Tensor]
 """Detached 0-d tensors on the device, by name. Reading one waits for the device."""
 
 
-def iterate(model: Model, batches: Batches, at: Progress, options: Train) -> Scalars:
-    """Do one iteration from ``at`` and return its numbers."""
+def iterate(
+    model: Model,
+    reals: Sequence[Side],
+    at: Progress,
+    options: Train,
+    *,
+    draw_labels: Callable[[int], Tensor],
+) -> Scalars:
+    """Do one iteration from ``at`` on ``d_steps`` real batches and return its numbers.
+
+    ``draw_labels`` returns so many labels as they are distributed in the dataset.
+    """
     scalars: Scalars = {}
-    for i in range(options.d_steps):
-        real = Side(*batches.batch(at.batches + i))
+    for i, real in enumerate(reals):
         # Only images that G learns from need its gradient.
-        for_g = options.same_fakes and i == options.d_steps - 1
-        fake = draw(model, batches, real, options, gradient=for_g)
-        scalars |= update(model, "discriminator", real, fake, index=at.batches + i)
+        for_g = options.same_fakes and i == len(reals) - 1
+        fake = draw(model, real, options, draw_labels, gradient=for_g)
+        scalars |= update(model, "discriminator", real, fake, at, index=at.batches + i)
     if not options.same_fakes:
-        fake = draw(model, batches, real, options, gradient=True)
-    scalars |= update(model, "generator", real, fake, index=at.steps)
+        fake = draw(model, real, options, draw_labels, gradient=True)
+    scalars |= update(model, "generator", real, fake, at, index=at.steps)
     return scalars
 
 
-def draw(model: Model, batches: Batches, real: Side, options: Train, *, gradient: bool) -> Side:
+def draw(
+    model: Model,
+    real: Side,
+    options: Train,
+    draw_labels: Callable[[int], Tensor],
+    *,
+    gradient: bool,
+) -> Side:
     """Draw noise and labels, and G's images of them."""
     n = len(real.x)
-    step = _step(model, "generator" if gradient else "discriminator", real, real, index=0)
+    step = _step(model, "generator" if gradient else "discriminator", real, real)
     if options.fake_labels == "real":
         y = real.y
     else:
-        y = batches.labels(n) if options.fake_labels == "empirical" else step.labels(n)
+        y = draw_labels(n) if options.fake_labels == "empirical" else step.labels(n)
     z = step.randn(n, options.z_dim)
     return Side(step.generate(z, y), y, z)
 
 
-def update(model: Model, role: Role, real: Side, fake: Side, *, index: int) -> Scalars:
+def update(
+    model: Model, role: Role, real: Side, fake: Side, at: Progress, *, index: int
+) -> Scalars:
     """Move one network by one optimizer step; the other one is left as it is."""
     for parameter in model.D.parameters():
         parameter.requires_grad_(role == "discriminator" and parameter not in model.frozen)
-    step = _step(model, role, real, fake, index=index)
+    step = _step(model, role, real, fake, index=index, images=at.images)
     if role == "discriminator":
         step.fake = replace(fake, x=fake.x.detach())
         for part in model.participants:
@@ -70,7 +88,9 @@ def update(model: Model, role: Role, real: Side, fake: Side, *, index: int) -> S
     return _scalars(step, terms, total)
 
 
-def _step(model: Model, role: Role, real: Side, fake: Side, *, index: int) -> Step:
+def _step(
+    model: Model, role: Role, real: Side, fake: Side, *, index: int = 0, images: int = 0
+) -> Step:
     return Step(
         role=role,
         index=index,
@@ -81,6 +101,7 @@ def _step(model: Model, role: Role, real: Side, fake: Side, *, index: int) -> St
         loss=model.loss,
         spec=model.spec,
         participants=model.participants,
+        images=images,
         autocast=model.choices.autocast,
     )
 
@@ -98,4 +119,4 @@ def _scalars(step: Step, terms: Scalars, total: Tensor) -> Scalars:
         scalars["d_fake_after"] = fake
     if len(terms) > 1:
         scalars |= {f"{short}/{name}": value.detach() for name, value in terms.items()}
-    return scalars
+    return scalars | {f"{short}/{name}": value for name, value in step.logged.items()}

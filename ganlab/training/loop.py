@@ -13,6 +13,7 @@ from ganlab.data.batches import Batches
 from ganlab.errors import RunError
 from ganlab.runs import Clock, Progress, Run
 from ganlab.seeds import mix, seed_everything
+from ganlab.step import Side
 from ganlab.training.checkpoint import save_checkpoint, save_generator
 from ganlab.training.iteration import Scalars, iterate
 from ganlab.training.model import Model, update_average
@@ -71,7 +72,8 @@ def train(
     while budget.share(run.progress) < 1 and not should_stop():
         before = run.progress
         seed_everything(mix(options.seed, "step", before.steps), batches.device)
-        scalars = iterate(model, batches, before, options)
+        reals = [Side(*batches.batch(before.batches + i)) for i in range(options.d_steps)]
+        scalars = iterate(model, reals, before, options, draw_labels=batches.labels)
         if model.ema is not None and options.ema is not None:
             update_average(model.ema, model.G, options.ema.decay)
 

@@ -19,6 +19,8 @@ from ganlab.step import Active, DataSpec, Role
 from ganlab.training.optimizers import build_optimizer
 from ganlab.training.precision import Choices
 
+ROLES: tuple[Role, Role] = ("generator", "discriminator")
+
 
 @dataclass
 class Model:
@@ -60,12 +62,7 @@ def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Mod
         if state is not None:
             state.to(choices.device, choices.dtype)
         participants.append(Active(key, part, state))
-    networks: dict[Role, nn.Module] = {
-        "generator": build_network(experiment, "generator", spec),
-        "discriminator": build_network(experiment, "discriminator", spec),
-    }
-    for role, network in networks.items():
-        networks[role] = choices.place(network)
+    networks = {role: choices.place(build_network(experiment, role, spec)) for role in ROLES}
     return Model(
         networks=networks,
         optimizers={
@@ -102,6 +99,23 @@ def build_network(experiment: Experiment, role: Role, spec: DataSpec) -> nn.Modu
         for _, part in experiment.participants():
             network = part.transform(network, role, spec)
     return network
+
+
+def check_networks(experiment: Experiment) -> None:
+    """Build both networks without memory, for ten classes of grey images, to see what is refused.
+
+    It needs no data, so that what does not fit together shows before data is downloaded.
+    """
+    spec = DataSpec(10, experiment.dataset.image_size, 1, tuple("0123456789"))
+    problems: list[Problem] = []
+    for role in ROLES:
+        try:
+            with torch.device("meta"):
+                build_network(experiment, role, spec)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
 
 
 def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:

@@ -116,3 +116,32 @@ def test_all_problems_are_on_stderr_and_the_exit_code_is_2(ganlab) -> None:
         "  broken.yaml:2: loss: there is no loss 'tinny'; did you mean 'tiny'?",
         "  -s: train.epochs: expected a number, got 'soon'",
     ]
+
+
+def test_what_building_the_networks_would_refuse_shows_without_any_data(ganlab) -> None:
+    Path("plugins").mkdir()
+    Path("plugins/normless.py").write_text(
+        "from torch import nn\n"
+        "from ganlab import Conditioning, hookimpl\n"
+        "class Noted(Conditioning):\n"
+        "    name = 'styled-only'\n"
+        "    def style(self, z_dim, spec):\n"
+        "        module = nn.Identity()\n"
+        "        module.out_features = z_dim\n"
+        "        return module\n"
+        "    def image(self, channels, spec): return None\n"
+        "@hookimpl\n"
+        "def register_conditionings(): return [Noted]\n"
+    )
+    Path("exp.yaml").write_text(
+        "dataset: tiny\ngenerator: tiny\ndiscriminator: tiny\nconditioning: styled-only\n"
+        "loss: tiny\ntrain: {steps: 1}\n"
+    )
+    result: Result = ganlab("check", "exp.yaml")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "Error: 1 problem in the experiment\n"
+        "  conditioning: 'styled-only' brings a style, but no scheme normalises by it: add one\n",
+    )
+    device: Result = ganlab("check", "exp.yaml", "-s", "train.device=gpu")
+    assert device.exit_code == 2

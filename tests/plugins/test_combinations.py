@@ -16,9 +16,9 @@ from ganlab.errors import ConfigError
 from ganlab.plugins import Plugins, load_plugins
 from ganlab.runs import Progress
 from ganlab.step import DataSpec
-from ganlab.training.iteration import iterate
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from tests.training.helpers import iterate_once
 
 # What the YAML says, and whether G and D then depend on the label.
 CONDITIONING: dict[str, tuple[Any, bool, bool]] = {
@@ -91,7 +91,7 @@ def test_takes_a_step_and_depends_on_the_label_exactly_where_it_should(
     torch.manual_seed(0)
     model, batches, options = build(plugins, *combination)
     before = {k: v.clone() for k, v in model.G.state_dict().items()}
-    scalars = iterate(model, batches, Progress(), options)
+    scalars = iterate_once(model, batches, Progress(), options)
     assert all(torch.isfinite(value) for value in scalars.values()), scalars
     for role, network in model.networks.items():
         # D's own gradients were used up by the step of G, which leaves them as they are.
@@ -115,7 +115,7 @@ def test_two_losses_give_two_updates(plugins: Plugins) -> None:
     for loss in ("bce", "hinge"):
         torch.manual_seed(0)
         model, batches, options = build(plugins, "concat", "dcgan", "dcgan", loss, "r1")
-        iterate(model, batches, Progress(), options)
+        iterate_once(model, batches, Progress(), options)
         weights.append(model.D.state_dict()["layers.0.weight"])
     assert not torch.equal(*weights)
 
@@ -133,7 +133,7 @@ def test_every_size_from_16_to_128_and_1_or_3_channels_works(
     x = model.G(torch.randn(4, 5), torch.tensor([0, 1, 2, 0]))
     assert x.shape == (4, channels, size, size)
     assert x.abs().max() <= 1
-    iterate(model, batches, Progress(), options)
+    iterate_once(model, batches, Progress(), options)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_every_size_from_16_to_128_and_1_or_3_channels_works(
 )
 def test_trains_in_bf16_too(plugins: Plugins, combination: tuple[str, str, str, str, str]) -> None:
     model, batches, options = build(plugins, *combination, precision="bf16")
-    scalars = iterate(model, batches, Progress(), options)
+    scalars = iterate_once(model, batches, Progress(), options)
     assert all(torch.isfinite(value) for value in scalars.values())
     assert all(p.dtype == torch.float32 for n in model.networks.values() for p in n.parameters())
 
@@ -204,7 +204,7 @@ def test_r1_is_half_gamma_times_the_squared_gradient_norm_at_real_images(plugins
     slope2 = torch.where(h2 > 0, 1.0, 0.2)
     rows = ((last.weight * slope2) @ second.weight * slope1) @ first.weight  # (N, inputs)
     expected = 10 / 2 * rows[:, : 16 * 16].square().sum(1).mean()
-    scalars = iterate(model, batches, Progress(), options)
+    scalars = iterate_once(model, batches, Progress(), options)
     assert scalars["d/r1"].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
@@ -214,8 +214,8 @@ def test_a_lazy_term_acts_every_kth_update_and_counts_k_times(plugins: Plugins) 
         REGULARIZERS["lazy"] = [{"type": "r1", "every": every}]
         torch.manual_seed(0)
         model, batches, options = build(plugins, "concat", "dcgan", "dcgan", "bce", "lazy")
-        values.append(iterate(model, batches, Progress(), options)["d/r1"].item())
-        assert ("d/r1" in iterate(model, batches, Progress(1, 1), options)) == (every == 1)
+        values.append(iterate_once(model, batches, Progress(), options)["d/r1"].item())
+        assert ("d/r1" in iterate_once(model, batches, Progress(1, 1), options)) == (every == 1)
     del REGULARIZERS["lazy"]
     assert values[1] == pytest.approx(4 * values[0], rel=1e-5)
 

@@ -16,10 +16,10 @@ from ganlab.data.prepared import Prepared
 from ganlab.plugins import Plugins, load_plugins
 from ganlab.runs import Progress
 from ganlab.step import DataSpec
-from ganlab.training.iteration import iterate
 from ganlab.training.loop import advanced
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from tests.training.helpers import iterate_once
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -181,7 +181,7 @@ def test_three_iterations_equal_the_documents_to_1e_10_in_losses_weights_and_buf
     at = Progress()
     for i in range(3):
         torch.manual_seed(i)
-        ours = iterate(model, batches, at, experiment.train)
+        ours = iterate_once(model, batches, at, experiment.train)
         torch.manual_seed(i)
         fake_y = torch.randint(10, (4,))
         z = torch.randn(4, 100, dtype=torch.float64)
@@ -204,7 +204,7 @@ def test_d_statistics_move_three_times_an_iteration_and_gs_once(plugins: Plugins
         torch.zeros(4, 1, 64, 64, dtype=torch.uint8), torch.arange(4), spec, "sha", "zeros"
     )
     batches = Batches(data, batch_size=4, seed=0, device=torch.device("cpu"), dtype=torch.float64)
-    iterate(model, batches, Progress(), experiment.train)
+    iterate_once(model, batches, Progress(), experiment.train)
     counts = {
         role: {int(b) for name, b in net.named_buffers() if name.endswith("num_batches_tracked")}
         for role, net in model.networks.items()

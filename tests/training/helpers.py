@@ -11,6 +11,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ganlab.config.experiment import Train
+from ganlab.data.batches import Batches
+from ganlab.runs import Progress
+from ganlab.step import Side
+from ganlab.training.iteration import Scalars, iterate
+from ganlab.training.model import Model
+
 TINY = Path(__file__).parents[1] / "tiny_plugins"
 
 
@@ -50,3 +57,9 @@ def start(*arguments: str | Path, cwd: Path, script: str | None = None) -> subpr
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def iterate_once(model: Model, batches: Batches, at: Progress, options: Train) -> Scalars:
+    """Do one iteration on the batches that the loop would take."""
+    reals = [Side(*batches.batch(at.batches + i)) for i in range(options.d_steps)]
+    return iterate(model, reals, at, options, draw_labels=batches.labels)

@@ -15,11 +15,16 @@ from ganlab.data.prepare import prepare
 from ganlab.plugins import Plugins
 from ganlab.runs import Progress
 from ganlab.seeds import mix, seed_everything
-from ganlab.training.iteration import iterate
 from ganlab.training.loop import advanced
 from ganlab.training.model import build_model
 from ganlab.training.precision import choose
-from tests.training.helpers import TINY, assert_same_state, newest_state, only_run
+from tests.training.helpers import (
+    TINY,
+    assert_same_state,
+    iterate_once,
+    newest_state,
+    only_run,
+)
 
 pytestmark = [
     pytest.mark.gpu,
@@ -56,7 +61,7 @@ def test_a_hundred_steps_never_wait_for_the_device(write_experiment: Write) -> N
         torch.cuda.set_sync_debug_mode("error" if i >= 10 else "default")
         try:
             seed_everything(mix(0, "step", i), device)
-            iterate(model, batches, at, experiment.train)
+            iterate_once(model, batches, at, experiment.train)
         finally:
             torch.cuda.set_sync_debug_mode("default")
         at = advanced(at, experiment.train, dataset_size=batches.size, seconds=0)
