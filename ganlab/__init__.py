@@ -11,6 +11,8 @@ _HOME = {
     "hookimpl": "ganlab.hookspecs",
     "one_hot": "ganlab.nn",
     "Embed": "ganlab.nn",
+    "ExtractorNet": "ganlab.nn",
+    "Evidence": "ganlab.components",
     "GeneratorNet": "ganlab.nn",
     "DiscriminatorNet": "ganlab.nn",
     "DataSpec": "ganlab.step",
@@ -44,7 +46,9 @@ __all__ = [
     "Discriminator",
     "DiscriminatorNet",
     "Embed",
+    "Evidence",
     "Extractor",
+    "ExtractorNet",
     "Generator",
     "GeneratorNet",
     "Images",
@@ -71,6 +75,7 @@ if TYPE_CHECKING:
         Conditioning,
         Dataset,
         Discriminator,
+        Evidence,
         Extractor,
         Generator,
         Images,
@@ -80,7 +85,7 @@ if TYPE_CHECKING:
         Regularizer,
     )
     from ganlab.hookspecs import hookimpl
-    from ganlab.nn import DiscriminatorNet, Embed, GeneratorNet, one_hot
+    from ganlab.nn import DiscriminatorNet, Embed, ExtractorNet, GeneratorNet, one_hot
     from ganlab.sampling import load
     from ganlab.sites import Sites
     from ganlab.step import DataSpec, Mapped, Side, Step, Verdict

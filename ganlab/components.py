@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlab.nn import DiscriminatorNet, GeneratorNet
+from ganlab.nn import DiscriminatorNet, ExtractorNet, GeneratorNet
 from ganlab.options import Options
 from ganlab.step import DataSpec, Role, Side, Step
 
@@ -292,18 +292,59 @@ class Dataset(Component):
 # ----------------------------------------------------------------------------- evaluation
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What metrics know of one set of images: the generated one, or the reference."""
+
+    features: Tensor
+    """(N, D) float32, what the extractor measures distances in."""
+
+    logits: Tensor
+    """(N, K) float32, the extractor's raw class scores."""
+
+    labels: Tensor
+    """(N,) int64: the classes that were asked for, or the reference's own."""
+
+    predicted: Tensor | None = None
+    """(N,) int64: the classes that the judge sees, a network that is not the extractor."""
+
+
 class Extractor(Component):
-    """Turns images into the features that metrics compare."""
+    """Turns images into what metrics compare. Its name in scores carries the weights' hash."""
 
     kind = "extractor"
 
+    def load(self, dataset: str, channels: int) -> ExtractorNet:
+        """Return the network for a dataset by name, in eval mode, on the CPU.
+
+        Raises `ganlab.errors.DataUnavailable` when its weights cannot be had, saying what to do.
+        """
+        raise NotImplementedError
+
+    def judge(self, dataset: str, channels: int) -> ExtractorNet:
+        """Return a network of other weights, whose logits tell the class of an image."""
+        raise NotImplementedError
+
 
 class Metric(Component):
-    """A score of generated images."""
+    """A score of generated images. ``compute`` is a pure function of the evidence."""
 
     kind = "metric"
     higher_is_better: ClassVar[bool | None] = None
     """The direction; None for a value that is only shown."""
+
+    version: ClassVar[int] = 1
+    """Raised when the same images would score otherwise."""
+
+    minimum: ClassVar[int] = 2
+    """How many images each set must have."""
+
+    needs_judge: ClassVar[bool] = False
+    """True if it reads ``predicted``."""
+
+    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+        """Return its values by name: the first is the one that ranks, named like the metric."""
+        raise NotImplementedError
 
 
 # ------------------------------------------------------------------------------ observers

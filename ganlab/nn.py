@@ -84,6 +84,17 @@ class DiscriminatorNet(nn.Module):
         return self.verdict(self.features(self.image(x, y)), y)
 
 
+class ExtractorNet(nn.Module):
+    """What an `Extractor` loads."""
+
+    id: str
+    """Architecture, training data and hash of the weights: ``cnn1x3-mnist-3f9c1a2b3c4d``."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features (N, D) and logits (N, K), float32, of uint8 images (N, C, H, W)."""
+        raise NotImplementedError
+
+
 def dcgan_init(layer: Layer) -> Layer:
     """Initialise one layer as DCGAN does (arXiv:1511.06434) and return it.
 
