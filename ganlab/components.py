@@ -313,6 +313,8 @@ class Extractor(Component):
     """Turns images into what metrics compare. Its name in scores carries the weights' hash."""
 
     kind = "extractor"
+    default: ClassVar[int | None] = None
+    """Its place among those that are used where none is named."""
 
     def load(self, dataset: str, channels: int) -> ExtractorNet:
         """Return the network for a dataset by name, in eval mode, on the CPU.
@@ -332,6 +334,9 @@ class Metric(Component):
     kind = "metric"
     higher_is_better: ClassVar[bool | None] = None
     """The direction; None for a value that is only shown."""
+
+    default: ClassVar[int | None] = None
+    """Its place among those that are used where none is named."""
 
     version: ClassVar[int] = 1
     """Raised when the same images would score otherwise."""

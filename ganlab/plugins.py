@@ -19,7 +19,7 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pluggy
 
@@ -27,6 +27,7 @@ from ganlab import hookspecs
 from ganlab.components import KINDS, Component
 from ganlab.errors import PluginError, did_you_mean
 
+C = TypeVar("C", bound=Component)
 OWN_DISTRIBUTION = "ganlab"
 MARKED = "ganlab_impl"
 """The attribute that ``hookimpl`` leaves on a function."""
@@ -104,6 +105,10 @@ class Plugins:
                 f"{kind} '{name}' comes from two plugins: {named}; block or rename one"
             )
         return owners[0]
+
+    def get(self, base: type[C], name: str) -> type[C]:
+        """Return the component of this base class and name, or raise `PluginError`."""
+        return cast(type[C], self.find(base.kind, name).component)
 
     def registered(self, kind: str | None = None) -> list[Registered]:
         """Return every component, of one kind or of all, in a fixed order."""

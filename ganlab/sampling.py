@@ -99,6 +99,18 @@ class Trained:
             self._networks[epoch, weights] = network.to(self.device).requires_grad_(False)
         return self._networks[epoch, weights]
 
+    def identify(self, epoch: int | None = None, *, weights: Weights = "auto") -> dict[str, Any]:
+        """Return what names the weights of an epoch: file, hash, progress, averaged or raw."""
+        stored = self._read(epoch)
+        check_belongs(stored, self.run)
+        return {
+            "file": stored.path.name,
+            "sha256": stored.meta["sha256"],
+            "steps": stored.meta["progress"]["steps"],
+            "epochs": stored.meta["progress"]["epochs"],
+            "weights": "ema" if _which(stored, weights) == "ema" else "raw",
+        }
+
     def class_index(self, name: str) -> int:
         """Return the index of a class given by name or number, or raise `RunError`."""
         names = self.spec.class_names

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SECTIONS = {
     "Train": ("run", "sample"),
+    "Compare": ("eval",),
     "Extend": ("plugins", "show"),
     "Check": ("check", "schema"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from ganlab.components import Component, Dataset
 from ganlab.config.tree import Node, as_block, shown
@@ -64,7 +64,7 @@ class Builder:
             self.problems.append(name.problem(what))
             return None
         try:
-            return cast(type[C], self.plugins.find(base.kind, name.value).component)
+            return self.plugins.get(base, name.value)
         except PluginError as error:
             if name.value in self.plugins.names(base.kind):
                 raise
