@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ganlab.components import Extractor, Metric
+from ganlab.components import Extractor, Metric, Split
 from ganlab.data.prepare import prepare
 from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError, RunError
@@ -22,7 +22,7 @@ from ganlab.runs import now, writing
 from ganlab.sampling import Trained
 from ganlab.training.draw import Bn, noise
 
-SPLIT = "train"
+SPLIT: Split = "train"
 Score = dict[str, Any]
 """A line of scores.jsonl."""
 

@@ -19,11 +19,15 @@ from ganlab import (
     Discriminator,
     DiscriminatorNet,
     Embed,
+    Evidence,
+    Extractor,
+    ExtractorNet,
     Generator,
     GeneratorNet,
     Images,
     Loss,
     Mapped,
+    Metric,
     Regularizer,
     Sites,
     Step,
@@ -174,6 +178,62 @@ class TinyAugmentation(Augmentation):
         return x + 0.1 * step.randn(len(x), 1, 1, 1)
 
 
+class TinyExtractor(Extractor):
+    """Fixed random projections of the pixels; the judge goes by brightness."""
+
+    name = "tiny"
+    default = 9
+
+    def load(self, dataset: str, channels: int) -> ExtractorNet:
+        return Projections(f"tiny-{dataset}-000000000000")
+
+    def judge(self, dataset: str, channels: int) -> ExtractorNet:
+        return Brightness(f"bright-{dataset}-000000000000")
+
+
+class Projections(ExtractorNet):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.id = name
+        generator = torch.Generator().manual_seed(0)
+        self.register_buffer("matrix", torch.randn(256, 6, generator=generator) / 16)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        h = (images.float() / 127.5 - 1).flatten(1) @ self.matrix
+        return h, h[:, :4]
+
+
+class Brightness(Projections):
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        h = images.float().flatten(1)
+        logits = -(h.mean(1, keepdim=True) - torch.tensor([25.0, 85, 145, 205])).abs()
+        return h, logits
+
+
+class TinyMetric(Metric):
+    """The distance of the mean features."""
+
+    name = "tiny"
+    default = 9
+    higher_is_better = False
+    minimum = 3
+
+    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+        return {"tiny": (fake.features.mean(0) - real.features.mean(0)).norm().item()}
+
+
+class TinyAccuracy(Metric):
+    """How often the judge sees the class that was asked for."""
+
+    name = "tiny-acc"
+    higher_is_better = True
+    needs_judge = True
+
+    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+        assert fake.predicted is not None
+        return {"tiny-acc": (fake.predicted == fake.labels).float().mean().item()}
+
+
 class TinyCallback(Callback):
     """Writes what it sees into the run."""
 
@@ -217,6 +277,16 @@ def register_regularizers():
 @hookimpl
 def register_augmentations():
     return [TinyAugmentation]
+
+
+@hookimpl
+def register_extractors():
+    return [TinyExtractor]
+
+
+@hookimpl
+def register_metrics():
+    return [TinyMetric, TinyAccuracy]
 
 
 @hookimpl

@@ -1,0 +1,195 @@
+"""``ganlab eval``: scores that are recorded once, depend on nothing else, and make a board."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import Result
+
+import ganlab as package
+from ganlab.evaluation import features
+from ganlab.evaluation.protocol import Profile
+from ganlab.evaluation.score import ruler_for, score_run
+from ganlab.plugins import Plugins
+from ganlab.sampling import Trained
+from tests.training.helpers import TINY, only_run
+
+Write = Callable[..., Path]
+Ganlab = Callable[..., Result]
+EVAL = ("eval", "--extractor", "tiny", "-m", "tiny", "-m", "tiny-acc")
+
+
+@pytest.fixture
+def run(write_experiment: Write, ganlab: Ganlab, workplace: Path) -> Path:
+    assert ganlab("run", write_experiment(steps=6)).exit_code == 0
+    return only_run(workplace)
+
+
+def lines(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()]
+
+
+def opened(run: Path) -> tuple[Trained, Plugins]:
+    plugins = Plugins()
+    plugins.load_folder(TINY)
+    return package.load(run, plugins=plugins), plugins
+
+
+def scored(run: Path, **changes: Any) -> dict[str, Any]:
+    trained, plugins = opened(run)
+    ruler = ruler_for(trained, plugins.find("extractor", "tiny").component())
+    metrics = [plugins.find("metric", name).component() for name in ("tiny", "tiny-acc")]
+    profile = Profile(samples=20, seeds=2)
+    return score_run(trained, metrics, ruler, profile, **changes)["metrics"]
+
+
+def test_the_board_of_one_run(run: Path, ganlab: Ganlab) -> None:
+    result = ganlab(*EVAL)
+    assert result.exit_code == 0, result.output
+    (line,) = lines(run)
+    title, head, row = result.stdout.splitlines()
+    assert title == (
+        "tiny-tiny-000000000000  N=40 against tiny train (40 of 16 x 16)  "
+        f"protocol {line['protocol_id']}"
+    )
+    assert head.split() == ["experiment", "tiny", "↓", "tiny-acc", "↑", "seeds"]
+    values = line["metrics"]["tiny"]["values"]["tiny"]
+    assert len(values) == 3
+    assert row.split()[:3] == ["1", f"exp/{run.name[:6]}", f"{sum(values) / 3:.4g}"]
+    assert row.split()[-1] == "1"
+
+
+def test_asking_again_computes_only_what_is_missing(run: Path, ganlab: Ganlab) -> None:
+    ganlab("eval", "--extractor", "tiny", "-m", "tiny")
+    ganlab("eval", "--extractor", "tiny", "-m", "tiny")
+    assert len(lines(run)) == 1
+    result = ganlab(*EVAL)
+    first, second = lines(run)
+    assert (list(first["metrics"]), list(second["metrics"])) == (["tiny"], ["tiny-acc"])
+    assert first["protocol_id"] == second["protocol_id"]
+    assert len(result.stdout.splitlines()) == 3
+    again = ganlab(*EVAL)
+    assert "drawing" not in again.stderr
+    assert again.stdout == result.stdout
+
+
+def test_a_longer_run_is_scored_anew_and_the_furthest_checkpoint_is_on_the_board(
+    run: Path, ganlab: Ganlab
+) -> None:
+    ganlab(*EVAL)
+    ganlab("run", run.parents[2] / "exp.yaml", "-s", "train.steps=9")
+    result = ganlab(*EVAL, "--json")
+    assert [line["checkpoint"]["steps"] for line in lines(run)] == [6, 9]
+    (table,) = json.loads(result.stdout)
+    (row,) = table["rows"]
+    values = lines(run)[1]["metrics"]["tiny"]["values"]["tiny"]
+    assert row["values"]["tiny"] == [pytest.approx(sum(values) / 3)]
+
+
+def test_training_seeds_are_one_row_with_mean_and_spread(
+    write_experiment: Write, ganlab: Ganlab
+) -> None:
+    exp = write_experiment(steps=4)
+    other = write_experiment("other.yaml", steps=4, batch_size=4)
+    for seed in range(3):
+        ganlab("run", exp, "-s", f"train.seed={seed}")
+    ganlab("run", other)
+    (table,) = json.loads(ganlab(*EVAL, "--json").stdout)
+    rows = {row["experiment"]: row for row in table["rows"]}
+    assert sorted(rows["exp"]["seeds"]) == [0, 1, 2]
+    assert len(rows["exp"]["values"]["tiny"]) == 3
+    means = [sum(row["values"]["tiny"]) / len(row["seeds"]) for row in table["rows"]]
+    assert means == sorted(means)  # lower is better
+    text = ganlab(*EVAL).stdout
+    assert " ± " in text
+
+
+def test_other_protocols_are_other_tables(run: Path, ganlab: Ganlab) -> None:
+    ganlab(*EVAL)
+    result = ganlab(*EVAL, "--samples", 20)
+    assert result.stdout.count("protocol ") == 2
+
+
+def test_scores_do_not_depend_on_batches_caches_or_what_else_was_asked(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = scored(run)
+    (run / "scores.jsonl").unlink()
+    monkeypatch.setattr(features, "BATCH", 7)
+    monkeypatch.setattr("ganlab.training.draw.BATCH", 3)
+    second = scored(run)
+    for name in first:
+        for key, values in first[name]["values"].items():
+            assert second[name]["values"][key] == pytest.approx(values, abs=1e-4)
+
+
+def test_scoring_leaves_random_states_and_modes_as_they_were(run: Path) -> None:
+    trained, plugins = opened(run)
+    network = trained.network().train()
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    ruler = ruler_for(trained, plugins.find("extractor", "tiny").component())
+    metric = plugins.find("metric", "tiny").component()
+    score_run(trained, [metric], ruler, Profile(samples=20, seeds=1))
+    assert torch.equal(before, torch.get_rng_state())
+    assert network.training
+
+
+def test_a_corrupt_score_line_is_passed_over_and_kept(run: Path, ganlab: Ganlab) -> None:
+    ganlab(*EVAL)
+    file = run / "scores.jsonl"
+    file.write_text(file.read_text() + '{"metrics": {"tiny"')
+    before = file.read_text()
+    assert ganlab(*EVAL, "--samples", 10).exit_code == 0
+    assert file.read_text().startswith(before)
+    assert ganlab(*EVAL).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("nobody",), 1, "there is no run 'nobody'; runs below runs: exp/"),
+        (("-m", "tinny"), 3, "there is no metric 'tinny'; did you mean 'tiny'?"),
+        (("-m", "tiny", "--samples", "2"), 2, "tiny needs at least 3 images, generated and real"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    run: Path, ganlab: Ganlab, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    result = ganlab("eval", "--extractor", "tiny", *arguments)
+    assert result.exit_code == code
+    assert result.stderr.splitlines()[-1].startswith(f"Error: {message}")
+    assert not (run / "scores.jsonl").exists()
+
+
+def test_no_finished_run_is_one_clear_line(ganlab: Ganlab) -> None:
+    result = ganlab(*EVAL)
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: there is no finished run below runs: train one with ganlab run\n",
+    )
+
+
+def test_a_run_of_other_images_is_refused(run: Path, ganlab: Ganlab) -> None:
+    info = json.loads((run / "run.json").read_text())
+    info["dataset"]["sha256"] = "0" * 64
+    (run / "run.json").write_text(json.dumps(info))
+    result = ganlab(*EVAL)
+    assert result.exit_code == 1
+    assert "was trained on other images than 'tiny' has now: 000000000000, now " in result.stderr
+
+
+def test_a_damaged_feature_cache_is_made_again(run: Path, ganlab: Ganlab) -> None:
+    import os
+
+    ganlab(*EVAL)
+    (entry,) = (Path(os.environ["GANLAB_CACHE"]) / "features").glob("*tiny-tiny*")
+    entry.write_bytes(entry.read_bytes()[:50])
+    result = ganlab(*EVAL, "--samples", 30)
+    assert result.exit_code == 0
+    assert f"warning: the cached features {entry} are damaged" in result.stderr

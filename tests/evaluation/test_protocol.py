@@ -1,0 +1,41 @@
+"""What makes scores comparable, and labels that follow the reference."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from ganlab.data.prepared import Prepared
+from ganlab.evaluation.protocol import Protocol, quota_labels
+from ganlab.step import DataSpec
+
+
+def protocol() -> Protocol:
+    spec = DataSpec(4, 16, 1, ("a", "b", "c", "d"))
+    data = Prepared(
+        torch.zeros(8, 1, 16, 16, dtype=torch.uint8), torch.arange(8) % 4, spec, "sha", "tiny"
+    )
+    return Protocol.of(data, split="train", samples=100, extractor="e-1", judge="j-1")
+
+
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Protocol)])
+def test_every_part_of_the_protocol_changes_its_id(field: str) -> None:
+    before = protocol()
+    value = getattr(before, field)
+    after = dataclasses.replace(before, **{field: value + 1 if isinstance(value, int) else "x"})
+    assert before.id == protocol().id
+    assert before.id != after.id
+
+
+def test_labels_go_by_the_references_quotas_whatever_the_seed() -> None:
+    reference = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)
+    for seed in range(3):
+        labels = quota_labels(reference, 4, samples=17, seed=seed)
+        # 8.5, 5.1, 3.4 and 0: the largest remainder gets the one that is missing.
+        assert torch.bincount(labels, minlength=4).tolist() == [9, 5, 3, 0]
+    first, again, other = (
+        quota_labels(reference, 3, samples=100, seed=seed).tolist() for seed in (0, 0, 1)
+    )
+    assert first == again != other
