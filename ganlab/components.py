@@ -344,6 +344,9 @@ class Metric(Component):
     minimum: ClassVar[int] = 2
     """How many images each set must have."""
 
+    most: ClassVar[int | None] = None
+    """Use at most this many images of each set, chosen evenly: for costs that grow with N squared."""
+
     needs_judge: ClassVar[bool] = False
     """True if it reads ``predicted``."""
 

@@ -42,6 +42,19 @@ def evidence_of(
     return Evidence(features, logits, labels, predicted)
 
 
+def subset(evidence: Evidence, most: int | None) -> Evidence:
+    """Return at most so many of the images, every class in proportion, always the same ones."""
+    if most is None or len(evidence.labels) <= most:
+        return evidence
+    order = torch.randperm(len(evidence.labels), generator=torch.Generator().manual_seed(0))
+    by_class = order[evidence.labels[order].argsort(stable=True)]
+    chosen = by_class[torch.linspace(0, len(by_class) - 1, most).round().long()]
+    predicted = None if evidence.predicted is None else evidence.predicted[chosen]
+    return Evidence(
+        evidence.features[chosen], evidence.logits[chosen], evidence.labels[chosen], predicted
+    )
+
+
 def reference_evidence(data: Prepared, net: ExtractorNet) -> Evidence:
     """Return the reference's features, from the cache if they are there.
 

@@ -85,7 +85,8 @@ class Protocol:
 
 def definition(metric: Metric) -> dict[str, Any]:
     """Return what decides a metric's value for the same evidence."""
-    return {"version": metric.version, "options": metric.model_dump(mode="json")}
+    options = metric.model_dump(mode="json")
+    return {"version": metric.version, "most": metric.most, "options": options}
 
 
 def quota_labels(reference: Tensor, num_classes: int, *, samples: int, seed: int) -> Tensor:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ganlab.components import Extractor, Metric, Split
+from ganlab.components import Evidence, Extractor, Metric, Split
 from ganlab.data.prepare import prepare
 from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError, RunError
-from ganlab.evaluation.features import evidence_of, reference_evidence
+from ganlab.evaluation.features import evidence_of, reference_evidence, subset
 from ganlab.evaluation.protocol import Profile, Protocol, definition, quota_labels
 from ganlab.files import append_line, read_lines
 from ganlab.nn import ExtractorNet
@@ -111,6 +110,18 @@ def _check_counts(metrics: Sequence[Metric], protocol: Protocol) -> None:
             )
 
 
+def _compute(metric: Metric, fake: Evidence, real: Evidence, run: str) -> dict[str, float]:
+    """Return a metric's values, or raise, naming it: a score that is no number is never kept."""
+    try:
+        values = metric.compute(subset(fake, metric.most), subset(real, metric.most))
+    except ValueError as error:
+        raise DataError(f"{metric.name} of {run}: {error}") from error
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise DataError(f"{metric.name} of {run}: {name} is {value}: not recorded")
+    return {name: float(value) for name, value in values.items()}
+
+
 def _measure(
     trained: Trained,
     metrics: Sequence[Metric],
@@ -136,10 +147,8 @@ def _measure(
         images = trained.sample(labels, z=z, epoch=epoch, bn=bn)
         fake = evidence_of(images, labels, ruler.extractor, judge)
         for metric in metrics:
-            for name, value in metric.compute(fake, real).items():
-                if not torch.isfinite(torch.tensor(value)):
-                    raise RunError(f"{metric.name} of {trained.run.name} is {value}: not recorded")
-                values[metric.name].setdefault(name, []).append(float(value))
+            for name, value in _compute(metric, fake, real, trained.run.name).items():
+                values[metric.name].setdefault(name, []).append(value)
     return {
         metric.name: {"definition": definition(metric), "values": values[metric.name]}
         for metric in metrics

@@ -7,7 +7,9 @@ import dataclasses
 import pytest
 import torch
 
+from ganlab.components import Evidence
 from ganlab.data.prepared import Prepared
+from ganlab.evaluation.features import subset
 from ganlab.evaluation.protocol import Protocol, quota_labels
 from ganlab.step import DataSpec
 
@@ -39,3 +41,16 @@ def test_labels_go_by_the_references_quotas_whatever_the_seed() -> None:
         quota_labels(reference, 3, samples=100, seed=seed).tolist() for seed in (0, 0, 1)
     )
     assert first == again != other
+
+
+def test_a_subset_keeps_the_classes_in_proportion_and_is_always_the_same() -> None:
+    labels = torch.arange(1000) % 10
+    evidence = Evidence(torch.arange(1000.0)[:, None], torch.zeros(1000, 2), labels, labels)
+    part = subset(evidence, 100)
+    assert torch.bincount(part.labels).tolist() == [10] * 10
+    assert len(part.features.unique()) == 100
+    assert torch.equal(part.features, subset(evidence, 100).features)
+    assert part.predicted is not None
+    assert torch.equal(part.predicted, part.labels)
+    assert (part.features[:, 0].long() % 10).tolist() == part.labels.tolist()
+    assert subset(evidence, None) is subset(evidence, 1000) is evidence

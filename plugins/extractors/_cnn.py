@@ -1,0 +1,110 @@
+"""Small classifiers whose inner layers tell images apart: one, and several side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ganlab import ExtractorNet
+from ganlab.errors import DataError
+
+SIDE = 32
+"""Height and width that the networks look at; images of other sizes are averaged to it."""
+
+WIDTH = 16
+"""Channels of the first block."""
+
+
+def to_input(images: Tensor) -> Tensor:
+    """Return uint8 (N, C, H, W) as float32 (N, C, 32, 32) in [-1, 1]."""
+    return functional.adaptive_avg_pool2d(images.float() / 127.5 - 1, SIDE)
+
+
+class Member(nn.Module):
+    """A classifier of five blocks and one hidden layer: 101k parameters for grey images."""
+
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(self, channels: int, num_classes: int, *, width: int = WIDTH) -> None:
+        super().__init__()
+        widths = (width, width, 2 * width, 2 * width, 4 * width)
+        befores = (channels, *widths)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(before, after, 3, stride, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+            )
+            for before, after, stride in zip(befores, widths, (2, 1, 2, 1, 2), strict=False)
+        )
+        self.hidden = nn.Linear(widths[-1] * (SIDE // 8) ** 2, 4 * width)
+        self.output = nn.Linear(4 * width, num_classes)
+        self.num_features = sum(widths) + 4 * width
+        # What features are standardised with; `_training.measure_features` sets them.
+        self.register_buffer("mean", torch.zeros(self.num_features))
+        self.register_buffer("sd", torch.ones(self.num_features))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features (N, 224), not standardised, and logits (N, K) of x (N, C, 32, 32)."""
+        pooled = []
+        for block in self.blocks:
+            x = block(x)
+            pooled.append(x.mean(dim=(2, 3)))
+        hidden = torch.relu(self.hidden(x.flatten(1)))
+        return torch.cat([*pooled, hidden], dim=1), self.output(hidden)
+
+
+class Cnn1(ExtractorNet):
+    """Members side by side: their features, standardised, joined; their logits averaged.
+
+    One such network is a poor ruler by itself: two training seeds can put the same images at
+    distances that differ tenfold. Three, and all their layers, differ by less than twofold.
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        super().__init__()
+        self.id = ""
+        self.members = nn.ModuleList(members)
+        self.channels = members[0].blocks[0][0].in_channels  # type: ignore[index]
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in eval mode, whatever a network around this one does: a ruler does not stretch."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features (N, 224 M) and logits (N, K), float32, of uint8 (N, C, H, W)."""
+        with torch.autocast(images.device.type, enabled=False):
+            x = to_input(self._checked(images))
+            features, logits = [], []
+            for member in self.members:
+                raw, scores = member(x)
+                features.append((raw - member.mean) / member.sd)  # type: ignore[operator]
+                logits.append(scores)
+            joined, mean = torch.cat(features, dim=1), torch.stack(logits).mean(0)
+        if not (torch.isfinite(joined).all() and torch.isfinite(mean).all()):
+            raise DataError(f"{self.id}: these images have features that are not finite")
+        return joined, mean
+
+    def _checked(self, images: Tensor) -> Tensor:
+        """Return the images with as many channels as the network has, or raise `DataError`."""
+        if images.dtype != torch.uint8:
+            raise DataError(f"{self.id}: images must be uint8 in 0..255, not {images.dtype}")
+        if images.dim() != 4:
+            shape = tuple(images.shape)
+            raise DataError(f"{self.id}: images must be (N, C, H, W), not {shape}")
+        channels = images.shape[1]
+        if channels == self.channels:
+            return images
+        if (self.channels, channels) != (1, 3):
+            raise DataError(f"{self.id}: images must have {self.channels} channels, not {channels}")
+        if not (images == images[:, :1]).all():
+            raise DataError(f"{self.id}: it knows grey images, and these have colours")
+        return images[:, :1]

@@ -1,0 +1,147 @@
+"""What a trained extractor must show before it measures anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_isc import isc_features_to_metric
+
+from ganlab.data.prepared import Prepared
+from ganlab.seeds import mix
+
+from ._cnn import Cnn1
+from ._training import accuracy, extract
+
+LEAST_ACCURACY = {"mnist": 0.98, "digits": 0.95}
+LEAST_IS_SHARE = 0.85
+"""Of the number of classes; for the datasets above, which these networks know nearly by heart."""
+
+SAME = 1e-6
+LARGEST = 10_000
+"""Images on either side of a gate's distance, at most."""
+
+NOISE_PERCENT = (2, 5, 10)
+"""Standard deviation, of the range of pixels."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One demand."""
+
+    name: str
+    demand: str
+    measured: float | list[float]
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a card says of the finished network."""
+
+    accuracy: float
+    gates: list[Gate]
+    floors: dict[str, dict[str, Any]]
+    """Distances between real images: no generator can be told to be nearer than that."""
+
+    def failed(self) -> list[str]:
+        return [f"{g.name} is {g.measured}, not {g.demand}" for g in self.gates if not g.passed]
+
+    def recorded(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def least_accuracy(dataset: str, num_classes: int) -> float:
+    """Return the accuracy to demand: for unknown datasets three times that of guessing."""
+    return LEAST_ACCURACY.get(dataset, min(3 / num_classes, 0.75))
+
+
+def accuracy_gate(value: float, data: Prepared) -> Gate:
+    least = least_accuracy(data.source, data.spec.num_classes)
+    return Gate("accuracy", f">= {least:g}", value, value >= least)
+
+
+def examine_judge(net: Cnn1, test: Prepared) -> Findings:
+    """Measure a network whose classes alone are used."""
+    value = accuracy(extract(net, test.images)[1], test.labels)
+    return Findings(value, [accuracy_gate(value, test)], {})
+
+
+def examine(net: Cnn1, train: Prepared, test: Prepared) -> Findings:
+    """Measure a network whose distances are used, on real images and on damaged ones."""
+    generator = torch.Generator().manual_seed(mix("gates"))
+    features = extract(net, train.images)[0]
+    test_features, test_logits = extract(net, test.images)
+    order = torch.randperm(len(features), generator=generator)
+    half = len(order) // 2
+    reference, other = order[:half][:LARGEST], order[half:][:LARGEST]
+    at = Statistics(features[reference])
+
+    noisy = [
+        at.distance(extract(net, with_noise(train.images[other], percent, generator))[0])
+        for percent in NOISE_PERCENT
+    ]
+    classes = train.spec.num_classes
+    kept = sorted({classes - 1, classes - 2, classes // 2} - {0}, reverse=True)
+    dropped = [at.distance(features[other][train.labels[other] < count]) for count in kept]
+    same = at.distance(features[reference])
+    value = accuracy(test_logits, test.labels)
+    score = isc_features_to_metric(test_logits, splits=1)["inception_score_mean"]
+
+    gates = [
+        accuracy_gate(value, test),
+        Gate("FID of images from themselves", f"within {SAME:g}", same, abs(same) < SAME),
+        rising(f"FID after noise of {_listed(NOISE_PERCENT)} %", noisy),
+        rising(f"FID with {_listed(kept)} classes", dropped),
+    ]
+    if test.source in LEAST_ACCURACY:
+        least = LEAST_IS_SHARE * classes
+        gates.append(Gate("IS of the test split", f">= {least:g}", score, score >= least))
+    whole = Statistics(features)
+    floors = {
+        "halves of train": floor(
+            Statistics(features[order[:half]]).distance(features[order[half:]]),
+            half,
+            len(order) - half,
+        ),
+        "parts of those": floor(at.distance(features[other]), len(reference), len(other)),
+        "test from train": floor(whole.distance(test_features), len(test_features), len(features)),
+    }
+    return Findings(value, gates, floors)
+
+
+class Statistics:
+    """Mean and covariance of features (N, D), to measure others from."""
+
+    def __init__(self, features: Tensor) -> None:
+        self.own = fid_features_to_statistics(features.double())
+
+    def distance(self, features: Tensor) -> float:
+        """Return the FID."""
+        others = fid_features_to_statistics(features.double())
+        found = fid_statistics_to_metric(others, self.own, verbose=False)
+        return float(found["frechet_inception_distance"])
+
+
+def rising(name: str, values: Sequence[float]) -> Gate:
+    """Demand that each value is larger than the one before."""
+    return Gate(name, "rising", list(values), all(a < b for a, b in pairwise(values)))
+
+
+def floor(distance: float, count: int, reference: int) -> dict[str, Any]:
+    return {"fid": distance, "images": count, "reference_images": reference}
+
+
+def with_noise(images: Tensor, percent: float, generator: torch.Generator) -> Tensor:
+    """Add Gaussian noise to uint8 images; what leaves the range is cut off."""
+    noise = torch.randn(images.shape, generator=generator) * (255 * percent / 100)
+    return (images + noise).round().clamp(0, 255).to(torch.uint8)
+
+
+def _listed(values: Sequence[int]) -> str:
+    return ", ".join(map(str, values))

@@ -1,0 +1,29 @@
+"""The Fréchet inception distance."""
+
+from __future__ import annotations
+
+from ganlab import Evidence, Metric, hookimpl
+
+from ._frechet import frechet
+from ._inputs import checked_features
+
+
+class FID(Metric):
+    """|m_f - m_r|^2 + Tr(S_f + S_r - 2 (S_f S_r)^1/2), means and covariances of the features.
+
+    It is biased upwards by a term in 1/N that depends on the model, and blind to labels: compare
+    at equal N, and never a conditional model by it alone.
+    """
+
+    name = "fid"
+    paper = "Heusel et al., 2017, arXiv:1706.08500, equation 6"
+    higher_is_better = False
+    default = 1
+
+    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+        return {"fid": frechet(*checked_features(fake, real, minimum=self.minimum))}
+
+
+@hookimpl
+def register_metrics() -> list[type[Metric]]:
+    return [FID]

@@ -1,0 +1,51 @@
+"""The kernel inception distance."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveInt
+
+from ganlab import Evidence, Metric, hookimpl
+
+from ._inputs import checked_features
+
+
+class KID(Metric):
+    """Unbiased squared MMD with the kernel (x.y / D + 1)^3, the mean over random subsets.
+
+    It may be slightly negative. ``kid_sd`` is the standard deviation over subsets, not the error
+    of the mean. With exactly ``subset_size`` images all subsets are the same, and it is 0.
+    """
+
+    name = "kid"
+    paper = "Binkowski et al., 2018, arXiv:1801.01401, section 4"
+    higher_is_better = False
+
+    subsets: PositiveInt = 100
+    """Average over this many subsets, drawn with a fixed seed."""
+
+    subset_size: int = Field(default=1000, ge=2)
+    """How many images of each set a subset has: neither set may be smaller."""
+
+    @property
+    def minimum(self) -> int:  # type: ignore[override]  # an option decides it
+        return self.subset_size
+
+    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+        from torch_fidelity.metric_kid import (
+            KEY_METRIC_KID_MEAN,
+            KEY_METRIC_KID_STD,
+            kid_features_to_metric,
+        )
+
+        score = kid_features_to_metric(
+            *checked_features(fake, real, minimum=self.minimum),
+            kid_subsets=self.subsets,
+            kid_subset_size=self.subset_size,
+            verbose=False,
+        )
+        return {"kid": score[KEY_METRIC_KID_MEAN], "kid_sd": score[KEY_METRIC_KID_STD]}
+
+
+@hookimpl
+def register_metrics() -> list[type[Metric]]:
+    return [KID]

@@ -1,0 +1,56 @@
+"""Improved precision and recall."""
+
+from __future__ import annotations
+
+from pydantic import PositiveInt
+
+from ganlab import Evidence, Metric, hookimpl
+
+from ._inputs import checked_features
+
+
+class PrecisionRecall(Metric):
+    """Precision and recall of manifolds, and ``prc``, their harmonic mean.
+
+    A set's manifold is the union of balls around its features, each as far as the k-th neighbour
+    in the set. Precision: the share of generated images in the reference's manifold. Recall: the
+    share of the reference in the generated one. Both depend on N: give both sets the same.
+    """
+
+    name = "prc"
+    paper = "Kynkäänniemi et al., 2019, arXiv:1904.06991, equation 2"
+    higher_is_better = True
+    most = 5_000
+
+    k: PositiveInt = 3
+    """A ball reaches to the k-th nearest neighbour."""
+
+    @property
+    def minimum(self) -> int:  # type: ignore[override]  # an option decides it
+        return self.k + 1
+
+    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+        from torch_fidelity.metric_prc import (
+            KEY_METRIC_F_SCORE,
+            KEY_METRIC_PRECISION,
+            KEY_METRIC_RECALL,
+            prc_features_to_metric,
+        )
+
+        score = prc_features_to_metric(
+            *checked_features(fake, real, minimum=self.minimum),
+            prc_neighborhood=self.k,
+            prc_batch_size=1000,
+            save_cpu_ram=True,  # 1,000 rows of distances at a time, not all N x N
+            verbose=False,
+        )
+        return {
+            "prc": score[KEY_METRIC_F_SCORE],
+            "precision": score[KEY_METRIC_PRECISION],
+            "recall": score[KEY_METRIC_RECALL],
+        }
+
+
+@hookimpl
+def register_metrics() -> list[type[Metric]]:
+    return [PrecisionRecall]

@@ -1,0 +1,237 @@
+"""The shipped extractor: what its files say is what it does, and nothing else gets in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from ganlab_plugins.datasets.digits import Digits
+from ganlab_plugins.extractors._cnn import Cnn1
+from ganlab_plugins.extractors._weights import SHIPPED, made_here, read, weights_sha256
+from ganlab_plugins.extractors.cnn import Cnn
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ganlab.data.prepare import prepare
+from ganlab.data.prepared import Prepared
+from ganlab.errors import DataError, DataUnavailable
+
+FILES = sorted(SHIPPED.glob("*.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def digits() -> Prepared:
+    return prepare(Digits(image_size=32), split="test")
+
+
+@pytest.fixture(scope="module")
+def net() -> Cnn1:
+    return loaded("digits")
+
+
+def loaded(dataset: str) -> Cnn1:
+    net = Cnn().load(dataset, 1)
+    assert isinstance(net, Cnn1)
+    return net
+
+
+def random_images(*shape: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(256, shape, generator=generator, dtype=torch.uint8)
+
+
+def changed_file(folder: Path) -> Path:
+    """Put the digits' network there with one weight changed and its name kept."""
+    (shipped,) = SHIPPED.glob("cnn1x3-digits-*.safetensors")
+    tensors = load_file(shipped)
+    tensors["members.1.hidden.bias"][3] += 1e-6
+    save_file(tensors, folder / shipped.name)
+    return folder / shipped.name
+
+
+# ------------------------------------------------------------------------ the files
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_shipped_network_is_what_its_card_says(file: Path) -> None:
+    card = json.loads(file.with_suffix(".json").read_text())
+    net = read(file)
+    assert file.stat().st_size < 2e6
+    assert net.id == card["id"] == file.stem
+    assert net.id.endswith(f"-{card['sha256'][:12]}")
+    assert weights_sha256(net.state_dict()) == card["sha256"]
+    assert len(net.members) == card["network"]["members"]
+    assert all(gate["passed"] for gate in card["gates"])
+
+
+def test_mnist_and_digits_have_an_extractor_and_a_judge_each() -> None:
+    names = [file.stem.rpartition("-")[0] for file in FILES]
+    assert names == ["cnn1x3-digits", "cnn1x3-mnist", "judge1-digits", "judge1-mnist"]
+    assert sorted(file.stem for file in SHIPPED.iterdir() if file.suffix == ".json") == sorted(
+        file.stem for file in FILES
+    )
+
+
+def test_the_networks_know_the_digits_as_well_as_their_cards_say(digits: Prepared) -> None:
+    for net in (Cnn().load("digits", 1), Cnn().judge("digits", 1)):
+        card = json.loads((SHIPPED / f"{net.id}.json").read_text())
+        assert card["dataset"]["test"]["sha256"] == digits.sha256
+        right = net(digits.images)[1].argmax(1) == digits.labels
+        assert right.float().mean().item() >= card["accuracy"] - 0.005
+
+
+def test_features_of_the_training_images_are_standardised(net: Cnn1) -> None:
+    features = net(prepare(Digits(image_size=32)).images)[0]
+    assert features.shape == (1500, 672)
+    assert features.mean(0).abs().max() < 1e-3
+    sd = features.std(0)
+    assert sd.max() < 1.001  # a floor makes the sd of rare features smaller than 1
+    assert sd.median() == pytest.approx(1, abs=1e-3)
+
+
+def test_a_weight_changed_changes_the_hash_and_the_file_is_refused(tmp_path: Path) -> None:
+    file = changed_file(tmp_path)
+    sha = weights_sha256(load_file(file))
+    assert sha[:12] not in file.stem
+    with pytest.raises(DataError) as caught:
+        read(file)
+    assert str(caught.value) == (
+        f"{file} was changed: its weights have the hash {sha[:12]}; get it again"
+    )
+
+
+def test_the_hash_sees_names_types_and_shapes() -> None:
+    one = {"a": torch.zeros(4)}
+    others = [
+        {"b": torch.zeros(4)},
+        {"a": torch.zeros(4, dtype=torch.int32)},
+        {"a": torch.zeros(2, 2)},
+        {"a": torch.zeros(4), "b": torch.zeros(0)},
+    ]
+    assert len({weights_sha256(tensors) for tensors in (one, *others)}) == 5
+    many = {"a": torch.ones(2), "b": torch.zeros(2)}
+    assert weights_sha256(many) == weights_sha256(dict(reversed(many.items())))
+
+
+@pytest.mark.parametrize("bytes_left", [0, 5, 100_000])
+def test_a_truncated_file_is_refused_by_name(tmp_path: Path, bytes_left: int) -> None:
+    (shipped,) = SHIPPED.glob("judge1-digits-*.safetensors")
+    file = tmp_path / shipped.name
+    file.write_bytes(shipped.read_bytes()[:bytes_left])
+    with pytest.raises(DataError) as caught:
+        read(file)
+    assert str(caught.value).startswith(f"{file} is damaged (")
+    assert str(caught.value).endswith("); get it or make it again")
+
+
+# ------------------------------------------------------------------------ finding them
+
+
+def test_an_unknown_dataset_says_how_to_make_its_extractor() -> None:
+    for find in (Cnn().load, Cnn().judge):
+        with pytest.raises(DataUnavailable) as caught:
+            find("kmnist", 1)
+        assert str(caught.value) == (
+            "there is no extractor for 'kmnist' yet; "
+            "make one: python -m ganlab_plugins.extractors._train kmnist"
+        )
+
+
+def test_what_a_user_made_is_found_in_the_cache_and_two_of_it_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANLAB_CACHE", str(tmp_path))
+    made_here().mkdir()
+    for shipped in SHIPPED.glob("cnn1x3-digits-*.safetensors"):
+        name = shipped.name.replace("digits", "fashion-mnist")
+        (made_here() / name).write_bytes(shipped.read_bytes())
+    assert Cnn().load("fashion-mnist", 1).id == Path(name).stem
+    for other in ("fashion", "mnist-fashion", "fashion-*"):
+        with pytest.raises(DataUnavailable):
+            Cnn().load(other, 1)
+    (made_here() / "cnn1x3-fashion-mnist-0123456789ab.safetensors").touch()
+    with pytest.raises(DataError) as caught:
+        Cnn().load("fashion-mnist", 1)
+    assert str(caught.value) == (
+        f"{made_here()} has several networks for 'fashion-mnist': "
+        f"cnn1x3-fashion-mnist-0123456789ab.safetensors and {name}; keep one"
+    )
+
+
+def test_loading_leaves_random_numbers_and_threads_alone() -> None:
+    torch.manual_seed(3)
+    before, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    loaded("digits")(random_images(2, 1, 8, 8))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+
+
+def test_the_judge_is_another_network(net: Cnn1) -> None:
+    judge = Cnn().judge("digits", 1)
+    assert judge.id.startswith("judge1-digits-")
+    assert judge(random_images(2, 1, 32, 32))[0].shape == (2, 224)
+    assert not torch.equal(
+        judge.state_dict()["members.0.hidden.bias"], net.state_dict()["members.0.hidden.bias"]
+    )
+
+
+# ------------------------------------------------------------------------ what goes in
+
+
+@pytest.mark.parametrize(
+    ("images", "what"),
+    [
+        (torch.zeros(2, 1, 32, 32), "images must be uint8 in 0..255, not torch.float32"),
+        (random_images(2, 32, 32), "images must be (N, C, H, W), not (2, 32, 32)"),
+        (random_images(2, 2, 32, 32), "images must have 1 channels, not 2"),
+        (random_images(2, 3, 32, 32), "it knows grey images, and these have colours"),
+    ],
+)
+def test_other_images_are_refused(net: Cnn1, images: Tensor, what: str) -> None:
+    with pytest.raises(DataError) as caught:
+        net(images)
+    assert str(caught.value) == f"{net.id}: {what}"
+
+
+def test_grey_images_of_three_channels_count_as_grey(net: Cnn1) -> None:
+    images = random_images(3, 1, 32, 32)
+    for one, other in zip(net(images), net(images.expand(-1, 3, -1, -1)), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_features_that_are_not_finite_are_refused() -> None:
+    net = loaded("digits")
+    net.members[0].output.bias.fill_(torch.nan)  # type: ignore[union-attr, operator]
+    with pytest.raises(DataError) as caught:
+        net(random_images(1, 1, 32, 32))
+    assert str(caught.value) == f"{net.id}: these images have features that are not finite"
+
+
+def test_the_batch_size_does_not_change_features(net: Cnn1, digits: Prepared) -> None:
+    whole = net(digits.images)
+    for size in (1, 7, 100):
+        parts = [net(part) for part in digits.images[:100].split(size)]
+        for one, many in zip(whole, zip(*parts, strict=True), strict=True):
+            assert (torch.cat(many) - one[:100]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("side", [8, 16, 28, 32, 64])
+def test_images_of_any_size_give_finite_float32(net: Cnn1, side: int) -> None:
+    features, logits = net(random_images(2, 1, side, side))
+    assert (features.shape, logits.shape) == ((2, 672), (2, 10))
+    assert features.dtype == logits.dtype == torch.float32
+
+
+def test_neither_autocast_nor_train_mode_nor_gradients_reach_the_network(net: Cnn1) -> None:
+    images = random_images(4, 1, 32, 32)
+    plain = net(images)
+    net.train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        again = net(images)
+    for one, other in zip(plain, again, strict=True):
+        assert torch.equal(one, other)
+        assert not other.requires_grad
+    assert not any(module.training for module in net.modules())
+    assert not any(parameter.requires_grad for parameter in net.parameters())

@@ -1,0 +1,143 @@
+"""What holds for all eight: names, directions, refusals, and no trace left behind."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import ganlab_plugins.metrics
+import numpy as np
+import pytest
+import torch
+
+from ganlab.components import KINDS
+from tests.plugins.metrics.helpers import changed, evidence, metric, relabelled, reordered
+
+KEYS = {
+    "cond-acc": ["cond-acc", "cond-acc_worst"],
+    "coverage": ["coverage", "density"],
+    "fid": ["fid"],
+    "fjd": ["fjd"],
+    "ifid": ["ifid", "ifid_worst"],
+    "is": ["is", "is_sd"],
+    "kid": ["kid", "kid_sd"],
+    "prc": ["prc", "precision", "recall"],
+}
+HIGHER = {"cond-acc", "coverage", "is", "prc"}
+OF_LABELS = {"cond-acc", "fjd", "ifid"}
+OF_FEATURES = set(KEYS) - {"cond-acc", "is"}
+FAKE, REAL = evidence(1, shift=0.5), evidence(2)
+
+every_metric = pytest.mark.parametrize("name", sorted(KEYS))
+
+
+@every_metric
+def test_the_value_that_ranks_comes_first_and_is_named_like_the_metric(name: str) -> None:
+    values = metric(name).compute(FAKE, REAL)
+    assert list(values) == KEYS[name]
+    assert next(iter(values)) == name
+    assert all(type(value) is float and np.isfinite(value) for value in values.values())
+
+
+@every_metric
+def test_it_says_where_it_comes_from_and_which_way_is_better(name: str) -> None:
+    found = metric(name)
+    assert isinstance(found, KINDS["metric"])
+    assert "arXiv:" in found.paper
+    assert found.higher_is_better is (name in HIGHER)
+    assert found.needs_judge is (name == "cond-acc")
+    assert found.version == 1
+
+
+@every_metric
+def test_a_better_generator_scores_better(name: str) -> None:
+    worse = relabelled(changed(FAKE, features=FAKE.features + 5, logits=FAKE.logits / 3))
+    good, bad = (metric(name).compute(fake, REAL)[name] for fake in (FAKE, worse))
+    assert good > bad if name in HIGHER else good < bad
+
+
+@every_metric
+def test_the_order_of_images_matters_to_the_metrics_that_split_them_only(name: str) -> None:
+    found = metric(name)
+    there = found.compute(FAKE, REAL)
+    other = found.compute(reordered(FAKE), reordered(REAL))
+    same = other == pytest.approx(there, rel=1e-5, abs=1e-5)
+    assert same is (name not in ("is", "kid"))
+
+
+@every_metric
+def test_wrong_labels_are_seen_by_the_metrics_of_conditioning_only(name: str) -> None:
+    right, wrong = (metric(name).compute(fake, REAL) for fake in (FAKE, relabelled(FAKE)))
+    if name not in OF_LABELS:
+        assert right == wrong
+    elif name in HIGHER:
+        assert (right[name], wrong[name] < 0.5) == (1.0, True)
+    else:
+        assert wrong[name] > 1.5 * right[name] + 1
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", sorted(OF_FEATURES))
+def test_a_feature_that_is_not_finite_is_refused_on_either_side(name: str, value: float) -> None:
+    features = FAKE.features.clone()
+    features[3, 2] = value
+    broken = changed(FAKE, features=features)
+    with pytest.raises(ValueError, match=r"^generated features are not finite$"):
+        metric(name).compute(broken, REAL)
+    with pytest.raises(ValueError, match=r"^reference features are not finite$"):
+        metric(name).compute(REAL, broken)
+
+
+def test_the_inception_score_refuses_logits_that_are_not_finite() -> None:
+    broken = changed(FAKE, logits=FAKE.logits / 0)
+    with pytest.raises(ValueError, match=r"^generated logits are not finite$"):
+        metric("is").compute(broken, REAL)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "minimum"),
+    [
+        ("fid", {}, 2),
+        ("fjd", {}, 2),
+        ("ifid", {}, 2),
+        ("is", {}, 10),
+        ("is", {"splits": 1}, 2),
+        ("kid", {"subset_size": 50}, 50),
+        ("prc", {"k": 5}, 6),
+        ("coverage", {}, 6),
+    ],
+)
+def test_the_minimum_follows_the_options_and_fewer_images_are_refused(
+    name: str, options: dict[str, int], minimum: int
+) -> None:
+    found = metric(name, **options)
+    assert found.minimum == minimum
+    few = evidence(3, n=minimum - 1)
+    what = "logits" if name == "is" else "features"
+    expected = f"^{minimum - 1} generated {what}: at least {minimum} are needed$"
+    with pytest.raises(ValueError, match=expected):
+        found.compute(few, REAL)
+    if name != "ifid":  # which has a minimum for every class
+        found.compute(evidence(3, n=minimum), REAL)
+
+
+@every_metric
+def test_neither_random_numbers_nor_output_nor_input_change(
+    name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    features = FAKE.features.clone()
+    first, second = (metric(name).compute(FAKE, REAL) for _ in range(2))
+    assert first == second
+    assert torch.equal(torch.get_rng_state(), torch_before)
+    assert np.array_equal(np.random.get_state()[1], numpy_before)
+    assert torch.equal(FAKE.features, features)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_torch_fidelity_is_imported_when_a_score_is_asked_for_and_not_before() -> None:
+    files = sorted(Path(ganlab_plugins.metrics.__file__).parent.glob("*.py"))
+    assert len(files) > len(KEYS)
+    for file in files:
+        top = [ast.dump(node) for node in ast.parse(file.read_text()).body if "Import" in str(node)]
+        assert "torch_fidelity" not in "".join(top), file.name
