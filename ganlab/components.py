@@ -341,14 +341,16 @@ class Metric(Component):
     version: ClassVar[int] = 1
     """Raised when the same images would score otherwise."""
 
-    minimum: ClassVar[int] = 2
-    """How many images each set must have."""
-
     most: ClassVar[int | None] = None
-    """Use at most this many images of each set, chosen evenly: for costs that grow with N squared."""
+    """Use at most this many images of each set, chosen evenly, where the cost grows with N^2."""
 
     needs_judge: ClassVar[bool] = False
     """True if it reads ``predicted``."""
+
+    @property
+    def minimum(self) -> int:
+        """How many images each set must have."""
+        return 2
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
         """Return its values by name: the first is the one that ranks, named like the metric."""

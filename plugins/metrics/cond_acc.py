@@ -16,8 +16,11 @@ class ConditionalAccuracy(Metric):
     paper = "Shmelkov et al., 2018, arXiv:1807.09499 (GAN-test)"
     higher_is_better = True
     default = 2
-    minimum = 1
     needs_judge = True
+
+    @property
+    def minimum(self) -> int:
+        return 1
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
         if fake.predicted is None:

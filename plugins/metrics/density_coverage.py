@@ -30,7 +30,7 @@ class DensityCoverage(Metric):
     """A ball reaches to the k-th nearest neighbour."""
 
     @property
-    def minimum(self) -> int:  # type: ignore[override]  # an option decides it
+    def minimum(self) -> int:
         return self.k + 1
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:

@@ -24,7 +24,7 @@ class InceptionScore(Metric):
     """Average over this many parts of the generated images."""
 
     @property
-    def minimum(self) -> int:  # type: ignore[override]  # an option decides it
+    def minimum(self) -> int:
         return max(2, self.splits)
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:

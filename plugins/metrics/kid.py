@@ -27,7 +27,7 @@ class KID(Metric):
     """How many images of each set a subset has: neither set may be smaller."""
 
     @property
-    def minimum(self) -> int:  # type: ignore[override]  # an option decides it
+    def minimum(self) -> int:
         return self.subset_size
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:

@@ -216,7 +216,10 @@ class TinyMetric(Metric):
     name = "tiny"
     default = 9
     higher_is_better = False
-    minimum = 3
+
+    @property
+    def minimum(self) -> int:
+        return 3
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
         return {"tiny": (fake.features.mean(0) - real.features.mean(0)).norm().item()}
