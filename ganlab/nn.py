@@ -90,6 +90,9 @@ class ExtractorNet(nn.Module):
     id: str
     """Architecture, training data and hash of the weights: ``cnn1x3-mnist-3f9c1a2b3c4d``."""
 
+    class_names: tuple[str, ...]
+    """What its logits stand for, in their order."""
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, D) and logits (N, K), float32, of uint8 images (N, C, H, W)."""
         raise NotImplementedError

@@ -202,6 +202,8 @@ def find_run(name: str, runs: Path) -> Run:
     An experiment's name, or its YAML file, means the newest of its runs.
     """
     path = Path(name)
+    if not name.strip("./ "):
+        raise RunError(f"'{name}' names no run: write <experiment>/<id> or an experiment's name")
     for folder in (path, runs / name):
         if (folder / "run.json").is_file():
             return read_run(folder)

@@ -58,6 +58,7 @@ def command(
     """
     from ganlab.cli.display import make_display, plan_lines
     from ganlab.config.resolve import load_experiment
+    from ganlab.runs import find_run
     from ganlab.training.model import check_networks
     from ganlab.training.precision import choose_device
     from ganlab.training.session import execute, plan
@@ -66,6 +67,8 @@ def command(
     options += [f"train.init_from={init_from}"] if init_from else []
     plugins = app_of(ctx).plugins()
     plugins.check_local()
+    if init_from:  # an experiment's name means its newest run, which may be another one tomorrow
+        options[-1] = f"train.init_from={find_run(init_from, runs_dir).path}"
     loaded = load_experiment(experiment, plugins, [*overrides, *options])
     choose_device(loaded.experiment.train.device)  # before data is downloaded for nothing
     check_networks(loaded.experiment)

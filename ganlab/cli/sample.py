@@ -97,13 +97,19 @@ def _inputs(
     return labels, noise(count, z_dim, seed)
 
 
+def folder_name(class_name: str, label: int) -> str:
+    """Return a folder's name for a class; one that could lead elsewhere gives way to its number."""
+    plain = all(letter.isalnum() or letter in " -_.&,+()" for letter in class_name)
+    usable = plain and class_name.strip(". ") and len(class_name.encode()) <= 200
+    return class_name if usable else f"class-{label}"
+
+
 def _write(output: Path, images: Tensor, labels: Tensor, trained: Trained) -> None:
     """Write one sheet to a picture file, or single images to a folder."""
     from PIL import Image
 
     from ganlab.errors import RunError
     from ganlab.pictures import save_picture, sheet
-    from ganlab.runs import cannot_write
 
     try:
         if output.suffix:
@@ -113,10 +119,10 @@ def _write(output: Path, images: Tensor, labels: Tensor, trained: Trained) -> No
             save_picture(sheet(images, COLUMNS), output)
             return
         for i, (image, label) in enumerate(zip(images, labels.tolist(), strict=True)):
-            folder = output / trained.spec.class_names[label]
+            folder = output / folder_name(trained.spec.class_names[label], label)
             folder.mkdir(parents=True, exist_ok=True)
             grey = image.shape[0] == 1
             array = (image[0] if grey else image.permute(1, 2, 0)).numpy()
             Image.fromarray(array).save(folder / f"{i:05d}.png")
     except OSError as error:
-        raise RunError(cannot_write(output, error)) from error
+        raise RunError(f"cannot write {output}: {error.strerror or error}") from error

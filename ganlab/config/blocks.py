@@ -78,6 +78,8 @@ class Builder:
         if written is None:
             return block
         fallback, size = as_block(written), block.child("image_size")
+        if isinstance(fallback.value, dict) and fallback.child("fallback") is not None:
+            self.problems.append(fallback.problem("a fallback cannot have a fallback of its own"))
         if isinstance(fallback.value, dict):
             inherited = {} if size is None else {"image_size": size}
             self.one(Dataset, replace(fallback, value={**inherited, **fallback.value}))

@@ -75,6 +75,8 @@ def read(text: str, source: str, *, numbered: bool = True) -> Document:
         place = f"{source}:{line}" if numbered else source
         reason = (error.problem or str(error)).replace("\\t", "tab")
         raise ConfigError([Problem("", f"not YAML: {reason}", place)], source) from None
+    except RecursionError:
+        raise ConfigError([Problem("", "not YAML: nested too deeply", source)], source) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         place = f"{source}:{line}" if numbered else source

@@ -37,6 +37,9 @@ def read_schemes(builder: Builder, node: Node | None) -> tuple[list[Scheme], Nod
     per_role = isinstance(node.value, dict) and "type" not in node.value
     per_role = per_role and any(role in node.value for role in ROLES)
     known = len(builder.problems)
+    if node.value == []:
+        names = ", ".join(builder.plugins.names(Conditioning.kind)) or "none is loaded"
+        builder.problems.append(node.problem(f"names no scheme; write one or more of: {names}"))
     written = _by_role(builder, node) if per_role else _for_both(builder, node)
     if len(builder.problems) == known:
         for role in ROLES:

@@ -8,11 +8,13 @@ from collections.abc import Sized
 import numpy as np
 
 from ganlab.components import Images
-from ganlab.errors import DataError
+from ganlab.errors import DataError, PluginError
 
 
 def check(found: Images, name: str) -> None:
     """Raise `DataError` unless images, labels and class names fit each other."""
+    if not isinstance(found, Images):
+        raise PluginError(f"dataset {name}: read() must return ganlab.Images, got {type(found)}")
     if isinstance(found.images, np.ndarray):
         _check_array(found.images, name)
     _check_names(found.class_names, name)

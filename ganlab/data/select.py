@@ -21,7 +21,10 @@ def select(dataset: Dataset, found: Images) -> tuple[np.ndarray, np.ndarray, tup
     members = [np.flatnonzero(found.labels == label) for label in chosen]
     for label, own in zip(chosen, members, strict=True):
         if len(own) == 0:
-            raise DataError(f"{dataset.name}: no image of class '{found.class_names[label]}'")
+            raise DataError(
+                f"{dataset.name}: no image of class '{found.class_names[label]}'; remove the class "
+                "from the data, or list the ones to use in dataset.classes"
+            )
     if dataset.limit is not None:
         quotas = _quotas([len(own) for own in members], dataset.limit, dataset.name)
         members = [

@@ -53,9 +53,13 @@ def ruler_for(trained: Trained, extractor: Extractor, *, root: Path | None = Non
             f"{trained.run.info['dataset']['sha256'][:12]}, now {data.sha256[:12]}"
         )
     channels = data.spec.channels
-    return Ruler(
-        data, extractor.load(data.source, channels), extractor.judge(data.source, channels)
-    )
+    judge = extractor.judge(data.source, channels)
+    if judge.class_names != data.spec.class_names:
+        raise DataError(
+            f"{judge.id} tells {', '.join(judge.class_names)}; the classes of {trained.run.name} "
+            f"are {', '.join(data.spec.class_names)}: it cannot judge them"
+        )
+    return Ruler(data, extractor.load(data.source, channels), judge)
 
 
 def score_run(

@@ -19,6 +19,9 @@ from ganlab.step import Active, DataSpec, Role
 from ganlab.training.optimizers import build_optimizer
 from ganlab.training.precision import Choices
 
+OUT_OF_MEMORY = ("allocate memory", "Storage size calculation overflowed")
+"""What torch says of tensors that are too large for any machine, or for this one."""
+
 ROLES: tuple[Role, Role] = ("generator", "discriminator")
 
 
@@ -91,10 +94,16 @@ def build_network(experiment: Experiment, role: Role, spec: DataSpec) -> nn.Modu
     sites = Sites(role, schemes, spec)
     with seeded(mix(experiment.train.seed, role), torch.device("cpu")):
         network: nn.Module
-        if role == "generator":
-            network = experiment.generator.build(experiment.train.z_dim, spec, sites)
-        else:
-            network = experiment.discriminator.build(spec, sites)
+        try:
+            if role == "generator":
+                network = experiment.generator.build(experiment.train.z_dim, spec, sites)
+            else:
+                network = experiment.discriminator.build(spec, sites)
+        except RuntimeError as error:
+            if not any(words in str(error) for words in OUT_OF_MEMORY):
+                raise
+            what = f"'{component.name}' does not fit into memory with these options"
+            raise ConfigError([Problem(role, what)]) from error
         sites.check_all_used(component.name)
         for _, part in experiment.participants():
             network = part.transform(network, role, spec)

@@ -45,7 +45,12 @@ def class_folders(place: Path) -> list[str]:
 
 def files_below(place: Path) -> Iterator[Path]:
     """Yield every file below a folder in a fixed order, hidden ones apart."""
+    seen: set[str] = set()
     for folder, folders, files in os.walk(place, followlinks=True):
+        if os.path.realpath(folder) in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(folder))
         folders[:] = sorted(name for name in folders if not _hidden(name))
         for name in sorted(files):
             if not _hidden(name):

@@ -49,7 +49,8 @@ class Npz(Dataset):
                     raise DataError(f"{self.path} holds a single array; save it with np.savez")
                 return self._from(file, split)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            reason = " ".join(str(error).split())
+            pickled = "it is no .npz file, or holds Python objects instead of numbers"
+            reason = pickled if "allow_pickle" in str(error) else " ".join(str(error).split())
             raise DataError(f"{self.path} cannot be read as an .npz file: {reason}") from error
 
     def fingerprint(self, root: Path, split: Split) -> str:
@@ -75,7 +76,13 @@ class Npz(Dataset):
         labels = self._array(file, self.labels_key)
         if labels.size == 0 or not np.issubdtype(labels.dtype, np.integer):
             return ("0", "1")  # the check of labels, which follows, refuses these
-        return tuple(str(number) for number in range(int(labels.max()) + 1))
+        highest = int(labels.max())
+        if highest >= len(labels):
+            raise DataError(
+                f"{self.path}: '{self.labels_key}' must count the classes from 0 without a gap; "
+                f"found {highest} among {len(labels)} labels"
+            )
+        return tuple(str(number) for number in range(highest + 1))
 
     def _array(self, file: Mapping[str, np.ndarray], key: str) -> np.ndarray:
         if key not in file:

@@ -86,7 +86,7 @@ class Cnn1(ExtractorNet):
             features, logits = [], []
             for member in self.members:
                 raw, scores = member(x)
-                features.append((raw - member.mean) / member.sd)  # type: ignore[operator]
+                features.append((raw - member.mean) / member.sd)
                 logits.append(scores)
             joined, mean = torch.cat(features, dim=1), torch.stack(logits).mean(0)
         if not (torch.isfinite(joined).all() and torch.isfinite(mean).all()):

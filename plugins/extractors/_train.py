@@ -10,6 +10,7 @@ import click
 import torch
 import yaml
 
+from ganlab import Dataset
 from ganlab.data.prepare import prepare
 from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError, GanlabError
@@ -35,6 +36,7 @@ def make(recipe: Recipe, data: Prepared, test: Prepared, folder: Path) -> Path:
         raise DataError(f"{present} is there already, and scores may name it: move it away first")
     started = time.monotonic()
     net = train(data, recipe)
+    net.class_names = data.spec.class_names
     sha = weights_sha256(net.state_dict())
     net.id = f"{recipe.name}-{data.source}-{sha[:HEX]}"
     seconds = time.monotonic() - started
@@ -73,7 +75,9 @@ def card_of(
 @click.command()
 @click.argument("dataset")
 @click.option("--size", default=SIDE, show_default=True, help="Size that images are prepared at.")
-@click.option("--epochs", type=click.IntRange(1), help="Of the extractor; the judge's are thrice.")
+@click.option(
+    "--epochs", type=click.IntRange(1), help="Of the extractor; the judge has 3 x as many."
+)
 @click.option("-s", "--set", "options", multiple=True, help="An option of the dataset: key=value.")
 @click.option("--output", type=click.Path(path_type=Path), help="A folder; by default the cache's.")
 def main(
@@ -85,9 +89,10 @@ def main(
             key: yaml.safe_load(value) for key, _, value in (o.partition("=") for o in options)
         }
         component = load_plugins().find("dataset", dataset).component
+        assert issubclass(component, Dataset)
         chosen = component(image_size=size, **given)
-        data = prepare(chosen, split="train")  # type: ignore[arg-type]
-        test = prepare(chosen, split="test")  # type: ignore[arg-type]
+        data = prepare(chosen, split="train")
+        test = prepare(chosen, split="test")
         for recipe in recipes(len(data.images), epochs=epochs):
             click.echo(make(recipe, data, test, output or made_here()))
     except (GanlabError, ValueError) as error:

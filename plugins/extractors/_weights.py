@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -81,4 +82,12 @@ def read(file: Path) -> Cnn1:
         net = Cnn1([Member(channels, num_classes, width=width) for _ in range(count)])
     net.load_state_dict(tensors, assign=True)
     net.id = file.stem
+    net.class_names = _class_names(file.with_suffix(".json"))
     return net
+
+
+def _class_names(card: Path) -> tuple[str, ...]:
+    try:
+        return tuple(json.loads(card.read_text())["dataset"]["class_names"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise DataError(f"{card}, the network's card, is missing or damaged: {error}") from error

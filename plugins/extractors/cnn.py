@@ -19,6 +19,7 @@ class Cnn(Extractor):
     """
 
     name = "cnn"
+    default = 1
 
     def load(self, dataset: str, channels: int) -> ExtractorNet:
         return _load(ENSEMBLE, dataset, channels)

@@ -145,3 +145,38 @@ def test_what_building_the_networks_would_refuse_shows_without_any_data(ganlab) 
     )
     device: Result = ganlab("check", "exp.yaml", "-s", "train.device=gpu")
     assert device.exit_code == 2
+
+
+def test_nesting_without_end_empty_conditioning_and_too_much_memory_are_one_line(ganlab) -> None:
+    Path("deep.yaml").write_text("a: " + "[" * 3000 + "]" * 3000)
+    deep: Result = ganlab("check", "deep.yaml")
+    assert (deep.exit_code, deep.stderr.splitlines()[-1]) == (
+        2,
+        "  deep.yaml: not YAML: nested too deeply",
+    )
+    Path("exp.yaml").write_text(
+        "dataset: tiny\ngenerator: tiny\ndiscriminator: tiny\nconditioning: []\n"
+        "loss: tiny\ntrain: {steps: 1}\n"
+    )
+    empty: Result = ganlab("check", "exp.yaml")
+    assert empty.exit_code == 2
+    assert "exp.yaml:4: conditioning: names no scheme; write one or more of: " in empty.stderr
+    large: Result = ganlab(
+        "check", "exp.yaml", "-s", "conditioning=tiny", "-s", "generator.width=100000000000000000"
+    )
+    assert (large.exit_code, large.stderr.splitlines()[-1]) == (
+        2,
+        "  generator: 'tiny' does not fit into memory with these options",
+    )
+
+
+def test_a_fallback_of_a_fallback_is_refused(ganlab) -> None:
+    Path("exp.yaml").write_text(
+        "dataset: {type: tiny, fallback: {type: tiny, fallback: tiny}}\ngenerator: tiny\n"
+        "discriminator: tiny\nconditioning: tiny\nloss: tiny\ntrain: {steps: 1}\n"
+    )
+    result: Result = ganlab("check", "exp.yaml")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        2,
+        "  exp.yaml:1: dataset.fallback: a fallback cannot have a fallback of its own",
+    )

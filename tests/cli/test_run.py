@@ -146,6 +146,8 @@ def test_init_from_starts_with_another_runs_weights(
     (heir,) = workplace.glob("runs/heir/*/checkpoints/generator-epoch-0000.safetensors")
     key = "generator/first.weight"
     assert (load_file(donor)[key] == load_file(heir)[key]).all()
+    config = next(workplace.glob("runs/heir/*/config.yaml")).read_text()
+    assert f"init_from: runs/donor/{donor.parents[1].name}\n" in config
     result = ganlab("run", exp, "--init-from", "nobody")
     assert result.exit_code == 1
     assert "there is no run 'nobody'" in result.stderr

@@ -197,3 +197,31 @@ def test_trusted_copies_win_over_a_changed_file_and_a_change_is_mentioned(
     )
     trusted, _ = sample("--trust-plugins")
     assert trusted != other
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("7", "7"),
+        ("cats & dogs", "cats & dogs"),
+        ("ünï", "ünï"),
+        ("../x", "class-3"),
+        ("/tmp/x", "class-3"),
+        ("..", "class-3"),
+        (".", "class-3"),
+        ("", "class-3"),
+        ("a/b", "class-3"),
+        ("x" * 300, "class-3"),
+    ],
+)
+def test_a_class_name_never_leads_out_of_the_output_folder(name: str, folder: str) -> None:
+    from ganlab.cli.sample import folder_name
+
+    assert folder_name(name, 3) == folder
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", " "])
+def test_a_name_that_names_nothing_is_refused(run: Path, ganlab: Ganlab, name: str) -> None:
+    result = ganlab("sample", name)
+    assert result.exit_code == 1
+    assert f"'{name}' names no run" in result.stderr

@@ -150,7 +150,10 @@ def test_what_does_not_fit_is_refused(images: Any, labels: Any, message: str) ->
 
 
 def test_a_class_without_images_is_refused() -> None:
-    assert refusal(numbered(3), [0, 1, 1]) == "given: no image of class 'owl'"
+    assert refusal(numbered(3), [0, 1, 1]) == (
+        "given: no image of class 'owl'; remove the class from the data, "
+        "or list the ones to use in dataset.classes"
+    )
 
 
 def test_two_classes_of_one_name_are_refused() -> None:

@@ -193,3 +193,17 @@ def test_a_damaged_feature_cache_is_made_again(run: Path, ganlab: Ganlab) -> Non
     result = ganlab(*EVAL, "--samples", 30)
     assert result.exit_code == 0
     assert f"warning: the cached features {entry} are damaged" in result.stderr
+
+
+def test_a_judge_of_other_classes_is_refused(
+    write_experiment: Write, ganlab: Ganlab, workplace: Path
+) -> None:
+    data = {"type": "tiny", "classes": ["bright", "dark"]}
+    ganlab("run", write_experiment(steps=2, sections={"dataset": data}))
+    run = only_run(workplace)
+    result = ganlab(*EVAL)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        2,
+        f"Error: bright-tiny-000000000000 tells dark, dim, light, bright; the classes of "
+        f"exp/{run.name} are bright, dark: it cannot judge them",
+    )

@@ -195,6 +195,7 @@ class Projections(ExtractorNet):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.id = name
+        self.class_names = ("dark", "dim", "light", "bright")
         generator = torch.Generator().manual_seed(0)
         self.register_buffer("matrix", torch.randn(256, 6, generator=generator) / 16)
 

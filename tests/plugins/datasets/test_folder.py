@@ -111,7 +111,10 @@ def test_a_test_split_has_the_numbers_of_the_training_classes(tmp_path: Path) ->
     for name in ("dog", "owl"):
         write(pets / "test" / name / "1.png")
     assert prepare(folder(pets, classes=["owl", "dog"]), split="test").labels.tolist() == [1, 0]
-    assert refusal(folder(pets), "test") == "folder: no image of class 'cat'"
+    assert refusal(folder(pets), "test") == (
+        "folder: no image of class 'cat'; remove the class from the data, "
+        "or list the ones to use in dataset.classes"
+    )
     write(pets / "test" / "owls" / "1.png")
     assert refusal(folder(pets), "test") == (
         f"folder: {pets}/test/owls has no counterpart for training; did you mean 'owl'?"
@@ -159,7 +162,10 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_class_is_refused(animals: Path) -> None:
     (animals / "owl").mkdir()
-    assert refusal(folder(animals)) == "folder: no image of class 'owl'"
+    assert refusal(folder(animals)) == (
+        "folder: no image of class 'owl'; remove the class from the data, "
+        "or list the ones to use in dataset.classes"
+    )
 
 
 def test_damaged_pictures_are_named(animals: Path) -> None:

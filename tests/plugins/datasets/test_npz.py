@@ -80,8 +80,8 @@ def test_a_missing_array_is_named_with_the_nearest(tmp_path: Path) -> None:
 def test_pickles_are_refused(tmp_path: Path) -> None:
     objects = np.array([{}] * 6, dtype=object)
     assert refusal(write(tmp_path / "a.npz", images=objects, labels=LABELS)) == (
-        f"{tmp_path}/a.npz cannot be read as an .npz file: Object arrays cannot be loaded when "
-        "allow_pickle=False"
+        f"{tmp_path}/a.npz cannot be read as an .npz file: it is no .npz file, or holds Python "
+        "objects instead of numbers"
     )
 
 
@@ -104,4 +104,11 @@ def test_a_missing_file_may_be_replaced_by_a_fallback(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"npz: there is no file {tmp_path}/a.npz: correct dataset.path, or name a fallback in the "
         "experiment: `fallback: digits`"
+    )
+
+
+def test_labels_with_a_gap_that_no_memory_holds_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.npz", images=IMAGES, labels=LABELS + 2**40)
+    assert "'labels' must count the classes from 0 without a gap; found 10995116277" in refusal(
+        path
     )

@@ -147,6 +147,8 @@ def test_what_a_user_made_is_found_in_the_cache_and_two_of_it_are_refused(
     for shipped in SHIPPED.glob("cnn1x3-digits-*.safetensors"):
         name = shipped.name.replace("digits", "fashion-mnist")
         (made_here() / name).write_bytes(shipped.read_bytes())
+        card = shipped.with_suffix(".json").read_bytes()
+        (made_here() / name).with_suffix(".json").write_bytes(card)
     assert Cnn().load("fashion-mnist", 1).id == Path(name).stem
     for other in ("fashion", "mnist-fashion", "fashion-*"):
         with pytest.raises(DataUnavailable):
