@@ -75,10 +75,12 @@ def _install(workplace: Path, environment: dict[str, str]) -> None:
 
 def test_the_tutorial_runs_from_top_to_bottom(workplace: Path) -> None:
     ran = execute(DOCS / "plugins.md", workplace)
-    assert len(ran) == 6
+    assert len(ran) == 7
     folders = {file.parent.name for file in workplace.glob("runs/offset/*/curves.png")}
-    assert len(folders) == 3
-    (copied,) = workplace.glob("runs/offset/*/plugins/offset.py")
+    assert len(folders) == 4
+    (table,) = workplace.glob("runs/offset/*/losses.csv")
+    assert len(table.read_text().splitlines()) == 20
+    copied, *_ = workplace.glob("runs/offset/*/plugins/offset.py")
     assert copied.read_text().startswith("# plugins/offset.py")
     listed = subprocess.run(
         [sys.executable, "-m", "ganlab", "plugins"],
@@ -108,10 +110,12 @@ def test_the_readmes_commands_and_code_run(workplace: Path) -> None:
         for line in text.splitlines()
         if line.startswith("ganlab ")
     ]
-    assert len(commands) == 6
+    assert len(commands) == 7
     for _, *arguments in commands:
         if arguments[0] == "run":
             arguments += small
+        if arguments[0] == "eval":
+            arguments += ["--samples", "64", "--seeds", "1"]
         _ganlab(workplace, *arguments)
     for language, text in blocks(REPOSITORY / "README.md"):
         if language == "yaml":
