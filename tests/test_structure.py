@@ -64,7 +64,10 @@ def test_layers_hold() -> None:
 def test_the_cores_tests_pass_without_any_shipped_component() -> None:
     """Blocking a plugin is not importing its file: what holds without all holds without any one."""
     names = ",".join(name for name in load_plugins().plugins)
-    tests = [str(REPOSITORY / "tests" / folder) for folder in ("config", "training", "core", "evaluation")]
+    tests = [
+        str(REPOSITORY / "tests" / folder)
+        for folder in ("config", "training", "core", "evaluation")
+    ]
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "not slow", *tests],
         cwd=REPOSITORY,

@@ -57,6 +57,9 @@ class Plan:
 
     plugins: Plugins
     folder: Path
+    fresh: bool
+    """Start over, though there is a run."""
+
     existing: Run | None
     model: Model
     batches: Batches
@@ -118,6 +121,7 @@ def plan(
         asked=asked,
         plugins=plugins,
         folder=folder,
+        fresh=fresh,
         existing=existing,
         model=model,
         batches=batches,
@@ -146,6 +150,8 @@ def execute(
         if plan.existing is not None:
             run.reread()
             _take_up(plan, run, allow_changes=allow_changes)
+        elif (run.path / "run.json").exists() and not plan.fresh:
+            raise RunError(f"another process has started {run.path} just now: repeat the command")
         else:
             _create(plan, run)
         with display(run, plan) as shown:

@@ -297,3 +297,28 @@ def test_a_killed_run_shows_as_killed(write_experiment: Write, workplace: Path) 
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert read_run(only_run(workplace)).status == "killed"
+
+
+def test_a_run_that_another_process_made_in_the_meantime_is_not_set_aside(
+    write_experiment: Write, ganlab: Ganlab, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ganlab.runs import Run
+
+    exp = write_experiment(steps=2)
+    lock = Run.lock
+
+    def lock_late(run: Run) -> None:
+        """The other process is quicker: it trains the run to its end before we have the lock."""
+        monkeypatch.setattr(Run, "lock", lock)
+        assert ganlab("run", exp).exit_code == 0
+        run.lock()
+
+    monkeypatch.setattr(Run, "lock", lock_late)
+    result = ganlab("run", exp)
+    run = only_run(workplace)
+    assert result.exit_code == 1
+    assert last_line(result) == (
+        f"Error: another process has started {run.relative_to(workplace)} just now: "
+        "repeat the command"
+    )
+    assert json.loads((run / "run.json").read_text())["status"] == "finished"
