@@ -14,7 +14,8 @@ from ganlab.errors import DataError, PluginError
 def check(found: Images, name: str) -> None:
     """Raise `DataError` unless images, labels and class names fit each other."""
     if not isinstance(found, Images):
-        raise PluginError(f"dataset {name}: read() must return ganlab.Images, got {type(found)}")
+        kind = type(found).__name__
+        raise PluginError(f"dataset {name}: read() must return ganlab.Images, got {kind}")
     if isinstance(found.images, np.ndarray):
         _check_array(found.images, name)
     _check_names(found.class_names, name)

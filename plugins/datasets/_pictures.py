@@ -45,7 +45,7 @@ def class_folders(place: Path) -> list[str]:
 
 def files_below(place: Path) -> Iterator[Path]:
     """Yield every file below a folder in a fixed order, hidden ones apart."""
-    seen: set[str] = set()
+    seen = {os.path.realpath(parent) for parent in place.absolute().parents}
     for folder, folders, files in os.walk(place, followlinks=True):
         if os.path.realpath(folder) in seen:  # a link that leads back
             folders.clear()

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from ganlab import Dataset
 from ganlab.data.prepare import data_root, prepare
-from ganlab.errors import DataError
+from ganlab.errors import DataError, PluginError
 from ganlab.step import DataSpec
 from tests.data.given import given, numbered
 
@@ -182,3 +183,15 @@ def test_a_cached_dataset_needs_neither_its_source_nor_the_libraries_that_read_i
         for _ in range(2)
     ]
     assert [line.stdout for line in lines] == ["['sklearn']\n", "[]\n"]
+
+
+def test_a_plugin_that_reads_something_else_than_images_is_named() -> None:
+    class Pair(Dataset):
+        name = "pair"
+
+        def read(self, root: Path, split: Any) -> Any:
+            return numbered(4), [0, 1, 0, 1]
+
+    with pytest.raises(PluginError) as error:
+        prepare(Pair(image_size=8))
+    assert str(error.value) == "dataset pair (train): read() must return ganlab.Images, got tuple"

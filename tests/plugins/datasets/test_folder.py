@@ -208,3 +208,9 @@ def test_thousands_of_small_pictures_are_read_with_their_labels(tmp_path: Path) 
         Image.fromarray(np.full((8, 8), i % 3 * 80 + rng.integers(0, 80), np.uint8)).save(path)
     data = prepare(folder(tmp_path / "many"))
     assert (data.images[:, 0, 0, 0] // 80).tolist() == data.labels.tolist()
+
+
+def test_a_link_that_leads_back_is_not_followed_for_ever(animals: Path) -> None:
+    (animals / "dog" / "loop").symlink_to(animals / "dog")
+    (animals / "dog" / "more" / "up").symlink_to(animals)
+    assert len(prepare(folder(animals)).images) == 4
