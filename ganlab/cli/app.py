@@ -162,3 +162,10 @@ runs_dir_option = click.option(
     show_envvar=True,
     help="Where the run directories lie.",
 )
+data_root_option = click.option(
+    "--data-root",
+    type=click.Path(path_type=Path),
+    envvar="GANLAB_DATA",
+    show_envvar=True,
+    help="Where datasets lie, or are downloaded to.",
+)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganlab.cli.app import app_of, plugins_dir_option, runs_dir_option
+from ganlab.cli.app import app_of, data_root_option, plugins_dir_option, runs_dir_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,13 +37,7 @@ PROFILES = ("quick", "standard", "full")
 @click.option("--epoch", type=click.IntRange(min=0), help="Finished epochs; default: the newest.")
 @click.option("--bn", type=click.Choice(["running", "batch"]), default="running")
 @click.option("--extractor", "extractor_name", metavar="NAME", help="What features come from.")
-@click.option(
-    "--data-root",
-    type=click.Path(path_type=Path),
-    envvar="GANLAB_DATA",
-    show_envvar=True,
-    help="Where datasets lie, or are downloaded to.",
-)
+@data_root_option
 @click.option("--device", metavar="DEVICE", default="auto", help="auto, cpu, cuda, cuda:<number>.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @runs_dir_option

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganlab.cli.app import app_of, plugins_dir_option, runs_dir_option, set_option, warn
+from ganlab.cli.app import (
+    app_of,
+    data_root_option,
+    plugins_dir_option,
+    runs_dir_option,
+    set_option,
+    warn,
+)
 
 if TYPE_CHECKING:
     from ganlab.config.experiment import Experiment
@@ -23,13 +30,7 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Start over; the run that is there is set aside.")
 @click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:<number>.")
 @click.option("--init-from", metavar="RUN", help="Start from the weights of another run.")
-@click.option(
-    "--data-root",
-    type=click.Path(path_type=Path),
-    envvar="GANLAB_DATA",
-    show_envvar=True,
-    help="Where datasets lie, or are downloaded to.",
-)
+@data_root_option
 @runs_dir_option
 @plugins_dir_option
 @click.option("--allow-changes", is_flag=True, help="Go on though data or plugin files changed.")
