@@ -33,8 +33,6 @@ log = logging.getLogger("ganlab")
 PATIENCE_SECONDS = 0.5
 """How long to wait for a lock: whoever only asks whether it is held has it for a moment."""
 
-STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -89,7 +87,10 @@ class Run:
 
     @property
     def status(self) -> str:
-        """One of STATUSES, or ``killed``: it says running, but nobody holds its lock."""
+        """``running``, ``finished``, ``interrupted``, ``failed`` or ``diverged``, as recorded.
+
+        ``killed`` if it is recorded as running, but nobody holds its lock.
+        """
         status: str = self.info.get("status", "running")
         return "killed" if status == "running" and not self.locked() else status
 

@@ -188,7 +188,6 @@ def _spec(dataset: dict[str, Any]) -> DataSpec:
 
 
 def _which(stored: Stored, weights: Weights) -> str:
-    has_average = any(key.startswith("ema/") for key in stored.tensors)
-    if weights == "ema" and not has_average:
+    if weights == "ema" and not stored.has_average:
         raise RunError(f"{stored.path} holds no averaged weights: the run has no `train.ema`")
-    return "ema" if has_average and weights != "raw" else "generator"
+    return "ema" if stored.has_average and weights != "raw" else "generator"

@@ -37,6 +37,11 @@ class Stored:
     meta: dict[str, Any]
     """Plain data: the run's ``identity`` and ``seed``, ``progress``, ``optimizers``, ``sha256``."""
 
+    @property
+    def has_average(self) -> bool:
+        """True if the file holds averaged weights beside G's own."""
+        return any(key.startswith("ema/") for key in self.tensors)
+
 
 def save_checkpoint(run: Run, model: Model) -> Path:
     """Write a checkpoint of where the run is; of the older ones only the newest is kept."""

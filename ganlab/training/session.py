@@ -302,8 +302,7 @@ def _init_from(model: Model, name: str, runs: Path) -> dict[str, str]:
     for module_name, module in model.networks.items():
         load_module(module, stored, module_name)
     if model.ema is not None:
-        has_average = any(key.startswith("ema/") for key in stored.tensors)
-        load_module(model.ema, stored, "ema" if has_average else "generator")
+        load_module(model.ema, stored, "ema" if stored.has_average else "generator")
     return {"checkpoint": str(stored.path), "sha256": stored.meta["sha256"]}
 
 
