@@ -12,7 +12,7 @@ _HOME = {
     "one_hot": "ganlab.nn",
     "Embed": "ganlab.nn",
     "ExtractorNet": "ganlab.nn",
-    "Evidence": "ganlab.components",
+    "Evidence": "ganlab.measures",
     "GeneratorNet": "ganlab.nn",
     "DiscriminatorNet": "ganlab.nn",
     "DataSpec": "ganlab.step",
@@ -22,15 +22,15 @@ _HOME = {
     "Verdict": "ganlab.step",
     "Augmentation": "ganlab.components",
     "Callback": "ganlab.components",
-    "Component": "ganlab.components",
+    "Component": "ganlab.options",
     "Conditioning": "ganlab.components",
     "Dataset": "ganlab.components",
     "Discriminator": "ganlab.components",
-    "Extractor": "ganlab.components",
+    "Extractor": "ganlab.measures",
     "Generator": "ganlab.components",
     "Images": "ganlab.components",
     "Loss": "ganlab.components",
-    "Metric": "ganlab.components",
+    "Metric": "ganlab.measures",
     "Penalty": "ganlab.components",
     "Regularizer": "ganlab.components",
     "Sites": "ganlab.sites",
@@ -71,21 +71,19 @@ if TYPE_CHECKING:
     from ganlab.components import (
         Augmentation,
         Callback,
-        Component,
         Conditioning,
         Dataset,
         Discriminator,
-        Evidence,
-        Extractor,
         Generator,
         Images,
         Loss,
-        Metric,
         Penalty,
         Regularizer,
     )
     from ganlab.hookspecs import hookimpl
+    from ganlab.measures import Evidence, Extractor, Metric
     from ganlab.nn import DiscriminatorNet, Embed, ExtractorNet, GeneratorNet, one_hot
+    from ganlab.options import Component
     from ganlab.sampling import load
     from ganlab.sites import Sites
     from ganlab.step import DataSpec, Mapped, Side, Step, Verdict

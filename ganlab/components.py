@@ -3,7 +3,8 @@
 A component is a frozen object whose annotated fields are its YAML options, and nothing else lives
 on it. Learned parameters live in the modules that it builds for a network and train with that
 network. Buffers (running means, adaptive strengths) live in the module that `state` returns; the
-core saves, restores and moves it and hands it back as ``state``. Labels ``y`` are (N,) int64 class
+core saves, restores and moves it and hands it back as ``state``. What measures images, metrics and
+extractors, has a page of its own: `ganlab.measures`. Labels ``y`` are (N,) int64 class
 indices or (N, K) float rows; `ganlab.nn.one_hot` and `ganlab.nn.Embed` take both.
 """
 
@@ -18,27 +19,15 @@ import numpy as np
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlab.nn import DiscriminatorNet, ExtractorNet, GeneratorNet
-from ganlab.options import Options
+from ganlab.measures import Extractor, Metric
+from ganlab.nn import DiscriminatorNet, GeneratorNet
+from ganlab.options import Component
 from ganlab.step import DataSpec, Role, Side, Step
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from ganlab.sites import Sites
-
-
-class Component(Options):
-    """Something that an experiment names."""
-
-    kind: ClassVar[str]
-    """Set by the base class of each kind."""
-
-    name: ClassVar[str]
-    """What the YAML calls it: lower case, words joined by hyphens, unique in its kind."""
-
-    paper: ClassVar[str] = ""
-    """Where it comes from: authors, year, arXiv id, equation."""
 
 
 # ------------------------------------------------------------------ what takes part in a step
@@ -287,74 +276,6 @@ class Dataset(Component):
         The empty string means "always the same". None of the options needs to be in it.
         """
         return ""
-
-
-# ----------------------------------------------------------------------------- evaluation
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What metrics know of one set of images: the generated one, or the reference."""
-
-    features: Tensor
-    """(N, D) float32, what the extractor measures distances in."""
-
-    logits: Tensor
-    """(N, K) float32, the extractor's raw class scores."""
-
-    labels: Tensor
-    """(N,) int64: the classes that were asked for, or the reference's own."""
-
-    predicted: Tensor | None = None
-    """(N,) int64: the classes that the judge sees, a network that is not the extractor."""
-
-
-class Extractor(Component):
-    """Turns images into what metrics compare. Its name in scores carries the weights' hash."""
-
-    kind = "extractor"
-    default: ClassVar[int | None] = None
-    """Its place among those that are used where none is named."""
-
-    def load(self, dataset: str, channels: int) -> ExtractorNet:
-        """Return the network for a dataset by name, in eval mode, on the CPU.
-
-        Raises `ganlab.errors.DataUnavailable` when its weights cannot be had, saying what to do.
-        """
-        raise NotImplementedError
-
-    def judge(self, dataset: str, channels: int) -> ExtractorNet:
-        """Return a network of other weights, whose logits tell the class of an image."""
-        raise NotImplementedError
-
-
-class Metric(Component):
-    """A score of generated images. ``compute`` is a pure function of the evidence."""
-
-    kind = "metric"
-    higher_is_better: ClassVar[bool | None] = None
-    """The direction; None for a value that is only shown."""
-
-    default: ClassVar[int | None] = None
-    """Its place among those that are used where none is named."""
-
-    version: ClassVar[int] = 1
-    """Raised when the same images would score otherwise."""
-
-    most: ClassVar[int | None] = None
-    """Use at most this many images of each set, chosen evenly, where the cost grows with N^2."""
-
-    needs_judge: ClassVar[bool] = False
-    """True if it reads ``predicted``."""
-
-    @property
-    def minimum(self) -> int:
-        """How many images each set must have."""
-        return 2
-
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
-        """Return its values by name: the first is the one that ranks, named like the metric."""
-        raise NotImplementedError
 
 
 # ------------------------------------------------------------------------------ observers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,3 +29,16 @@ class Options(BaseModel):
                         f"{cls.__name__}.{option}: an option may not be called like "
                         f"{base.__name__}.{option}; rename it"
                     )
+
+
+class Component(Options):
+    """Something that an experiment names."""
+
+    kind: ClassVar[str]
+    """Set by the base class of each kind."""
+
+    name: ClassVar[str]
+    """What the YAML calls it: lower case, words joined by hyphens, unique in its kind."""
+
+    paper: ClassVar[str] = ""
+    """Where it comes from: authors, year, arXiv id, equation."""

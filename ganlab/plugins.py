@@ -24,8 +24,9 @@ from typing import Any, TypeVar, cast
 import pluggy
 
 from ganlab import hookspecs
-from ganlab.components import KINDS, Component
+from ganlab.components import KINDS
 from ganlab.errors import PluginError, did_you_mean
+from ganlab.options import Component
 
 C = TypeVar("C", bound=Component)
 OWN_DISTRIBUTION = "ganlab"

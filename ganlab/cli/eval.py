@@ -13,8 +13,8 @@ from ganlab.cli.app import app_of, data_root_option, plugins_dir_option, runs_di
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ganlab.components import Extractor, Metric
     from ganlab.evaluation.board import Table
+    from ganlab.measures import Extractor, Metric
     from ganlab.plugins import Plugins
     from ganlab.runs import Run
 
@@ -68,10 +68,10 @@ def command(
     """
     from dataclasses import replace
 
-    from ganlab.components import Extractor, Metric
     from ganlab.evaluation.board import tables
     from ganlab.evaluation.protocol import PROFILES as KNOWN
     from ganlab.evaluation.score import Ruler, ruler_for, score_run
+    from ganlab.measures import Extractor, Metric
     from ganlab.sampling import load
 
     plugins = app_of(ctx).plugins()

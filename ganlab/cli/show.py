@@ -12,7 +12,7 @@ from ganlab.cli.app import app_of, plugins_dir_option
 from ganlab.cli.tables import columns
 
 if TYPE_CHECKING:
-    from ganlab.components import Component
+    from ganlab.options import Component
     from ganlab.plugins import Plugins, Registered
 
 TYPES = {float: "number", int: "whole number", str: "text", bool: "true or false", NoneType: "null"}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from ganlab.components import Component, Dataset
+from ganlab.components import Dataset
 from ganlab.config.tree import Node, as_block, shown
 from ganlab.config.validate import check
 from ganlab.errors import PluginError, Problem
+from ganlab.options import Component
 from ganlab.plugins import Plugins
 
 C = TypeVar("C", bound=Component)

@@ -21,7 +21,6 @@ from pydantic.config import JsonDict
 from ganlab.components import (
     Augmentation,
     Callback,
-    Component,
     Conditioning,
     Dataset,
     Discriminator,
@@ -30,7 +29,7 @@ from ganlab.components import (
     Participant,
     Regularizer,
 )
-from ganlab.options import Options
+from ganlab.options import Component, Options
 from ganlab.step import Role
 
 FREE: JsonDict = {"identity": False}

@@ -10,7 +10,6 @@ from typing import Any
 from ganlab.components import (
     Augmentation,
     Callback,
-    Component,
     Dataset,
     Discriminator,
     Generator,
@@ -29,6 +28,7 @@ from ganlab.config.tree import Node, grow, merge, moved, override, shown
 from ganlab.config.validate import check
 from ganlab.config.writer import leaves
 from ganlab.errors import ConfigError, Problem, did_you_mean
+from ganlab.options import Component
 from ganlab.plugins import Plugins
 
 DEFAULT = "default"

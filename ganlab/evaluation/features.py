@@ -10,11 +10,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ganlab.components import Evidence
 from ganlab.data.cache import cache_dir
 from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError
 from ganlab.files import write_atomically
+from ganlab.measures import Evidence
 from ganlab.nn import ExtractorNet
 
 BATCH = 250

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganlab.components import Metric
 from ganlab.data.prepared import Prepared
+from ganlab.measures import Metric
 from ganlab.seeds import mix
 
 FORMAT = 1

@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ganlab.components import Evidence, Extractor, Metric, Split
+from ganlab.components import Split
 from ganlab.data.prepare import prepare
 from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError, RunError
 from ganlab.evaluation.features import evidence_of, reference_evidence, subset
 from ganlab.evaluation.protocol import Profile, Protocol, definition, quota_labels
 from ganlab.files import append_line, read_lines
+from ganlab.measures import Evidence, Extractor, Metric
 from ganlab.nn import ExtractorNet
 from ganlab.runs import now, writing
 from ganlab.sampling import Trained
@@ -141,7 +142,7 @@ def _measure(
     say(f"reference: {protocol.reference_images:,} images of {protocol.dataset}")
     real = reference_evidence(ruler.data, ruler.extractor)
     values: dict[str, dict[str, list[float]]] = {metric.name: {} for metric in metrics}
-    judge = ruler.judge if any(metric.needs_judge for metric in metrics) else None
+    judge = ruler.judge if any("judge" in metric.needs for metric in metrics) else None
     for seed in seeds:
         say(f"sampling seed {seed}: drawing {protocol.samples:,} images")
         labels = quota_labels(

@@ -16,10 +16,11 @@ from typing import Any
 
 import torch
 
-from ganlab.components import KINDS, Component
+from ganlab.components import KINDS
 from ganlab.config.experiment import Experiment
 from ganlab.data.prepare import Prepared
 from ganlab.errors import RunError
+from ganlab.options import Component
 from ganlab.plugins import Plugin, Plugins
 from ganlab.runs import Run
 

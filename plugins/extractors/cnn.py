@@ -19,7 +19,10 @@ class Cnn(Extractor):
     """
 
     name = "cnn"
-    default = 1
+
+    @classmethod
+    def place(cls, channels: int) -> int:
+        return 1 if channels == 1 else 2
 
     def load(self, dataset: str, channels: int) -> ExtractorNet:
         return _load(ENSEMBLE, dataset, channels)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from ganlab import Evidence, Metric, hookimpl
 
+AT_CHANCE = 0.05
+"""A share of the way from chance to perfection; who is no further than that is at chance."""
+
 
 class ConditionalAccuracy(Metric):
     """The share of generated images in which the judge sees the class that was asked for.
 
     The judge is a classifier trained on real images, with other weights than the extractor's.
-    ``cond-acc_worst`` is the share within the class that fares worst. Variety does not count.
+    ``cond-acc_worst`` is the share within the class that fares worst, ``cond-acc_chance`` what the
+    same images would have if their labels meant nothing. Variety does not count.
     """
 
     name = "cond-acc"
     paper = "Shmelkov et al., 2018, arXiv:1807.09499 (GAN-test)"
     higher_is_better = True
+    range = "0 to 1"
     default = 2
-    needs_judge = True
+    level = "quick"
+    companion = True
+    needs = ("judge",)
 
     @property
     def minimum(self) -> int:
@@ -25,12 +32,21 @@ class ConditionalAccuracy(Metric):
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
         if fake.predicted is None:
             raise ValueError("the generated images were not shown to a judge")
-        labels = fake.labels.cpu()
-        right = (fake.predicted.cpu() == labels).double()
+        labels, predicted = fake.labels.cpu(), fake.predicted.cpu()
+        right = (predicted == labels).double()
         if not len(right):
             raise ValueError("0 generated images: at least 1 is needed")
-        worst = min(float(right[labels == c].mean()) for c in labels.unique())
-        return {"cond-acc": float(right.mean()), "cond-acc_worst": worst}
+        classes = labels.unique()
+        worst = min(float(right[labels == c].mean()) for c in classes)
+        shares = [
+            (float((x == c).double().mean()) for c in classes) for x in (labels, fake.predicted)
+        ]
+        chance = sum(asked * seen for asked, seen in zip(*shares, strict=True))
+        return {"cond-acc": float(right.mean()), "cond-acc_worst": worst, "cond-acc_chance": chance}
+
+    def flag(self, values: dict[str, float], floor: dict[str, float]) -> str | None:
+        above = values["cond-acc"] - values["cond-acc_chance"]
+        return "ignores labels" if above < AT_CHANCE * (1 - values["cond-acc_chance"]) else None
 
 
 @hookimpl

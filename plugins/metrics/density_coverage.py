@@ -24,6 +24,8 @@ class DensityCoverage(Metric):
     name = "coverage"
     paper = "Naeem et al., 2020, arXiv:2002.09797, equations 3 and 4"
     higher_is_better = True
+    range = "0 to 1"
+    default = 8
     most = 5_000
 
     k: PositiveInt = 5

@@ -18,7 +18,9 @@ class FID(Metric):
     name = "fid"
     paper = "Heusel et al., 2017, arXiv:1706.08500, equation 6"
     higher_is_better = False
+    range = "0 and up"
     default = 1
+    level = "quick"
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
         return {"fid": frechet(*checked_features(fake, real, minimum=self.minimum))}

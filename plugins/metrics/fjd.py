@@ -20,6 +20,8 @@ class FJD(Metric):
     name = "fjd"
     paper = "DeVries et al., 2019, arXiv:1907.08175"
     higher_is_better = False
+    range = "0 and up"
+    default = 4
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
         features = checked_features(fake, real, minimum=self.minimum)

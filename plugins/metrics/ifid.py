@@ -20,6 +20,8 @@ class IntraFID(Metric):
     name = "ifid"
     paper = "Miyato & Koyama, 2018, arXiv:1802.05637, section 6 (intra FID)"
     higher_is_better = False
+    range = "0 and up"
+    default = 3
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
         fake_features, real_features = checked_features(fake, real, minimum=self.minimum)

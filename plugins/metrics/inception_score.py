@@ -19,6 +19,8 @@ class InceptionScore(Metric):
     name = "is"
     paper = "Salimans et al., 2016, arXiv:1606.03498, section 4"
     higher_is_better = True
+    range = "1 to the number of classes"
+    default = 5
 
     splits: PositiveInt = 10
     """Average over this many parts of the generated images."""

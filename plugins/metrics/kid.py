@@ -19,6 +19,8 @@ class KID(Metric):
     name = "kid"
     paper = "Binkowski et al., 2018, arXiv:1801.01401, section 4"
     higher_is_better = False
+    range = "about 0 and up"
+    default = 6
 
     subsets: PositiveInt = 100
     """Average over this many subsets, drawn with a fixed seed."""

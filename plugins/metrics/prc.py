@@ -20,6 +20,8 @@ class PrecisionRecall(Metric):
     name = "prc"
     paper = "Kynkäänniemi et al., 2019, arXiv:1904.06991, equation 2"
     higher_is_better = True
+    range = "0 to 1"
+    default = 7
     most = 5_000
 
     k: PositiveInt = 3

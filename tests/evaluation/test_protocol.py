@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 import torch
 
-from ganlab.components import Evidence
 from ganlab.data.prepared import Prepared
 from ganlab.evaluation.features import subset
 from ganlab.evaluation.protocol import Protocol, quota_labels
+from ganlab.measures import Evidence
 from ganlab.step import DataSpec
 
 

@@ -182,7 +182,10 @@ class TinyExtractor(Extractor):
     """Fixed random projections of the pixels; the judge goes by brightness."""
 
     name = "tiny"
-    default = 9
+
+    @classmethod
+    def place(cls, channels: int) -> int:
+        return 9
 
     def load(self, dataset: str, channels: int) -> ExtractorNet:
         return Projections(f"tiny-{dataset}-000000000000")
@@ -216,6 +219,7 @@ class TinyMetric(Metric):
 
     name = "tiny"
     default = 9
+    level = "quick"
     higher_is_better = False
 
     @property
@@ -231,7 +235,8 @@ class TinyAccuracy(Metric):
 
     name = "tiny-acc"
     higher_is_better = True
-    needs_judge = True
+    needs = ("judge",)
+    companion = True
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
         assert fake.predicted is not None
