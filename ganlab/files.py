@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
 from typing import Any
+
+
+def cache_dir() -> Path:
+    """Return ganlab's cache folder, made if that is possible, for its owner only.
+
+    It is GANLAB_CACHE, else ``ganlab`` in XDG_CACHE_HOME or in ``~/.cache``.
+    """
+    own, shared = os.environ.get("GANLAB_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    folder = Path(own) if own else Path(shared or Path.home() / ".cache") / "ganlab"
+    with contextlib.suppress(OSError):  # whoever writes there says so
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,7 @@ def animate(sheets: Sequence[Path], path: Path, *, milliseconds: int = 300) -> N
 
 def draw_curves(records: Sequence[dict[str, Any]], path: Path, *, title: str) -> None:
     """Draw both losses and what D says of real and generated images against the epochs."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    lines = (
+    panels = (
         ("Loss", (("loss_d", "D"), ("loss_g", "G"))),
         (
             "What D says",
@@ -69,18 +65,46 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path, *, title: str) ->
             ),
         ),
     )
+    lines = [
+        (label, {name: [(r["epochs"], r[key]) for r in records if key in r] for key, name in named})
+        for label, named in panels
+    ]
+    _draw_lines(lines, path, title=title)
+
+
+def draw_scores(
+    history: Mapping[str, Sequence[tuple[float, float]]], path: Path, *, title: str
+) -> None:
+    """Draw each score against the epochs, a panel a score."""
+    _draw_lines([(name, {"": points}) for name, points in history.items()], path, title=title)
+
+
+def _draw_lines(
+    panels: Sequence[tuple[str, Mapping[str, Sequence[tuple[float, float]]]]],
+    path: Path,
+    *,
+    title: str,
+) -> None:
+    """Draw panels of named lines below one another, all against the epochs."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     with mpl.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(8, 6), layout="constrained")
+        figure = Figure(figsize=(8, max(3, 2.4 * len(panels) + 1)), layout="constrained")
         FigureCanvasAgg(figure)
-        for axes, (label, series) in zip(figure.subplots(2, 1, sharex=True), lines, strict=True):
-            for key, name in series:
-                points = [(r["epochs"], r[key]) for r in records if key in r]
+        grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)
+        for axes, (label, lines) in zip(grid[:, 0], panels, strict=True):
+            for name, points in lines.items():
                 if points:
-                    axes.plot(*zip(*points, strict=True), label=name, linewidth=1)
+                    marker = "o" if len(points) < 30 and not name else None
+                    x, y = zip(*points, strict=True)
+                    axes.plot(x, y, label=name, linewidth=1, marker=marker, markersize=3)
             axes.set_ylabel(label)
-            axes.legend(frameon=False)
+            if any(lines):
+                axes.legend(frameon=False)
             axes.grid(alpha=0.3)
-        axes.set_xlabel("Epochs")
+        grid[-1, 0].set_xlabel("Epochs")
         figure.suptitle(title)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=120)

@@ -6,8 +6,8 @@
       experiment.yaml config.yaml  as written; resolved, with every default
       run.json                     status, versions, device, dataset, plugin hashes, sessions
       plugins/                     copies of the local plugin files that it uses
-      log.jsonl                    a line each log interval, append-only
-      samples/ samples.gif curves.png
+      log.jsonl scores.jsonl       a line each log interval, each evaluation; append-only
+      samples/ samples.gif curves.png scores.png
       checkpoints/
 """
 
@@ -93,6 +93,21 @@ class Run:
         """
         status: str = self.info.get("status", "running")
         return "killed" if status == "running" and not self.locked() else status
+
+    def weights(self, epoch: int | str | None) -> dict[str, Any] | None:
+        """Return what run.json says of the newest or the ``best`` weights; None if it is not sure.
+
+        It is not sure when a checkpoint came after it was written: the run was killed then.
+        """
+        if epoch == "best":
+            found: dict[str, Any] | None = self.info.get("best")
+            return found
+        if "made_elsewhere" in self.info:
+            return self.info["checkpoint"] if epoch is None else None
+        newest = max(self.checkpoints.glob("step-*.safetensors"), default=None)
+        found = self.info.get("checkpoint") if epoch is None else None
+        sure = found is not None and newest is not None and found["file"] == newest.name
+        return found if sure else None
 
     def config(self) -> dict[str, Any]:
         """Return the resolved experiment as plain data."""
@@ -263,6 +278,15 @@ class Clock:
 
     def __init__(self, seconds_before: float) -> None:
         self._start = time.monotonic() - seconds_before
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not count what happens inside."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self._start += time.monotonic() - begin
 
     def seconds(self) -> float:
         return time.monotonic() - self._start

@@ -17,9 +17,10 @@ from ganlab.plugins import Plugins, load_plugins
 from ganlab.runs import Run, find_run
 from ganlab.step import DataSpec
 from ganlab.training.checkpoint import (
+    BEST,
     Stored,
     check_belongs,
-    generator_files,
+    kept_epochs,
     load_module,
     read_newest,
     read_stored,
@@ -34,25 +35,34 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ganlab")
 Weights = Literal["auto", "raw", "ema"]
+Epoch = int | Literal["best"] | None
+"""Which weights of a run: after so many finished epochs, the best so far, or the newest."""
 
 
 class Trained:
     """A run to draw from. Get one with `ganlab.load`."""
 
     def __init__(
-        self, run: Run, experiment: Experiment, spec: DataSpec, device: torch.device
+        self,
+        run: Run,
+        experiment: Experiment,
+        spec: DataSpec,
+        device: torch.device,
+        code: str = "",
     ) -> None:
         self.run = run
         self.experiment = experiment
         self.spec = spec
         self.device = device
-        self._networks: dict[tuple[int | None, str], nn.Module] = {}
+        self.code = code
+        """Names the code that draws, for who keeps what it drew."""
+
+        self._networks: dict[tuple[Epoch, str], nn.Module] = {}
 
     @property
     def epochs(self) -> list[int]:
         """The finished epochs whose generator is kept; 0 is the untrained one."""
-        labels = (path.stem.removeprefix("generator-") for path in generator_files(self.run))
-        return sorted(int(label[6:]) for label in labels if label[6:].isdigit())
+        return kept_epochs(self.run)
 
     def sample(
         self,
@@ -60,7 +70,7 @@ class Trained:
         *,
         seed: int = 0,
         z: Tensor | None = None,
-        epoch: int | None = None,
+        epoch: Epoch = None,
         weights: Weights = "auto",
         bn: Bn = "running",
     ) -> Tensor:
@@ -70,9 +80,10 @@ class Trained:
             labels: (N,) class indices, or (N, K) float rows.
             seed: of the noise: the same noise on every device.
             z: noise (N, z_dim), instead of the seed's.
-            epoch: the number of finished epochs; by default the newest weights.
+            epoch: the number of finished epochs, or ``best``; by default the newest weights.
             weights: ``ema`` for the average, ``raw``, or ``auto``: the average if there is one.
-            bn: batch normalisation by ``running`` statistics, or by those of this ``batch``.
+            bn: batch normalisation by ``running`` statistics, by those of this ``batch``, or by
+                ``standing`` ones, gathered anew from the final weights.
 
         Raises:
             RunError: if the weights are not there or are damaged.
@@ -89,7 +100,7 @@ class Trained:
         network = self.network(epoch=epoch, weights=weights)
         return draw_images(network, z.to(self.device), y.to(self.device), bn=bn)
 
-    def network(self, *, epoch: int | None = None, weights: Weights = "auto") -> nn.Module:
+    def network(self, *, epoch: Epoch = None, weights: Weights = "auto") -> nn.Module:
         """Return the generator with the weights of an epoch, in single precision."""
         if (epoch, weights) not in self._networks:
             stored = self._read(epoch)
@@ -99,17 +110,14 @@ class Trained:
             self._networks[epoch, weights] = network.to(self.device).requires_grad_(False)
         return self._networks[epoch, weights]
 
-    def identify(self, epoch: int | None = None, *, weights: Weights = "auto") -> dict[str, Any]:
+    def identify(self, epoch: Epoch = None) -> dict[str, Any]:
         """Return what names the weights of an epoch: file, hash, progress, averaged or raw."""
+        recorded = self.run.weights(epoch)
+        if recorded is not None:
+            return recorded
         stored = self._read(epoch)
         check_belongs(stored, self.run)
-        return {
-            "file": stored.path.name,
-            "sha256": stored.meta["sha256"],
-            "steps": stored.meta["progress"]["steps"],
-            "epochs": stored.meta["progress"]["epochs"],
-            "weights": "ema" if _which(stored, weights) == "ema" else "raw",
-        }
+        return stored.describe()
 
     def class_index(self, name: str) -> int:
         """Return the index of a class given by name or number, or raise `RunError`."""
@@ -120,12 +128,18 @@ class Trained:
             return int(name)
         raise RunError(f"there is no class '{name}'{did_you_mean(name, names)}")
 
-    def _read(self, epoch: int | None) -> Stored:
+    def _read(self, epoch: Epoch) -> Stored:
         if epoch is None:
             stored = read_newest(self.run)
             if stored is None:
                 raise RunError(f"{self.run.path} holds no weights yet")
             return stored
+        if epoch == "best":
+            if not (self.run.checkpoints / BEST).exists():
+                raise RunError(
+                    f"{self.run.name} keeps no best weights: train with -s eval.every='1 epoch'"
+                )
+            return read_stored(self.run.checkpoints / BEST)
         path = self.run.checkpoints / f"generator-epoch-{epoch:04d}.safetensors"
         if not path.exists():
             kept = ", ".join(map(str, self.epochs)) or "none yet"
@@ -170,16 +184,20 @@ def load(
                 f"  {error}"
             ) from error
         raise
-    _warn_of_changes(found, experiment, plugins)
-    return Trained(found, experiment, _spec(found.info["dataset"]), choose_device(device))
+    code = _warn_of_changes(found, experiment, plugins)
+    return Trained(found, experiment, _spec(found.info["dataset"]), choose_device(device), code)
 
 
-def _warn_of_changes(run: Run, experiment: Experiment, plugins: Plugins) -> None:
-    before = run.info["plugins"]
+def _warn_of_changes(run: Run, experiment: Experiment, plugins: Plugins) -> str:
+    """Warn of code that draws and is not what it was, and return the hashes of all of it."""
+    before, hashes = run.info["plugins"], []
     for key, plugin in describe_plugins(experiment, plugins).items():
-        draws = key.startswith(("generator/", "conditioning/"))
-        if draws and plugin["sha256"] != before.get(key, plugin)["sha256"]:
-            log.warning("%s: %s has changed since %s was trained", key, plugin["file"], run.name)
+        if key.startswith(("generator/", "conditioning/")):
+            hashes.append(plugin["sha256"])
+            if plugin["sha256"] != before.get(key, plugin)["sha256"]:
+                file = plugin["file"]
+                log.warning("%s: %s has changed since %s was trained", key, file, run.name)
+    return " ".join(hashes)
 
 
 def _spec(dataset: dict[str, Any]) -> DataSpec:

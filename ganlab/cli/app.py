@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SECTIONS = {
     "Train": ("run", "sample"),
-    "Compare": ("eval",),
+    "Compare": ("eval", "extractor"),
     "Extend": ("plugins", "show"),
     "Check": ("check", "schema"),
 }

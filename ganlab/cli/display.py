@@ -73,6 +73,9 @@ class PlainDisplay:
     def sample(self, path: Path) -> None:
         click.echo(f"drew {path}", err=True)
 
+    def scores(self, scores: Record) -> None:
+        click.echo(f"scored {score_line(scores)}", err=True)
+
 
 def position(plan: Plan, at: Progress) -> str:
     """``[epoch/epochs][iteration/iterations]``: the epoch and the iteration in it, from 1."""
@@ -96,6 +99,12 @@ def numbers(record: Record) -> str:
         f"D(G(z)): {record['d_fake_before']:.4f} / {record['d_fake_after']:.4f}  "
         f"{record['images_per_second']:,.0f} img/s"
     )
+
+
+def score_line(scores: Record) -> str:
+    """The scores of the present weights, without those that belong to another."""
+    main = {name: value for name, value in scores.items() if "_" not in name}
+    return "  ".join(f"{name}: {value:.4g}" for name, value in main.items())
 
 
 def remaining_seconds(plan: Plan, at: Progress) -> float:

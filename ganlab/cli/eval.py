@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganlab.cli.app import app_of, data_root_option, plugins_dir_option, runs_dir_option
+from ganlab.cli.app import app_of, data_root_option, plugins_dir_option, runs_dir_option, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ganlab.evaluation.board import Table
-    from ganlab.measures import Extractor, Metric
-    from ganlab.plugins import Plugins
+    from ganlab.evaluation.board import Entry, Table
+    from ganlab.evaluation.compare import Comparison
+    from ganlab.evaluation.request import Epoch, Request
     from ganlab.runs import Run
 
-PROFILES = ("quick", "standard", "full")
+PROFILES = ("quick", "standard", "full", "published")
 
 
 @click.command("eval")
@@ -26,36 +25,70 @@ PROFILES = ("quick", "standard", "full")
 @click.option(
     "-m",
     "--metric",
-    "names",
+    "metrics",
     multiple=True,
     metavar="METRIC",
-    help="What to score by; the first one ranks. Repeatable.",
+    help="What to score by; the first one ranks. Repeatable. Default: the profile's.",
 )
 @click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True)
 @click.option("--samples", type=click.IntRange(min=2), help="Generated images, not the profile's.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Sampling seeds, not the profile's.")
 @click.option("--epoch", type=click.IntRange(min=0), help="Finished epochs; default: the newest.")
-@click.option("--bn", type=click.Choice(["running", "batch"]), default="running")
-@click.option("--extractor", "extractor_name", metavar="NAME", help="What features come from.")
+@click.option("--best", is_flag=True, help="The best weights that eval.every found, not the last.")
+@click.option("--every", is_flag=True, help="Score every epoch that a run keeps: its curve.")
+@click.option("--raw", is_flag=True, help="G's own weights, though there are averaged ones.")
+@click.option("--bn", type=click.Choice(["running", "batch", "standing"]), default="running")
+@click.option("--extractor", metavar="NAME", help="What features come from.")
+@click.option("--weights", metavar="FILE", help="The extractor's weights.")
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Score images of another system too, in a folder for each class.",
+)
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A CSV of file and class for --images, instead of class folders.",
+)
+@click.option(
+    "--reference",
+    metavar="WHAT",
+    help="What --images are measured against: a run, an experiment file, or a dataset's name.",
+)
 @data_root_option
 @click.option("--device", metavar="DEVICE", default="auto", help="auto, cpu, cuda, cuda:<number>.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page with pictures and curves too.",
+)
 @runs_dir_option
 @plugins_dir_option
 @click.pass_context
 def command(
     ctx: click.Context,
     runs: tuple[str, ...],
-    names: tuple[str, ...],
+    metrics: tuple[str, ...],
     profile: str,
     samples: int | None,
     seeds: int | None,
     epoch: int | None,
+    best: bool,
+    every: bool,
+    raw: bool,
     bn: str,
-    extractor_name: str | None,
+    extractor: str | None,
+    weights: str | None,
+    images: Path | None,
+    labels: Path | None,
+    reference: str | None,
     data_root: Path | None,
     device: str,
-    as_json: bool,
+    form: str | None,
+    html: Path | None,
     runs_dir: Path,
 ) -> None:
     """Score runs (by default every finished one) and print the leaderboard.
@@ -63,96 +96,177 @@ def command(
     \b
     ganlab eval --metric fid
     ganlab eval cgan_digits --metric fid --metric cond-acc --profile quick
+    ganlab eval cgan_mnist --every --profile quick
+    ganlab eval --images their_samples/ --reference cgan_mnist
 
     Scores are recorded in the runs: asking again computes only what is not there yet.
     """
-    from dataclasses import replace
+    from ganlab.evaluation.request import Request
 
-    from ganlab.evaluation.board import tables
-    from ganlab.evaluation.protocol import PROFILES as KNOWN
-    from ganlab.evaluation.score import Ruler, ruler_for, score_run
-    from ganlab.measures import Extractor, Metric
-    from ganlab.sampling import load
-
-    plugins = app_of(ctx).plugins()
-    metrics = [plugins.get(Metric, name)() for name in names or _defaults(plugins, Metric)]
-    extractor_name = extractor_name or _defaults(plugins, Extractor)[0]
-    extractor = plugins.get(Extractor, extractor_name)()
-    chosen = KNOWN[profile]
-    chosen = replace(chosen, samples=samples or chosen.samples, seeds=seeds or chosen.seeds)
-    found = _find_runs(runs, runs_dir)
-    rulers: dict[str, Ruler] = {}
-    for run in found:
-        trained = load(run.path, device=device, plugins=plugins)
-        sha = run.info["dataset"]["sha256"]
-        if sha not in rulers:
-            rulers[sha] = ruler_for(trained, extractor, root=data_root)
-        click.echo(f"{run.name}", err=True)
-        score_run(
-            trained,
-            metrics,
-            rulers[sha],
-            chosen,
-            epoch=epoch,
-            bn=bn,  # type: ignore[arg-type]
-            say=lambda text: click.echo(f"  {text}", err=True),
-        )
-    first = metrics[0]
-    columns = [metric.name for metric in metrics]
-    board = tables(found, columns, ascending=first.higher_is_better is False)
-    click.echo(_json(board) if as_json else "\n\n".join(_table(t, metrics) for t in board))
+    if (epoch is not None) + best + every > 1:
+        raise click.UsageError("--epoch, --best and --every name different weights: give one")
+    if images is None and (labels or reference):
+        raise click.UsageError("--labels and --reference belong to --images")
+    request = Request(metrics, profile, samples, seeds, extractor, weights, bn, raw)
+    found = find_runs(runs, runs_dir, needed=images is None)
+    scorer = Scorer(ctx, request, device=device, root=data_root)
+    if images is not None:
+        found.append(_add_images(scorer, found, images, labels, reference, runs_dir))
+    if every:
+        for run in found:
+            _print_curve(scorer, run)
+        return
+    entries = scorer.entries(found, "best" if best else epoch, strict=bool(runs or images))
+    print_board(entries, form, html)
 
 
-def _defaults(plugins: Plugins, base: type[Metric] | type[Extractor]) -> list[str]:
-    """Return the names of the components that are used where none is named, in their order."""
-    found = [owner.component for owner in plugins.registered(base.kind)]
-    placed = [(c.default, c.name) for c in found if c.default is not None]  # type: ignore[attr-defined]
-    return [name for _, name in sorted(placed)]
+class Scorer:
+    """Answers from the record where it can, and loads torch only where it cannot."""
+
+    def __init__(
+        self, ctx: click.Context, request: Request, *, device: str, root: Path | None
+    ) -> None:
+        from ganlab.evaluation.request import Memory
+
+        self.app = app_of(ctx)
+        self.request = request
+        self.device = device
+        self.root = root
+        self.memory = Memory(request, [*self.app.folders, Path("plugins")])
+        self._comparison: Comparison | None = None
+
+    @property
+    def comparison(self) -> Comparison:
+        if self._comparison is None:
+            from ganlab.evaluation.compare import Comparison
+
+            self._comparison = Comparison(
+                self.request,
+                self.app.plugins(),
+                device=self.device,
+                root=self.root,
+                say=lambda text: click.echo(f"  {text}", err=True),
+            )
+        return self._comparison
+
+    def entries(
+        self, runs: Sequence[Run], epoch: Epoch = None, *, strict: bool = True
+    ) -> list[Entry]:
+        """Return the scores of runs, computing those that are not recorded."""
+        from ganlab.evaluation.request import known_entry
+
+        known = {
+            run.path: known_entry(run, self.memory.question(run.info["dataset"]), epoch)
+            for run in runs
+        }
+        unknown = [run for run in runs if known[run.path] is None]
+        if unknown:
+            from ganlab.evaluation.compare import compare
+
+            fresh = compare(
+                unknown,
+                self.comparison,
+                epoch=epoch,
+                memory=self.memory,
+                strict=strict or len(unknown) < len(runs),
+                starting=lambda run: click.echo(run.name, err=True),
+            )
+            known |= {entry.folder: entry for entry in fresh}
+        return [entry for run in runs if (entry := known[run.path]) is not None]
 
 
-def _find_runs(names: Sequence[str], runs_dir: Path) -> list[Run]:
+def find_runs(names: Sequence[str], runs_dir: Path, *, needed: bool = True) -> list[Run]:
+    """Return the runs that were named, or every finished one."""
     from ganlab.errors import RunError
     from ganlab.runs import find_run, list_runs
 
     if names:
-        return [find_run(name, runs_dir) for name in names]
-    found = [run for run in list_runs(runs_dir) if run.status == "finished"]
-    if not found:
+        found = [find_run(name, runs_dir) for name in names]
+        for run in found:
+            if run.status != "finished":
+                steps = f"{run.progress.steps:,}"
+                warn(f"{run.name} is {run.status} at step {steps}: what it has saved is scored")
+        return found
+    found = [run for run in list_runs(runs_dir) if run.info.get("status") == "finished"]
+    if not found and needed:
         raise RunError(f"there is no finished run below {runs_dir}: train one with ganlab run")
     return found
 
 
-def _table(table: Table, metrics: Sequence[Metric]) -> str:
+def print_board(
+    entries: Sequence[Entry], form: str | None = None, html: Path | None = None
+) -> None:
+    """Print the tables of these entries, and write the page if one is wanted."""
+    from ganlab.evaluation.board import tables
+
+    board = tables(entries)
+    click.echo(_formatted(board, form))
+    if html is not None:
+        from ganlab.evaluation.pages import to_html
+        from ganlab.files import write_atomically
+        from ganlab.runs import writing
+
+        with writing(html):
+            write_atomically(html, to_html(board).encode())
+        click.echo(f"page     {html}", err=True)
+
+
+def _formatted(board: Sequence[Table], form: str | None) -> str:
+    if form == "json":
+        return json.dumps([table.as_data() for table in board], indent=2)
+    if form is None:
+        from ganlab.cli.board import text_of
+
+        return "\n\n".join(map(text_of, board))
+    from ganlab.evaluation import pages
+
+    return pages.to_csv(board) if form == "csv" else pages.to_markdown(board)
+
+
+def _add_images(
+    scorer: Scorer,
+    runs: Sequence[Run],
+    folder: Path,
+    labels: Path | None,
+    reference: str | None,
+    runs_dir: Path,
+) -> Run:
+    """Give images of another system a folder below the runs."""
+    from ganlab.evaluation.external import add_images, reference_of
+
+    dataset = reference_of(reference, runs, folder, scorer.app.plugins(), runs_dir)
+    return add_images(folder, labels=labels, dataset=dataset, runs=runs_dir, root=scorer.root)
+
+
+def _print_curve(scorer: Scorer, run: Run) -> None:
+    """Score every epoch that a run keeps, print them, and draw the curve."""
     from ganlab.cli.tables import columns
+    from ganlab.errors import RunError
+    from ganlab.evaluation import record
+    from ganlab.evaluation.board import Row
+    from ganlab.evaluation.during import history
+    from ganlab.pictures import draw_scores
+    from ganlab.runs import writing
+    from ganlab.training.checkpoint import kept_epochs
 
-    arrows = {True: " ↑", False: " ↓", None: ""}
-    head = ("", "experiment", *(m.name + arrows[m.higher_is_better] for m in metrics), "seeds")
+    epochs = kept_epochs(run)
+    if not epochs:
+        raise RunError(f"{run.name} keeps no weights of an epoch")
+    entries = [entry for epoch in epochs for entry in scorer.entries([run], epoch)]
+    names = [wanted.name for wanted in entries[0].question.metrics]
     rows = [
-        (
-            str(rank),
-            f"{row.experiment}/{row.identity[:6]}",
-            *(_cell(row, metric.name) for metric in metrics),
-            str(len(row.seeds)),
-        )
-        for rank, row in enumerate(table.rows, start=1)
+        (entry.choice.removeprefix("epoch "), *(f"{_mean(Row([entry]), n):.4g}" for n in names))
+        for entry in entries
     ]
-    p = table.protocol
-    title = (
-        f"{p['extractor']}  N={p['samples']:,} against {p['dataset']} {p['split']} "
-        f"({p['reference_images']:,} of {p['image_size']} x {p['image_size']})  "
-        f"protocol {table.protocol_id}"
-    )
-    return f"{title}\n{columns([head, *rows])}"
+    click.echo(f"{run.name}\n{columns([('epoch', *names), *rows])}")
+    path = run.path / "scores.png"
+    with writing(path):
+        draw_scores(
+            history(record.read(run.path), entries[0].question.protocol.id), path, title=run.name
+        )
+    click.echo(f"curve    {path}", err=True)
 
 
-def _cell(row: Any, name: str) -> str:
-    if name not in row.values:
-        return "-"
-    sd = row.sd(name)
-    return f"{row.mean(name):.4g}" + (f" ± {sd:.2g}" if sd is not None else "")
-
-
-def _json(board: Sequence[Table]) -> str:
-    from dataclasses import asdict
-
-    return json.dumps([asdict(table) for table in board], indent=2)
+def _mean(row: Any, name: str) -> float:
+    values: list[float] = row.values(name)
+    return sum(values) / len(values)

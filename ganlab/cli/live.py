@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ganlab.cli.display import duration, position, remaining_seconds
+from ganlab.cli.display import duration, position, remaining_seconds, score_line
 from ganlab.runs import Run
 from ganlab.training.observers import Record
 from ganlab.training.session import Plan
@@ -24,6 +24,7 @@ class LiveDisplay:
         self.plan = plan
         self.record: Record | None = None
         self.sheet = ""
+        self.scored = ""
         console = Console(stderr=True, markup=False, emoji=False, highlight=False)
         self.live = Live(
             console=console, refresh_per_second=4, get_renderable=self.render, transient=False
@@ -42,6 +43,9 @@ class LiveDisplay:
     def sample(self, path: Path) -> None:
         self.sheet = str(path)
 
+    def scores(self, scores: Record) -> None:
+        self.scored = score_line(scores)
+
     def render(self) -> RenderableType:
         at = self.run.progress
         share = min(1.0, self.plan.budget.share(at))
@@ -56,6 +60,8 @@ class LiveDisplay:
         rows: list[RenderableType] = [bar]
         if self.record is not None:
             rows.append(self._numbers(self.record))
+        if self.scored:
+            rows.append(Text(f"scores   {self.scored}"))
         if self.sheet:
             rows.append(Text(f"samples  {self.sheet}", style="dim"))
         return Group(*rows)

@@ -20,6 +20,7 @@ from ganlab.cli.app import (
 if TYPE_CHECKING:
     from ganlab.config.experiment import Experiment
     from ganlab.data.prepare import Prepared
+    from ganlab.evaluation.during import DuringTraining
     from ganlab.runs import Run
     from ganlab.training.session import Plan
 
@@ -85,11 +86,27 @@ def command(
     )
     for line in plan_lines(planned):
         click.echo(line, err=not dry_run)
+    evaluator = evaluator_of(planned, root=data_root)
     if dry_run:
         return
     was_finished = planned.finished
-    run = execute(planned, display=make_display, allow_changes=allow_changes)
+    run = execute(planned, display=make_display, evaluator=evaluator, allow_changes=allow_changes)
     _say_how_it_ended(ctx, run, planned, was_finished=was_finished)
+
+
+def evaluator_of(planned: Plan, *, root: Path | None) -> DuringTraining | None:
+    """Return what scores the run while it trains, if its experiment asks for that."""
+    if planned.experiment.eval.options.every is None:
+        return None
+    from ganlab.evaluation.during import DuringTraining
+
+    return DuringTraining(
+        planned.experiment,
+        planned.dataset,
+        planned.plugins,
+        device=planned.model.choices.device,
+        root=root,
+    )
 
 
 def _find_data(

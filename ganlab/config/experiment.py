@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PlainSerializer,
-    PositiveFloat,
-    PositiveInt,
-    WithJsonSchema,
-)
-from pydantic.config import JsonDict
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from ganlab.components import (
     Augmentation,
@@ -29,59 +20,10 @@ from ganlab.components import (
     Participant,
     Regularizer,
 )
+from ganlab.config.evaluating import Evaluation
+from ganlab.config.intervals import FREE, Every, Interval
 from ganlab.options import Component, Options
 from ganlab.step import Role
-
-FREE: JsonDict = {"identity": False}
-"""Marks an option that may change between the sessions of one run: it is outside the run's hash."""
-
-
-# ------------------------------------------------------------------------------- intervals
-
-UNITS = ("steps", "images", "epochs", "seconds")
-
-
-@dataclass(frozen=True)
-class Interval:
-    """How often something happens: ``1 epoch``, ``500 steps``, ``10000 images``, ``60 seconds``."""
-
-    every: float
-    unit: Literal["steps", "images", "epochs", "seconds"]
-
-    def __str__(self) -> str:
-        number = int(self.every) if self.every == int(self.every) else self.every
-        return f"{number} {self.unit[:-1] if number == 1 else self.unit}"
-
-    @classmethod
-    def parse(cls, value: Any) -> Interval | None:
-        """Read ``<number> <unit>``; null, ``never`` and 0 mean not at all."""
-        if isinstance(value, Interval) or value is None:
-            return value
-        allowed = "write '1 epoch', '500 steps', '10000 images', '60 seconds' or 'never'"
-        text = str(value).strip().lower()
-        if text in ("never", "0"):
-            return None
-        number, _, unit = text.partition(" ")
-        unit = unit.strip().rstrip("s") + "s"
-        try:
-            every = float(number.replace("_", ""))
-        except ValueError:
-            raise ValueError(f"{value!r} is no interval; {allowed}") from None
-        if unit not in UNITS or not 0 < every < math.inf:
-            raise ValueError(f"{value!r} is no interval; {allowed}")
-        if unit == "steps" and every != int(every):
-            raise ValueError(f"{value!r} is no interval: steps are whole; {allowed}")
-        return cls(every, unit)  # type: ignore[arg-type]
-
-
-Every = Annotated[
-    Interval | None,
-    BeforeValidator(Interval.parse),
-    PlainSerializer(lambda interval: None if interval is None else str(interval)),
-    WithJsonSchema({"type": ["string", "null"], "examples": ["1 epoch", "500 steps", "never"]}),
-    Field(json_schema_extra=FREE),
-]
-
 
 # ------------------------------------------------------------------------------- optimizer
 
@@ -245,6 +187,7 @@ class Experiment:
         "augmentations",
         "optimizer",
         "train",
+        "eval",
         "callbacks",
     )
 
@@ -260,6 +203,7 @@ class Experiment:
     augmentations: tuple[Augmentation, ...]
     optimizer: dict[Role, OptimizerOptions]
     train: Train
+    eval: Evaluation = field(default_factory=Evaluation)
     callbacks: tuple[Callback, ...] = ()
 
     def participants(self) -> list[tuple[str, Participant]]:
@@ -303,21 +247,31 @@ class Experiment:
             "augmentations": [as_block(part) for part in self.augmentations],
             "optimizer": {role: _optimizer_block(o) for role, o in self.optimizer.items()},
             "train": self.train.model_dump(mode="json"),
+            "eval": {
+                **self.eval.options.model_dump(mode="json"),
+                "metrics": [as_block(metric) for metric in self.eval.metrics],
+                "extractor": None if self.eval.extractor is None else as_block(self.eval.extractor),
+            },
             "callbacks": [as_block(part) for part in self.callbacks],
         }
 
-    def identity(self) -> str:
-        """Return the hash of all that decides what is learned, the seed apart: 12 hex digits."""
+    def learned(self) -> dict[str, Any]:
+        """Return all that decides what is learned, seed and budgets apart, as plain data."""
         data = self.resolved()
-        for outside in ("name", "callbacks"):
+        for outside in ("name", "callbacks", "eval"):
             del data[outside]
-        for option, field in Train.model_fields.items():
-            extra = field.json_schema_extra
+        for option, info in Train.model_fields.items():
+            extra = info.json_schema_extra
             if option == "seed" or (isinstance(extra, dict) and extra.get("identity") is False):
                 del data["train"][option]
         for option in ("fallback", "fallback_images"):
             del data["dataset"][option]
-        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
+        return data
+
+    def identity(self) -> str:
+        """Return the hash of all that decides what is learned: 12 hex digits."""
+        text = json.dumps(self.learned(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def with_train(self, **changes: Any) -> Experiment:
         """Return the experiment with other training options."""

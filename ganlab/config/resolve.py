@@ -19,6 +19,7 @@ from ganlab.components import (
     Regularizer,
 )
 from ganlab.config.blocks import Builder, Built, C
+from ganlab.config.evaluating import read_evaluation
 from ganlab.config.experiment import BUDGETS, Experiment, Replaced, Train
 from ganlab.config.layers import in_order, read_layers, text_of
 from ganlab.config.optimizers import read_optimizers
@@ -137,6 +138,7 @@ def _resolve(
     loss = _loss(builder, root, replacing, complete=len(problems) == before)
     optimizer, optimizer_blocks = read_optimizers(root.child("optimizer"), problems)
     train_node, train = _train(root, problems)
+    evaluation = read_evaluation(builder, root.child("eval"))
     callbacks = builder.many(Callback, root.child("callbacks"))
     if dataset is not None:
         _check_size(builder, dataset.node, [generator, discriminator])
@@ -159,6 +161,7 @@ def _resolve(
         augmentations=tuple(built.component for built in augmentations),
         optimizer=optimizer,
         train=train,
+        eval=evaluation.evaluation,
         callbacks=tuple(built.component for built in callbacks),
     )
     sections: dict[str, Node | None] = {
@@ -172,6 +175,7 @@ def _resolve(
         "augmentations": _list_node(augmentations),
         "optimizer": Node(optimizer_blocks),
         "train": train_node,
+        "eval": evaluation.node,
         "callbacks": _list_node(callbacks),
     }
     written = Node({key: node for key, node in sections.items() if node is not None})

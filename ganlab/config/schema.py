@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ganlab.components import KINDS
+from ganlab.config.evaluating import Eval
 from ganlab.config.experiment import OPTIMIZERS, Experiment, Train
 from ganlab.config.tree import LISTS, ROLES
 from ganlab.options import Options
@@ -27,7 +28,8 @@ SECTION_KINDS = {
 
 def json_schema(plugins: Plugins) -> Schema:
     """Return the schema (draft 2020-12) of an experiment made of these plugins' components."""
-    blocks = {kind: _kind_schema(plugins, kind) for kind in SECTION_KINDS.values()}
+    kinds = [*SECTION_KINDS.values(), "metric", "extractor"]
+    blocks = {kind: _kind_schema(plugins, kind) for kind in kinds}
     sections: dict[str, Schema] = {}
     for section, kind in SECTION_KINDS.items():
         one = _ref(kind)
@@ -37,6 +39,12 @@ def json_schema(plugins: Plugins) -> Schema:
     sections["loss"]["anyOf"].append({"type": "null"})
     sections["optimizer"] = {"anyOf": [_ref("optimizer")], "description": "What moves the weights."}
     sections["train"] = _object(_properties(Train), Train.__doc__)
+    of_eval = {
+        **_properties(Eval),
+        "metrics": _one_or_many(_ref("metric")),
+        "extractor": {"anyOf": [_ref("extractor"), {"type": "null"}]},
+    }
+    sections["eval"] = _object(of_eval, Eval.__doc__)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "ganlab experiment",

@@ -86,6 +86,8 @@ def is_block(path: Keys) -> bool:
     section, *rest = path
     if section in ("generator", "discriminator", "loss"):
         return not rest
+    if section == "eval":
+        return rest[:1] in (["metrics"], ["extractor"]) and len(rest) <= 2
     if section == "dataset":
         return all(key == "fallback" for key in rest)
     if section == "optimizer":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -13,21 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ganlab.data.prepared import Prepared, content_hash
+from ganlab.files import cache_dir
 from ganlab.step import DataSpec
 
 log = logging.getLogger("ganlab")
-
-
-def cache_dir() -> Path:
-    """Return ganlab's cache folder, made if that is possible, for its owner only.
-
-    It is GANLAB_CACHE, else ``ganlab`` in XDG_CACHE_HOME or in ``~/.cache``.
-    """
-    own = os.environ.get("GANLAB_CACHE")
-    folder = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or _home()) / "ganlab"
-    with contextlib.suppress(OSError):  # whoever writes there says so
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
 
 
 def datasets_dir() -> Path:
@@ -70,10 +58,6 @@ def store(entry: Path, data: Prepared) -> None:
         _sync(entry.parent)
     except (OSError, SafetensorError) as error:
         log.warning("%s is not cached in %s: %s", data.source, entry.parent, error)
-
-
-def _home() -> Path:
-    return Path.home() / ".cache"
 
 
 def _sync(path: Path) -> None:

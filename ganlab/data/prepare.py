@@ -18,6 +18,7 @@ from ganlab.data.pictures import square_pictures
 from ganlab.data.prepared import Prepared, content_hash
 from ganlab.data.resize import square_array
 from ganlab.data.select import select
+from ganlab.files import cache_dir
 from ganlab.step import DataSpec
 
 __all__ = ["Prepared", "data_root", "prepare"]
@@ -30,7 +31,7 @@ WITHOUT_EFFECT = {"flip", "fallback", "fallback_images"}
 
 def data_root(root: Path | None = None) -> Path:
     """Return the folder with the datasets' files: ``root``, GANLAB_DATA, or one in the cache."""
-    return Path(root or os.environ.get("GANLAB_DATA") or cache.cache_dir() / "data")
+    return Path(root or os.environ.get("GANLAB_DATA") or cache_dir() / "data")
 
 
 def prepare(dataset: Dataset, *, root: Path | None = None, split: Split = "train") -> Prepared:

@@ -2,33 +2,93 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
-from ganlab.files import read_lines
-from ganlab.runs import Run
+from ganlab.evaluation.protocol import Question
+from ganlab.evaluation.variants import variants
+
+SIGNIFICANT = 0.05
+"""Rows whose difference is likelier than this to be chance are said to be tied."""
+
+BUDGETS = ("epochs", "images", "steps", "seconds")
+MOVING = ("torch", "device", "tf32")
+"""What may move a score a little, and must not pass unsaid where it differs within a table."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One scored run, or one folder of images that another system made."""
+
+    name: str
+    folder: Path
+    info: Mapping[str, Any]
+    """What run.json holds."""
+
+    choice: str
+    """``last``, ``best``, or ``epoch 12``."""
+
+    checkpoint: Mapping[str, Any]
+    question: Question
+    answer: Mapping[str, Any]
+    """By metric: ``values``, ``flags``, ``floors``, ``environment``."""
 
 
 @dataclass
 class Row:
-    """Runs that differ in the training seed alone."""
+    """Entries that differ in the training seed alone."""
 
-    experiment: str
-    identity: str
-    values: dict[str, list[float]] = field(default_factory=dict)
-    """By the name of a value: its mean over sampling seeds, for each training seed."""
+    entries: list[Entry]
+    variant: str = ""
+    rank: int = 0
+    tied: bool = False
+    """True if it cannot be told apart from the row above it."""
 
-    seeds: list[int] = field(default_factory=list)
+    @property
+    def experiment(self) -> str:
+        return f"{self.entries[0].info['experiment']}/{self.entries[0].info['identity'][:6]}"
 
-    def mean(self, name: str) -> float:
-        return statistics.fmean(self.values[name])
+    @property
+    def seeds(self) -> list[int]:
+        return [entry.info["seed"] for entry in self.entries]
 
-    def sd(self, name: str) -> float | None:
-        """Return the standard deviation over training seeds; None for a single one."""
-        values = self.values[name]
-        return statistics.stdev(values) if len(values) > 1 else None
+    def values(self, metric: str, value: str | None = None) -> list[float]:
+        """Return a value of each training seed, the mean over its sampling seeds."""
+        answers = [e.answer[metric]["values"] for e in self.entries if metric in e.answer]
+        found = [answer[value or metric] for answer in answers if (value or metric) in answer]
+        return [statistics.fmean(over_samples) for over_samples in found]
+
+    @property
+    def flags(self) -> list[str]:
+        """What to warn of, and for how many of the training seeds."""
+        raised = [
+            {flag for metric in entry.answer.values() for flag in metric["flags"]}
+            for entry in self.entries
+        ]
+        counts = {f: sum(f in one for one in raised) for one in raised for f in sorted(one)}
+        all_of_them = len(self.entries)
+        return [
+            flag if count == all_of_them else f"{flag} ({count} of {all_of_them})"
+            for flag, count in counts.items()
+        ]
+
+    @property
+    def costs(self) -> dict[str, float | None]:
+        """What training took, the mean over training seeds; None where it is not known."""
+        found: dict[str, list[float]] = {}
+        for entry in self.entries:
+            for name, value in _costs(entry.info).items():
+                if value is not None:
+                    found.setdefault(name, []).append(value)
+        return {name: statistics.fmean(found[name]) if name in found else None for name in COSTS}
+
+
+COSTS = ("images_per_second", "seconds", "peak_memory_bytes", "parameters")
 
 
 @dataclass
@@ -37,48 +97,176 @@ class Table:
 
     protocol_id: str
     protocol: dict[str, Any]
+    choice: str
+    heading: str
+    """What the variants differ in."""
+
+    metrics: dict[str, bool | None]
+    """By name: whether higher is better. The first one ranks."""
+
     rows: list[Row]
+    floors: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    """By ``train`` and ``held out``, then metric: what real images score."""
+
+    warnings: list[str] = field(default_factory=list)
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the table as plain data, for programs."""
+        return {
+            "protocol_id": self.protocol_id,
+            "protocol": self.protocol,
+            "weights_of": self.choice,
+            "metrics": {
+                name: {"higher_is_better": higher} for name, higher in self.metrics.items()
+            },
+            "rows": [self._row(row) for row in self.rows],
+            "floors": self.floors,
+            "warnings": self.warnings,
+        }
+
+    def _row(self, row: Row) -> dict[str, Any]:
+        names = {n: v["values"] for e in row.entries for n, v in e.answer.items()}
+        return {
+            "rank": row.rank,
+            "tied_with_the_row_above": row.tied,
+            self.heading: row.variant,
+            "experiment": row.experiment,
+            "runs": [str(entry.folder) for entry in row.entries],
+            "seeds": row.seeds,
+            "values": {
+                value: row.values(metric, value)
+                for metric in self.metrics
+                for value in names.get(metric, {})
+            },
+            "flags": row.flags,
+            "steps": [entry.checkpoint.get("steps") for entry in row.entries],
+            **row.costs,
+        }
 
 
-def tables(runs: Sequence[Run], names: Sequence[str], *, ascending: bool) -> list[Table]:
-    """Return a table for each protocol, its rows ranked by the first of the named values.
+def tables(entries: Iterable[Entry]) -> list[Table]:
+    """Return a table for each protocol and choice of weights, ranked by the first metric.
 
-    Of each run the latest line of a checkpoint counts, and the checkpoint that is furthest on.
+    An entry without an answer to the first metric is left out.
     """
-    found: dict[str, Table] = {}
-    for run in runs:
-        for line in _latest(run):
-            table = found.setdefault(
-                line["protocol_id"], Table(line["protocol_id"], line["protocol"], [])
-            )
-            _add(table, run, line, names)
-    for table in found.values():
-        table.rows = [row for row in table.rows if names[0] in row.values]
-        table.rows.sort(key=lambda row: row.mean(names[0]), reverse=not ascending)
-    return [table for table in found.values() if table.rows]
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        if entry.question.metrics[0].name in entry.answer:
+            key = (entry.question.protocol.id, entry.choice)
+            groups.setdefault(key, []).append(entry)
+    return [_table(group) for group in groups.values()]
 
 
-def _latest(run: Run) -> Iterator[dict[str, Any]]:
-    """Yield, for each protocol, the scores of the run's furthest checkpoint, merged."""
-    lines = [line for line in read_lines(run.path / "scores.jsonl") if "metrics" in line]
-    for protocol_id in dict.fromkeys(line["protocol_id"] for line in lines):
-        own = [line for line in lines if line["protocol_id"] == protocol_id]
-        furthest = max(own, key=lambda line: line["checkpoint"]["steps"])["checkpoint"]["sha256"]
-        same = [line for line in own if line["checkpoint"]["sha256"] == furthest]
-        metrics: dict[str, Any] = {}
-        for line in same:
-            metrics |= line["metrics"]
-        yield same[-1] | {"metrics": metrics}
+def _table(entries: Sequence[Entry]) -> Table:
+    question = entries[0].question
+    metrics = {
+        wanted.name: wanted.higher_is_better
+        for entry in entries
+        for wanted in entry.question.metrics
+        if any(wanted.name in e.answer for e in entries)
+    }
+    rows = _rows(entries)
+    first, higher = next(iter(metrics.items()))
+    rows.sort(key=lambda row: statistics.fmean(row.values(first)), reverse=higher is True)
+    for rank, row in enumerate(rows, start=1):
+        row.rank = rank
+    for above, row in pairwise(rows):
+        row.tied = cannot_be_told_apart(above.values(first), row.values(first))
+    heading = _name_variants(rows)
+    return Table(
+        question.protocol.id,
+        asdict(question.protocol),
+        entries[0].choice,
+        heading,
+        metrics,
+        rows,
+        _floors(entries),
+        _warnings(entries),
+    )
 
 
-def _add(table: Table, run: Run, line: dict[str, Any], names: Sequence[str]) -> None:
-    identity = run.info["identity"]
-    row = next((row for row in table.rows if row.identity == identity), None)
-    if row is None:
-        row = Row(run.info["experiment"], identity)
-        table.rows.append(row)
-    row.seeds.append(run.info["seed"])
-    for metric in line["metrics"].values():
-        for name, values in metric["values"].items():
-            if name in names:
-                row.values.setdefault(name, []).append(statistics.fmean(values))
+def _rows(entries: Sequence[Entry]) -> list[Row]:
+    """Gather the entries that differ in the training seed alone; a seed counts once."""
+    rows: dict[tuple[Any, ...], Row] = {}
+    for entry in entries:
+        budget = {name: _config(entry).get("train", {}).get(name) for name in BUDGETS}
+        key = (entry.info["identity"], str(budget), entry.question.bn, entry.checkpoint["weights"])
+        row = rows.setdefault(key, Row([]))
+        if entry.info["seed"] not in row.seeds:
+            row.entries.append(entry)
+    return list(rows.values())
+
+
+def _name_variants(rows: Sequence[Row]) -> str:
+    """Say what distinguishes each row, and return the heading for it."""
+    ours = [row for row in rows if _config(row.entries[0])]
+    firsts = [row.entries[0] for row in ours]
+    configs = [
+        {**_config(e), "weights": e.checkpoint["weights"], "bn": e.question.bn} for e in firsts
+    ]
+    heading, said = variants(configs)
+    for row in rows:  # images from elsewhere, and a single experiment, go by their names
+        row.variant = row.experiment
+    for row, variant in zip(ours, said, strict=True):
+        if variant:
+            row.variant = variant
+    return heading if any(said) else "experiment"
+
+
+def cannot_be_told_apart(a: Sequence[float], b: Sequence[float]) -> bool:
+    """True if Welch's t-test finds no difference of two means, or cannot: a single value has none.
+
+    Welch, 1947, Biometrika 34; two-sided, at 5 %.
+    """
+    if min(len(a), len(b)) < 2:
+        return True
+    errors = [statistics.variance(x) / len(x) for x in (a, b)]
+    if sum(errors) == 0:
+        return statistics.fmean(a) == statistics.fmean(b)
+    from scipy.special import stdtr
+
+    t = abs(statistics.fmean(a) - statistics.fmean(b)) / math.sqrt(sum(errors))
+    freedom = sum(errors) ** 2 / sum(
+        error**2 / (len(x) - 1) for error, x in zip(errors, (a, b), strict=True)
+    )
+    return bool(2 * stdtr(freedom, -t) > SIGNIFICANT)
+
+
+def _config(entry: Entry) -> Mapping[str, Any]:
+    config: Mapping[str, Any] = entry.info.get("config", {})
+    return config
+
+
+def _costs(info: Mapping[str, Any]) -> dict[str, float | None]:
+    progress = info.get("progress", {})
+    seconds, images = progress.get("seconds", 0), progress.get("images", 0)
+    peaks = [session.get("peak_memory_bytes") for session in info.get("sessions", [])]
+    return {
+        "images_per_second": images / seconds if seconds else None,
+        "seconds": seconds or None,
+        "peak_memory_bytes": max((peak for peak in peaks if peak), default=None),
+        "parameters": sum(info.get("parameters", {}).values()) or None,
+    }
+
+
+def _floors(entries: Sequence[Entry]) -> dict[str, dict[str, dict[str, float]]]:
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for entry in entries:
+        for metric, answer in entry.answer.items():
+            for name, values in answer["floors"].items():
+                found.setdefault(name, {})[metric] = values
+    return found
+
+
+def _warnings(entries: Sequence[Entry]) -> list[str]:
+    warnings = []
+    for name in MOVING:
+        seen = {
+            str(answer["environment"].get(name))
+            for entry in entries
+            for answer in entry.answer.values()
+            if name in answer.get("environment", {})
+        }
+        if len(seen) > 1:
+            warnings.append(f"scores here come from different {name}: {', '.join(sorted(seen))}")
+    return warnings

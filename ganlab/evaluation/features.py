@@ -1,32 +1,59 @@
-"""One pass of the extractor over a set of images; the reference's is cached."""
+"""One pass of the extractor over a set of images; those of real images are cached."""
 
 from __future__ import annotations
 
 import logging
+import math
 import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ganlab.data.cache import cache_dir
 from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError
-from ganlab.files import write_atomically
-from ganlab.measures import Evidence
+from ganlab.files import cache_dir, write_atomically
+from ganlab.measures import Evidence, Metric
 from ganlab.nn import ExtractorNet
 
 BATCH = 250
+SLOW_SECONDS = 20
+"""Who waits longer than this is told how long."""
+
 log = logging.getLogger("ganlab")
+Say = Callable[[str], None]
+
+
+def quiet(_: str) -> None:
+    """Say nothing."""
 
 
 @torch.no_grad()
-def extract(net: ExtractorNet, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return features (N, D) and logits (N, K) of images (N, C, H, W) uint8."""
+def extract(net: ExtractorNet, images: Tensor, *, say: Say = quiet) -> tuple[Tensor, Tensor]:
+    """Return features (N, D) and logits (N, K) of images (N, C, H, W) uint8, on the CPU.
+
+    They are computed where the network is, in full single precision. Raises `DataError` for images
+    that are not uint8, and for features that are not finite.
+    """
     if images.dtype != torch.uint8:
         raise DataError(f"images must be uint8 in 0..255, not {images.dtype}")
-    parts = [net(batch) for batch in images.split(BATCH)]
+    device = next((t.device for t in (*net.parameters(), *net.buffers())), torch.device("cpu"))
+    parts = []
+    started, said = time.monotonic(), False
+    with _full_precision():
+        for number, batch in enumerate(images.split(BATCH), start=1):
+            features, logits = net(batch.to(device))
+            parts.append((features.cpu(), logits.cpu()))
+            seconds = (time.monotonic() - started) * (len(images) / (number * BATCH) - 1)
+            if not said and seconds > SLOW_SECONDS:
+                say(f"{net.id}: {len(images):,} images take about {_minutes(seconds)}")
+                said = True
     features, logits = (torch.cat(column) for column in zip(*parts, strict=True))
     if not (torch.isfinite(features).all() and torch.isfinite(logits).all()):
         raise DataError(f"{net.id} gives features that are not finite for these images")
@@ -34,43 +61,116 @@ def extract(net: ExtractorNet, images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def evidence_of(
-    images: Tensor, labels: Tensor, net: ExtractorNet, judge: ExtractorNet | None
+    images: Tensor,
+    labels: Tensor,
+    net: ExtractorNet,
+    judge: ExtractorNet | None,
+    *,
+    say: Say = quiet,
 ) -> Evidence:
     """Return what metrics see of images (N, C, H, W) uint8 and their labels (N,)."""
-    features, logits = extract(net, images)
-    predicted = None if judge is None else extract(judge, images)[1].argmax(1)
-    return Evidence(features, logits, labels, predicted)
+    features, logits = extract(net, images, say=say)
+    return Evidence(features, logits, labels, judged(judge, images), images)
+
+
+def judged(judge: ExtractorNet | None, images: Tensor) -> Tensor | None:
+    """Return the classes (N,) that the judge sees, if there is one."""
+    return None if judge is None else extract(judge, images)[1].argmax(1)
+
+
+def real_evidence(data: Prepared, net: ExtractorNet, *, say: Say = quiet) -> Evidence:
+    """Return what there is to know of real images, from the cache if it is there.
+
+    The entry is named by the hashes of images and weights, so it cannot be stale.
+    """
+    entry = cache_dir() / "features" / f"{data.sha256[:16]}-{net.id}.safetensors"
+    found = _cached(entry, count=len(data.images))
+    if found is None:
+        say(f"features of {len(data.images):,} real images of {data.source}")
+        found = extract(net, data.images, say=say)
+        _cache(entry, *found)
+    return Evidence(*found, data.labels, images=data.images)
+
+
+def compute(metric: Metric, fake: Evidence, real: Evidence) -> dict[str, float]:
+    """Return a metric's values. Raises ValueError for one that is not finite."""
+    values = metric.compute(subset(fake, metric.most), subset(real, metric.most))
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ValueError(f"{name} is {value}: not recorded")
+    return {name: float(value) for name, value in values.items()}
+
+
+def chosen(evidence: Evidence, indices: Tensor) -> Evidence:
+    """Return what is known of some of the images."""
+    predicted, images = evidence.predicted, evidence.images
+    return Evidence(
+        evidence.features[indices],
+        evidence.logits[indices],
+        evidence.labels[indices],
+        None if predicted is None else predicted[indices],
+        None if images is None else images[indices],
+    )
 
 
 def subset(evidence: Evidence, most: int | None) -> Evidence:
     """Return at most so many of the images, every class in proportion, always the same ones."""
     if most is None or len(evidence.labels) <= most:
         return evidence
-    order = torch.randperm(len(evidence.labels), generator=torch.Generator().manual_seed(0))
-    by_class = order[evidence.labels[order].argsort(stable=True)]
-    chosen = by_class[torch.linspace(0, len(by_class) - 1, most).round().long()]
-    predicted = None if evidence.predicted is None else evidence.predicted[chosen]
-    return Evidence(
-        evidence.features[chosen], evidence.logits[chosen], evidence.labels[chosen], predicted
-    )
+    by_class = _by_class(evidence.labels, seed=0)
+    some = by_class[torch.linspace(0, len(by_class) - 1, most).round().long()]
+    return replace(chosen(evidence, some), held_out=evidence.held_out)
 
 
-def reference_evidence(data: Prepared, net: ExtractorNet) -> Evidence:
-    """Return the reference's features, from the cache if they are there.
+def halves(evidence: Evidence, *, samples: int) -> tuple[Evidence, Evidence]:
+    """Split real images: some, every class in proportion, and all the others.
 
-    The entry is named by the hashes of images and weights, so it cannot be stale.
+    The first part has ``samples`` images, or half of all if there are not so many.
     """
-    entry = cache_dir() / "features" / f"{data.sha256[:16]}-{net.id}.safetensors"
-    if entry.is_file():
-        try:
-            with safe_open(entry, framework="pt") as file:
-                return Evidence(file.get_tensor("features"), file.get_tensor("logits"), data.labels)
-        except (SafetensorError, OSError) as error:
-            log.warning("the cached features %s are damaged (%s): made again", entry, error)
-    features, logits = extract(net, data.images)
+    by_class = _by_class(evidence.labels, seed=1)
+    count = min(samples, len(by_class) // 2)
+    first = torch.zeros(len(by_class), dtype=torch.bool)
+    first[by_class[torch.linspace(0, len(by_class) - 1, count).round().long()]] = True
+    return chosen(evidence, first.nonzero().flatten()), chosen(evidence, (~first).nonzero()[:, 0])
+
+
+def _by_class(labels: Tensor, *, seed: int) -> Tensor:
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    return order[labels[order].argsort(stable=True)]
+
+
+def _cached(entry: Path, *, count: int) -> tuple[Tensor, Tensor] | None:
+    if not entry.is_file():
+        return None
+    try:
+        with safe_open(entry, framework="pt") as file:
+            features, logits = file.get_tensor("features"), file.get_tensor("logits")
+        if not len(features) == len(logits) == count:
+            raise ValueError("it is of other images")
+        return features, logits
+    except (SafetensorError, OSError, ValueError) as error:
+        log.warning("the cached features %s are damaged (%s): made again", entry, error)
+        return None
+
+
+def _cache(entry: Path, features: Tensor, logits: Tensor) -> None:
     try:
         os.makedirs(entry.parent, mode=0o700, exist_ok=True)
         write_atomically(entry, save({"features": features, "logits": logits}))
     except OSError as error:
         log.warning("features are not cached in %s: %s", entry.parent, error)
-    return Evidence(features, logits, data.labels)
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Switch TF32 off: a ruler measures the same on every GPU."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

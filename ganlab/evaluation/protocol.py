@@ -1,22 +1,26 @@
-"""What decides whether two scores compare: hashed into an id that every score carries."""
+"""What decides whether two scores compare. It needs no torch, like all that only reads scores."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from ganlab.measures import Level, Metric
+    from ganlab.nn import ExtractorNet
 
-from ganlab.data.prepared import Prepared
-from ganlab.measures import Metric
-from ganlab.seeds import mix
-
-FORMAT = 1
+FORMAT = 2
 """Raise it when scores of the same checkpoint would come out otherwise."""
+
+LEVELS: tuple[Level, ...] = ("quick", "standard", "full")
+
+
+AS_THEY_CAME = "as they came"
+"""How labels are distributed where there are too few images to choose from."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,18 @@ class Profile:
     seeds: int
     """Sampling seeds, whose scores are averaged."""
 
+    level: Level
+    """Which metrics are computed when none is named."""
+
+    published: bool = False
+    """Features come from the extractor that published scores come from."""
+
 
 PROFILES = {
-    "quick": Profile(samples=2_000, seeds=1),
-    "standard": Profile(samples=10_000, seeds=3),
-    "full": Profile(samples=10_000, seeds=5),
+    "quick": Profile(samples=2_000, seeds=1, level="quick"),
+    "standard": Profile(samples=10_000, seeds=3, level="standard"),
+    "full": Profile(samples=10_000, seeds=5, level="full"),
+    "published": Profile(samples=50_000, seeds=1, level="standard", published=True),
 }
 
 
@@ -53,27 +64,26 @@ class Protocol:
     extractor: str
     """Architecture, training data and hash of the weights."""
 
-    judge: str
     labels: str = "quotas of the reference, shuffled"
     quantisation: str = "rounded to uint8"
     torch_fidelity: str = version("torch-fidelity")
     format: int = FORMAT
 
     @classmethod
-    def of(
-        cls, data: Prepared, *, split: str, samples: int, extractor: str, judge: str
-    ) -> Protocol:
-        """Return the protocol of scoring against these reference images."""
+    def of(cls, dataset: Mapping[str, Any], *, samples: int, extractor: str) -> Protocol:
+        """Return the protocol of scoring against the train split that a run says it learned from.
+
+        No more images are drawn than the reference has.
+        """
         return cls(
-            dataset=data.source,
-            split=split,
-            reference=data.sha256,
-            reference_images=len(data.images),
-            image_size=data.spec.image_size,
-            channels=data.spec.channels,
-            samples=samples,
+            dataset=dataset["name"],
+            split="train",
+            reference=dataset["sha256"],
+            reference_images=dataset["images"],
+            image_size=dataset["image_size"],
+            channels=dataset["channels"],
+            samples=min(samples, dataset["images"]),
             extractor=extractor,
-            judge=judge,
         )
 
     @property
@@ -83,22 +93,42 @@ class Protocol:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def definition(metric: Metric) -> dict[str, Any]:
-    """Return what decides a metric's value for the same evidence."""
-    options = metric.model_dump(mode="json")
-    return {"version": metric.version, "most": metric.most, "options": options}
+@dataclass(frozen=True)
+class Wanted:
+    """A metric that was asked for: all that is needed to find its values in a record."""
+
+    name: str
+    definition: dict[str, Any]
+    higher_is_better: bool | None
 
 
-def quota_labels(reference: Tensor, num_classes: int, *, samples: int, seed: int) -> Tensor:
-    """Return labels (samples,) distributed like the reference's, in an order that the seed decides.
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one run."""
 
-    Quotas go by the largest remainder: drawing labels at random would add to the spread of scores.
-    """
-    counts = torch.bincount(reference, minlength=num_classes).double()
-    exact = counts / counts.sum() * samples
-    quotas = exact.floor().long()
-    missing = samples - int(quotas.sum())
-    quotas[(exact - quotas).argsort(descending=True, stable=True)[:missing]] += 1
-    labels = torch.repeat_interleave(torch.arange(num_classes), quotas)
-    generator = torch.Generator().manual_seed(mix(seed, "labels"))
-    return labels[torch.randperm(samples, generator=generator)]
+    protocol: Protocol
+    metrics: tuple[Wanted, ...]
+    seeds: int
+    bn: str = "running"
+    raw: bool = False
+    """G's own weights are scored, though averaged ones are there."""
+
+    def key(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a line of scores must say to be an answer for these weights."""
+        return {
+            "protocol_id": self.protocol.id,
+            "weights_sha256": checkpoint["sha256"],
+            "weights": "raw" if self.raw else checkpoint["weights"],
+            "bn": self.bn,
+            "seeds": list(range(self.seeds)),
+        }
+
+
+def definition(metric: Metric, judge: ExtractorNet | None) -> dict[str, Any]:
+    """Return what decides a metric's value for the same images and extractor."""
+    return {
+        "version": metric.version,
+        "most": metric.most,
+        "options": metric.model_dump(mode="json"),
+        "judge": judge.id if judge is not None and "judge" in metric.needs else None,
+    }

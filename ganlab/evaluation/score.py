@@ -2,159 +2,177 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ganlab.components import Split
-from ganlab.data.prepare import prepare
-from ganlab.data.prepared import Prepared
-from ganlab.errors import DataError, RunError
-from ganlab.evaluation.features import evidence_of, reference_evidence, subset
-from ganlab.evaluation.protocol import Profile, Protocol, definition, quota_labels
-from ganlab.files import append_line, read_lines
-from ganlab.measures import Evidence, Extractor, Metric
-from ganlab.nn import ExtractorNet
-from ganlab.runs import now, writing
-from ganlab.sampling import Trained
-from ganlab.training.draw import Bn, noise
+import torch
 
-SPLIT: Split = "train"
-Score = dict[str, Any]
-"""A line of scores.jsonl."""
+from ganlab.errors import DataError, RunError
+from ganlab.evaluation import record
+from ganlab.evaluation.draws import Draw, drawer
+from ganlab.evaluation.features import Say, compute, evidence_of, quiet
+from ganlab.evaluation.floors import Floors, floors_of
+from ganlab.evaluation.protocol import Question
+from ganlab.evaluation.ruler import Ruler
+from ganlab.measures import Evidence, Metric
+from ganlab.pictures import save_picture
+from ganlab.runs import now, writing
+from ganlab.sampling import Epoch, Trained
+from ganlab.seeds import seeded
 
 
 @dataclass(frozen=True)
-class Ruler:
-    """What runs of one dataset are measured by."""
+class Subject:
+    """Whose images are scored."""
 
-    data: Prepared
-    extractor: ExtractorNet
-    judge: ExtractorNet
+    name: str
+    folder: Path
+    """Where its scores are recorded."""
 
-    def protocol(self, profile: Profile) -> Protocol:
-        return Protocol.of(
-            self.data,
-            split=SPLIT,
-            samples=min(profile.samples, len(self.data.images)),
-            extractor=self.extractor.id,
-            judge=self.judge.id,
-        )
+    checkpoint: dict[str, Any]
+    """What names the weights: ``sha256``, ``weights`` (ema or raw), ``steps``, ``epochs``."""
 
-
-def ruler_for(trained: Trained, extractor: Extractor, *, root: Path | None = None) -> Ruler:
-    """Return the reference and the networks for a run's dataset, or raise what is missing."""
-    data = prepare(trained.experiment.dataset, root=root, split=SPLIT)
-    if data.sha256 != trained.run.info["dataset"]["sha256"]:
-        raise RunError(
-            f"{trained.run.name} was trained on other images than '{data.source}' has now: "
-            f"{trained.run.info['dataset']['sha256'][:12]}, now {data.sha256[:12]}"
-        )
-    channels = data.spec.channels
-    judge = extractor.judge(data.source, channels)
-    if judge.class_names != data.spec.class_names:
-        raise DataError(
-            f"{judge.id} tells {', '.join(judge.class_names)}; the classes of {trained.run.name} "
-            f"are {', '.join(data.spec.class_names)}: it cannot judge them"
-        )
-    return Ruler(data, extractor.load(data.source, channels), judge)
+    draw: Draw
 
 
 def score_run(
     trained: Trained,
     metrics: Sequence[Metric],
     ruler: Ruler,
-    profile: Profile,
+    question: Question,
     *,
-    epoch: int | None = None,
-    bn: Bn = "running",
-    say: Callable[[str], None] = lambda _: None,
-) -> Score:
-    """Return the run's scores, computing and recording those that are not recorded yet."""
-    protocol = ruler.protocol(profile)
-    seeds = list(range(profile.seeds))
+    epoch: Epoch = None,
+    say: Say = quiet,
+) -> dict[str, Any]:
+    """Return the run's answer, computing and recording what is not recorded yet.
+
+    It maps the name of a metric to its ``values``, ``flags`` and ``floors``. Raises `RunError` if
+    the run does not keep such weights, `DataError` for images that cannot be scored.
+    """
     checkpoint = trained.identify(epoch)
-    key = {"protocol_id": protocol.id, "checkpoint": checkpoint, "bn": bn, "seeds": seeds}
-    known = recorded(trained.run.path, key)
-    missing = [m for m in metrics if known.get(m.name, {}).get("definition") != definition(m)]
+    if question.raw:
+        checkpoint |= {"weights": "raw"}
+    known = record.answers(record.read(trained.run.path), question, checkpoint)
+    missing = [metric for metric in metrics if metric.name not in known]
     if missing:
-        _check_counts(missing, protocol)
-        begin = time.perf_counter()
-        fresh = _measure(trained, missing, ruler, protocol, seeds, epoch=epoch, bn=bn, say=say)
-        line = key | {
-            "protocol": asdict(protocol),
-            "metrics": fresh,
-            "seconds": round(time.perf_counter() - begin, 2),
-            "time": now(),
-        }
-        with writing(trained.run.path / "scores.jsonl"):
-            append_line(trained.run.path / "scores.jsonl", line)
-        known |= fresh
-    wanted = {metric.name: known[metric.name] for metric in metrics}
-    return key | {"protocol": asdict(protocol), "metrics": wanted}
+        _check_learned_from(trained, ruler)
+        draw = drawer(
+            trained,
+            ruler.data.labels,
+            checkpoint,
+            samples=question.protocol.samples,
+            epoch=epoch,
+            raw=question.raw,
+            bn=question.bn,
+        )
+        subject = Subject(trained.run.name, trained.run.path, checkpoint, draw)
+        known |= score(subject, missing, ruler, question, say=say)
+    return known
 
 
-def recorded(run: Path, key: dict[str, Any]) -> dict[str, Any]:
-    """Return what the run's scores say of one checkpoint and protocol, by metric."""
-    found: dict[str, Any] = {}
-    for line in read_lines(run / "scores.jsonl"):
-        if all(line.get(name) == value for name, value in key.items()):
-            found |= line["metrics"]
-    return found
+def score(
+    subject: Subject,
+    metrics: Sequence[Metric],
+    ruler: Ruler,
+    question: Question,
+    *,
+    with_floors: bool = True,
+    say: Say = quiet,
+) -> dict[str, Any]:
+    """Compute metrics of a subject's images, append them to its scores, and return them.
 
-
-def _check_counts(metrics: Sequence[Metric], protocol: Protocol) -> None:
-    for metric in metrics:
-        if protocol.samples < metric.minimum:
-            raise DataError(
-                f"{metric.name} needs at least {metric.minimum:,} images, generated and real: "
-                f"here are {protocol.samples:,}"
-            )
-
-
-def _compute(metric: Metric, fake: Evidence, real: Evidence, run: str) -> dict[str, float]:
-    """Return a metric's values, or raise, naming it: a score that is no number is never kept."""
-    try:
-        values = metric.compute(subset(fake, metric.most), subset(real, metric.most))
-    except ValueError as error:
-        raise DataError(f"{metric.name} of {run}: {error}") from error
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise DataError(f"{metric.name} of {run}: {name} is {value}: not recorded")
-    return {name: float(value) for name, value in values.items()}
+    Every random state is left as it was found.
+    """
+    begin = time.perf_counter()
+    with seeded(0, torch.device("cpu")):
+        floors = floors_of(ruler, metrics, question, say=say) if with_floors else {}
+        fresh = _measure(subject, metrics, ruler, question, floors, say=say)
+    key = question.key(subject.checkpoint)
+    line = key | {
+        "protocol": asdict(question.protocol),
+        "checkpoint": subject.checkpoint,
+        "metrics": fresh,
+        "environment": _environment(ruler),
+        "seconds": round(time.perf_counter() - begin, 2),
+        "time": now(),
+    }
+    record.append(subject.folder, line)
+    return fresh
 
 
 def _measure(
-    trained: Trained,
+    subject: Subject,
     metrics: Sequence[Metric],
     ruler: Ruler,
-    protocol: Protocol,
-    seeds: list[int],
+    question: Question,
+    floors: Floors,
     *,
-    epoch: int | None,
-    bn: Bn,
-    say: Callable[[str], None],
+    say: Say,
 ) -> dict[str, Any]:
-    """Return ``{metric: {definition, values: {name: [a value for each seed]}}}``."""
-    say(f"reference: {protocol.reference_images:,} images of {protocol.dataset}")
-    real = reference_evidence(ruler.data, ruler.extractor)
     values: dict[str, dict[str, list[float]]] = {metric.name: {} for metric in metrics}
+    flags: dict[str, list[str]] = {metric.name: [] for metric in metrics}
     judge = ruler.judge if any("judge" in metric.needs for metric in metrics) else None
-    for seed in seeds:
-        say(f"sampling seed {seed}: drawing {protocol.samples:,} images")
-        labels = quota_labels(
-            ruler.data.labels, trained.spec.num_classes, samples=protocol.samples, seed=seed
-        )
-        z = noise(protocol.samples, trained.experiment.train.z_dim, seed)
-        images = trained.sample(labels, z=z, epoch=epoch, bn=bn)
-        fake = evidence_of(images, labels, ruler.extractor, judge)
+    for seed in range(question.seeds):
+        say(f"sampling seed {seed}: {question.protocol.samples:,} images")
+        images, labels = subject.draw(seed)
+        fake = evidence_of(images, labels, ruler.extractor, judge, say=say)
         for metric in metrics:
-            for name, value in _compute(metric, fake, real, trained.run.name).items():
+            real = ruler.seen_by(metric)
+            try:
+                found = compute(metric, fake, real)
+            except ValueError as error:
+                raise DataError(f"{metric.name} of {subject.name}: {error}") from error
+            for name, value in found.items():
                 values[metric.name].setdefault(name, []).append(value)
+            flag = metric.flag(found, floors.get(metric.name, {}).get("held out", {}))
+            flags[metric.name] += [flag] if flag else []
+            if seed == 0:
+                _draw_picture(subject, metric, fake, real)
+    wanted = {w.name: w for w in question.metrics}
     return {
-        metric.name: {"definition": definition(metric), "values": values[metric.name]}
+        metric.name: {
+            "definition": wanted[metric.name].definition,
+            "higher_is_better": metric.higher_is_better,
+            "values": values[metric.name],
+            # Warned of if most of the sampling seeds give cause to.
+            "flags": sorted(
+                {f for f in flags[metric.name] if 2 * flags[metric.name].count(f) > question.seeds}
+            ),
+            "floors": floors.get(metric.name, {}),
+        }
         for metric in metrics
+    }
+
+
+def _draw_picture(subject: Subject, metric: Metric, fake: Evidence, real: Evidence) -> None:
+    picture = metric.picture(fake, real)
+    if picture is not None:
+        path = subject.folder / f"{metric.name}.png"
+        with writing(path):
+            save_picture(picture, path)
+
+
+def _check_learned_from(trained: Trained, ruler: Ruler) -> None:
+    ours, theirs = ruler.about["sha256"], trained.run.info["dataset"]["sha256"]
+    if ours != theirs:
+        raise RunError(
+            f"{trained.run.name} was trained on other images than it is measured by: "
+            f"{theirs[:12]}, not {ours[:12]}"
+        )
+
+
+def _environment(ruler: Ruler) -> dict[str, Any]:
+    """Return what may move scores a little, and is warned of where rows of a table differ."""
+    device = next((t.device.type for t in ruler.extractor.buffers()), "cpu")
+    return {
+        "torch": torch.__version__,
+        "torchvision": version("torchvision"),
+        "numpy": version("numpy"),
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "tf32": torch.backends.cudnn.allow_tf32,
     }

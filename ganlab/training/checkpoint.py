@@ -25,6 +25,10 @@ from ganlab.training.model import Model
 
 FORMAT = 1
 KEPT = 2
+BEST = "best.safetensors"
+DRAWS = ("generator", "ema")
+"""The modules that images are drawn from."""
+
 log = logging.getLogger("ganlab")
 
 
@@ -36,6 +40,10 @@ class Stored:
     tensors: dict[str, Tensor]
     meta: dict[str, Any]
     """Plain data: the run's ``identity`` and ``seed``, ``progress``, ``optimizers``, ``sha256``."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what names the weights that images are drawn from: see `describe_weights`."""
+        return describe_weights(self.path, self.tensors, Progress(**self.meta["progress"]))
 
     @property
     def has_average(self) -> bool:
@@ -49,7 +57,8 @@ def save_checkpoint(run: Run, model: Model) -> Path:
     for name, module in model.modules().items():
         tensors |= _module_tensors(name, module)
     path = run.checkpoints / f"step-{run.progress.steps:09d}.safetensors"
-    _write(run, path, tensors, {"optimizers": groups, "unlogged": run.unlogged})
+    plain = _write(run, path, tensors, {"optimizers": groups, "unlogged": run.unlogged})
+    run.info["checkpoint"] = describe_weights(path, plain, run.progress)
     for old in checkpoint_files(run)[KEPT:]:
         old.unlink()
     return path
@@ -57,13 +66,40 @@ def save_checkpoint(run: Run, model: Model) -> Path:
 
 def save_generator(run: Run, model: Model, label: str) -> Path:
     """Write the weights that samples are drawn from, the averaged ones too: ``epoch-0003``."""
-    modules = {k: m for k, m in model.modules().items() if k in ("generator", "ema")}
-    tensors: dict[str, Tensor] = {}
-    for name, module in modules.items():
-        tensors |= _module_tensors(name, module)
     path = run.checkpoints / f"generator-{label}.safetensors"
-    _write(run, path, tensors, {})
+    _write(run, path, generator_tensors(model), {})
     return path
+
+
+def save_best(run: Run, model: Model, by: dict[str, float]) -> None:
+    """Keep the generator as the best one so far, and why: ``{"fid": 28.2}``."""
+    path = run.checkpoints / BEST
+    plain = _write(run, path, generator_tensors(model), {"by": by})
+    run.info["best"] = describe_weights(path, plain, run.progress) | {"by": by}
+
+
+def generator_tensors(model: Model) -> dict[str, Tensor]:
+    """Return the tensors that images are drawn from, by their names in a checkpoint."""
+    tensors: dict[str, Tensor] = {}
+    for name, module in model.modules().items():
+        if name in DRAWS:
+            tensors |= _module_tensors(name, module)
+    return tensors
+
+
+def describe_weights(path: Path, tensors: dict[str, Tensor], at: Progress) -> dict[str, Any]:
+    """Return the file, the hash of all that images are drawn from, progress, ``ema`` or ``raw``.
+
+    The hash is the same for the same weights, whatever else their file holds.
+    """
+    drawn = {k: v.detach().cpu() for k, v in tensors.items() if k.split("/")[0] in DRAWS}
+    return {
+        "file": path.name,
+        "sha256": _hash(drawn),
+        "steps": at.steps,
+        "epochs": at.epochs,
+        "weights": "ema" if any(key.startswith("ema/") for key in drawn) else "raw",
+    }
 
 
 def checkpoint_files(run: Run) -> list[Path]:
@@ -74,6 +110,12 @@ def checkpoint_files(run: Run) -> list[Path]:
 def generator_files(run: Run) -> list[Path]:
     """Return the files of generator weights, by finished epochs."""
     return sorted(run.checkpoints.glob("generator-*.safetensors"), key=lambda path: path.stem)
+
+
+def kept_epochs(run: Run) -> list[int]:
+    """Return the finished epochs whose generator is kept; 0 is the untrained one."""
+    labels = (path.stem.removeprefix("generator-epoch-") for path in generator_files(run))
+    return sorted(int(label) for label in labels if label.isdecimal())
 
 
 def read_newest(run: Run, *, tidy: bool = False) -> Stored | None:
@@ -170,7 +212,10 @@ def load_module(module: nn.Module, stored: Stored, name: str) -> None:
         raise RunError(f"{stored.path} does not fit the {name}: {reason}") from error
 
 
-def _write(run: Run, path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+def _write(
+    run: Run, path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]
+) -> dict[str, Tensor]:
+    """Write tensors, and return the plain copies of them that the file holds."""
     # safetensors keeps no strides and refuses shared memory: store plain copies.
     plain = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     meta |= {
@@ -182,6 +227,7 @@ def _write(run: Run, path: Path, tensors: dict[str, Tensor], meta: dict[str, Any
     }
     with writing(path):
         write_atomically(path, save(plain, {"ganlab": json.dumps(meta)}))
+    return plain
 
 
 def _module_tensors(name: str, module: nn.Module) -> dict[str, Tensor]:

@@ -14,8 +14,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ganlab.seeds import mix, seeded
 from ganlab.step import DataSpec, full
 
-Bn = Literal["running", "batch"]
+Bn = Literal["running", "batch", "standing"]
 BATCH = 256
+STANDING_BATCHES = 100
+"""Batches of 64 that standing statistics are gathered over."""
+
 COLUMNS = 10
 ROWS = 16
 """A sheet shows at most this many classes, evenly chosen."""
@@ -39,12 +42,13 @@ def draw_images(network: nn.Module, z: Tensor, y: Tensor, *, bn: Bn = "running")
     """Return images (N, C, H, W) uint8 of noise (N, Z) and labels (N,).
 
     With ``bn="batch"`` batch normalisation uses the statistics of these images, all drawn at once;
-    the network's own statistics stay as they are.
+    with ``"standing"`` the mean statistics of many batches with labels like these, as BigGAN does
+    (Brock et al., 2019, arXiv:1809.11096, appendix C). The network's own stay as they are.
     """
     weight = next(network.parameters())
     size = len(z) if bn == "batch" else BATCH
     images = []
-    with seeded(mix(0, "draw"), weight.device), _drawing(network, bn) as drawer:
+    with seeded(mix(0, "draw"), weight.device), _drawing(network, bn, z, y) as drawer:
         for part_z, part_y in zip(z.split(size), y.split(size), strict=True):
             x = drawer(part_z.to(weight), part_y.to(weight.device))
             images.append(quantise(x).cpu())
@@ -57,8 +61,11 @@ def quantise(x: Tensor) -> Tensor:
 
 
 @contextmanager
-def _drawing(network: nn.Module, bn: Bn) -> Iterator[nn.Module]:
-    """Lend the network in eval mode, or a copy of it whose normalisation sees the batch."""
+def _drawing(network: nn.Module, bn: Bn, z: Tensor, y: Tensor) -> Iterator[nn.Module]:
+    """Lend the network in eval mode, or a copy of it with other statistics."""
+    if bn == "standing":
+        yield _with_standing_statistics(network, z.shape[1], y)
+        return
     if bn == "batch":
         network = copy.deepcopy(network).eval()
         for module in network.modules():
@@ -73,3 +80,19 @@ def _drawing(network: nn.Module, bn: Bn) -> Iterator[nn.Module]:
     finally:
         for module, mode in modes:
             module.training = mode
+
+
+def _with_standing_statistics(network: nn.Module, z_dim: int, labels: Tensor) -> nn.Module:
+    """Return a copy in eval mode whose normalisation knows the mean statistics of many batches."""
+    network = copy.deepcopy(network).eval()
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over all batches
+        norm.train()
+    weight = next(network.parameters())
+    for batch in range(STANDING_BATCHES):
+        z = noise(64, z_dim, mix("standing", batch))
+        at = torch.arange(64 * batch, 64 * (batch + 1)) % len(labels)
+        network(z.to(weight), labels.to(weight.device)[at.to(weight.device)])
+    return network.eval()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ganlab.config.experiment import Interval, Train
+from ganlab.config.experiment import Train
+from ganlab.config.intervals import Interval
 from ganlab.data.batches import Batches
 from ganlab.errors import RunError
 from ganlab.runs import Clock, Progress, Run
@@ -57,6 +58,7 @@ def train(
     *,
     observers: Observers,
     should_stop: Callable[[], bool],
+    evaluate_every: Interval | None = None,
 ) -> None:
     """Train from ``run.progress`` until a budget is used up or ``should_stop`` says so.
 
@@ -88,6 +90,9 @@ def train(
             observers.log()
         if last or due(options.sample_every, before, at):
             draw_sample(run, model, observers, label=label_of(at, on_epoch=due(EPOCH, before, at)))
+        if evaluate_every is not None and (last or due(evaluate_every, before, at)):
+            with clock.paused():
+                observers.evaluate()
         if not last and due(options.checkpoint_every, before, at):
             collect(run, since_log)
             if options.log_every is None:

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+from torch import nn
+
 from ganlab.components import Callback
-from ganlab.pictures import animate, draw_curves, save_picture, sheet
+from ganlab.pictures import animate, draw_curves, draw_scores, save_picture, sheet
 from ganlab.plugins import Plugins
 from ganlab.runs import Run, writing
+from ganlab.training.checkpoint import describe_weights, generator_tensors, save_best
 from ganlab.training.draw import COLUMNS, Bn, draw_images, sheet_inputs
 from ganlab.training.iteration import Scalars
 from ganlab.training.model import Model
@@ -32,6 +35,26 @@ class Display(Protocol):
     def sample(self, path: Path) -> None:
         """Say that a sheet was drawn."""
 
+    def scores(self, scores: Record) -> None:
+        """Show the scores of the present weights."""
+
+
+class Evaluator(Protocol):
+    """Scores weights in memory."""
+
+    ranks: str
+    """The score that says which weights are the best."""
+
+    higher_is_better: bool
+
+    def __call__(
+        self, run: Run, network: nn.Module, checkpoint: dict[str, Any]
+    ) -> dict[str, float]:
+        """Return the scores of a generator by name."""
+
+    def history(self, run: Run) -> dict[str, list[tuple[float, float]]]:
+        """Return (epochs, score) of each metric."""
+
 
 class Observers:
     """Tells everybody what happens. None of it changes what is learned."""
@@ -47,12 +70,14 @@ class Observers:
         display: Display,
         plugins: Plugins,
         callbacks: Sequence[Callback],
+        evaluator: Evaluator | None = None,
     ) -> None:
         self.run = run
         self.model = model
         self.display = display
         self.hook = plugins.manager.hook
         self.callbacks = callbacks
+        self.evaluator = evaluator
         self.bn = bn
         self.inputs = sheet_inputs(model.spec, z_dim, seed)
         self._logged = run.progress
@@ -103,6 +128,30 @@ class Observers:
         with writing(path):
             save_picture(sheet(images, COLUMNS), path)
         self.display.sample(path)
+
+    def evaluate(self) -> None:
+        """Score the weights that samples come from, and keep them if they are the best so far."""
+        if self.evaluator is None:
+            return
+        run, model = self.run, self.model
+        network = model.G if model.ema is None else model.ema
+        checkpoint = describe_weights(run.checkpoints, generator_tensors(model), run.progress)
+        scores = self.evaluator(run, network, checkpoint)
+        ranks = self.evaluator.ranks
+        best = run.info.get("best", {}).get("by", {}).get(ranks)
+        better = best is None or (
+            scores[ranks] > best if self.evaluator.higher_is_better else scores[ranks] < best
+        )
+        if better:
+            save_best(run, model, {ranks: scores[ranks]})
+            run.update()
+        path = run.path / "scores.png"
+        with writing(path):
+            draw_scores(self.evaluator.history(run), path, title=run.name)
+        self.display.scores(scores)
+        self.hook.on_evaluate(run=run, step=run.progress.steps, scores=scores)
+        for callback in self.callbacks:
+            callback.on_evaluate(run, run.progress.steps, scores)
 
     def checkpoint(self) -> None:
         """Bring run.json up to date and, once in a while, the curves."""

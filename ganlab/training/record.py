@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from ganlab.components import KINDS
-from ganlab.config.experiment import Experiment
+from ganlab.config.experiment import BUDGETS, Experiment
 from ganlab.data.prepare import Prepared
 from ganlab.errors import RunError
 from ganlab.options import Component
@@ -39,6 +39,13 @@ def describe_dataset(data: Prepared, *, asked: str) -> dict[str, Any]:
         "channels": spec.channels,
         "class_names": list(spec.class_names),
     }
+
+
+def describe_experiment(experiment: Experiment) -> dict[str, Any]:
+    """Return all that decides what is learned, with the budgets: what a leaderboard tells apart."""
+    data = experiment.learned()
+    budgets = experiment.train.model_dump(mode="json", include=set(BUDGETS))
+    return data | {"train": data["train"] | budgets}
 
 
 def describe_plugins(experiment: Experiment, plugins: Plugins) -> dict[str, dict[str, Any]]:

@@ -41,7 +41,7 @@ from ganlab.training.checkpoint import (
 )
 from ganlab.training.loop import Budget, Diverged, train
 from ganlab.training.model import Model, build_model, parameter_count
-from ganlab.training.observers import Display, Observers
+from ganlab.training.observers import Display, Evaluator, Observers
 from ganlab.training.precision import choose, configure_torch
 
 
@@ -134,6 +134,7 @@ def execute(
     plan: Plan,
     *,
     display: Callable[[Run, Plan], Display],
+    evaluator: Evaluator | None = None,
     allow_changes: bool = False,
 ) -> Run:
     """Train what was planned: from the start, or from where the run's last session ended.
@@ -155,7 +156,7 @@ def execute(
         else:
             _create(plan, run)
         with display(run, plan) as shown:
-            _train(plan, run, shown)
+            _train(plan, run, shown, evaluator)
     finally:
         run.unlock()
     return run
@@ -190,7 +191,7 @@ def _take_up(plan: Plan, run: Run, *, allow_changes: bool) -> None:
     restore(run, plan.model, stored)
 
 
-def _train(plan: Plan, run: Run, display: Display) -> None:
+def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) -> None:
     train_options = plan.experiment.train
     observers = Observers(
         run,
@@ -201,6 +202,7 @@ def _train(plan: Plan, run: Run, display: Display) -> None:
         display=display,
         plugins=plan.plugins,
         callbacks=plan.experiment.callbacks,
+        evaluator=evaluator,
     )
     _start_session(plan, run)
     error: BaseException | None = None
@@ -214,6 +216,7 @@ def _train(plan: Plan, run: Run, display: Display) -> None:
                 train_options,
                 observers=observers,
                 should_stop=lambda: bool(stopped),
+                evaluate_every=plan.experiment.eval.options.every,
             )
             status = "interrupted" if stopped else "finished"
             run.info["signal"] = stopped[0] if stopped else None
@@ -254,6 +257,7 @@ def _start_session(plan: Plan, run: Run) -> None:
         status="running",
         error=None,
         choices=choices.recorded(),
+        config=record.describe_experiment(plan.experiment),
         dataset=plan.dataset,
         plugins=plugins,
         init_from=plan.init_from or run.info.get("init_from"),

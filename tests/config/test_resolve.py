@@ -541,7 +541,7 @@ def test_problems_stand_by_the_file_that_causes_them(write, plugins) -> None:
   my.yaml:3: train.seed: must be at least 0, got -1
   base.yaml:5: loss: there is no loss 'hing'; did you mean 'hinge'?
   base.yaml:7: x: there is no section 'x'; allowed: augmentations, callbacks, conditioning, \
-dataset, discriminator, extends, generator, loss, name, optimizer, regularizers, train
+dataset, discriminator, eval, extends, generator, loss, name, optimizer, regularizers, train
   -s: dataset.image_size: generator 'net' cannot do 20 x 20; it does 16, 32, 64, 128
   -s: dataset.image_size: discriminator 'critic' cannot do 20 x 20; it does 16, 32"""
     )

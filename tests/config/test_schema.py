@@ -25,7 +25,12 @@ def test_it_is_json_of_this_draft_and_names_every_section(schema) -> None:
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert list(schema["properties"]) == ["extends", "name", *Experiment.SECTIONS]
     assert schema["additionalProperties"] is False
-    assert set(schema["$defs"]) == {*SECTION_KINDS.values(), "optimizer"}
+    assert set(schema["$defs"]) == {
+        *SECTION_KINDS.values(),
+        "metric",
+        "extractor",
+        "optimizer",
+    }
 
 
 def test_a_component_is_a_name_or_a_block_with_its_options(schema) -> None:

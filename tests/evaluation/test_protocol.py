@@ -7,19 +7,15 @@ import dataclasses
 import pytest
 import torch
 
-from ganlab.data.prepared import Prepared
+from ganlab.evaluation.draws import quota_labels
 from ganlab.evaluation.features import subset
-from ganlab.evaluation.protocol import Protocol, quota_labels
+from ganlab.evaluation.protocol import Protocol
 from ganlab.measures import Evidence
-from ganlab.step import DataSpec
 
 
 def protocol() -> Protocol:
-    spec = DataSpec(4, 16, 1, ("a", "b", "c", "d"))
-    data = Prepared(
-        torch.zeros(8, 1, 16, 16, dtype=torch.uint8), torch.arange(8) % 4, spec, "sha", "tiny"
-    )
-    return Protocol.of(data, split="train", samples=100, extractor="e-1", judge="j-1")
+    about = {"name": "tiny", "sha256": "sha", "images": 8, "image_size": 16, "channels": 1}
+    return Protocol.of(about, samples=100, extractor="e-1")
 
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Protocol)])

@@ -236,7 +236,6 @@ class TinyAccuracy(Metric):
     name = "tiny-acc"
     higher_is_better = True
     needs = ("judge",)
-    companion = True
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
         assert fake.predicted is not None

@@ -1,0 +1,158 @@
+"""Score runs and gather what the leaderboard shows of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ganlab.components import Dataset
+from ganlab.config.blocks import Builder
+from ganlab.config.reader import read
+from ganlab.config.tree import grow
+from ganlab.errors import ConfigError, GanlabError, Problem
+from ganlab.evaluation import external
+from ganlab.evaluation.board import Entry
+from ganlab.evaluation.features import Say, quiet
+from ganlab.evaluation.protocol import PROFILES, Profile, Question
+from ganlab.evaluation.request import Epoch, Memory, Request, entry
+from ganlab.evaluation.ruler import Ruler, metrics_for, ruler_for
+from ganlab.evaluation.score import score_run
+from ganlab.measures import Extractor, Metric
+from ganlab.plugins import Plugins
+from ganlab.runs import Run
+from ganlab.sampling import load
+from ganlab.training.precision import choose_device
+
+log = logging.getLogger("ganlab")
+
+
+@dataclass
+class Measuring:
+    """A ruler, and what is asked with it."""
+
+    ruler: Ruler
+    metrics: list[Metric]
+    question: Question
+
+
+@dataclass
+class Comparison:
+    """Scores runs as one request asks for; what runs share is loaded once."""
+
+    request: Request
+    plugins: Plugins
+    device: str = "auto"
+    root: Path | None = None
+    say: Say = quiet
+    _measurings: dict[str, Measuring] = field(default_factory=dict)
+
+    @property
+    def profile(self) -> Profile:
+        """The request's, with its own numbers."""
+        found = PROFILES[self.request.profile]
+        return replace(
+            found,
+            samples=self.request.samples or found.samples,
+            seeds=self.request.seeds or found.seeds,
+        )
+
+    def entry(self, run: Run, epoch: Epoch = None) -> Entry:
+        """Return a run's scores, computing what is not recorded. Raises `GanlabError`."""
+        if external.is_external(run):
+            measuring = self.measuring(run, external.dataset_of(run, self.plugins))
+            answer, question = external.score_images(
+                run, measuring.metrics, measuring.ruler, measuring.question, say=self.say
+            )
+            return entry(run, question, epoch, run.info["checkpoint"], answer)
+        trained = load(run.path, device=self.device, plugins=self.plugins)
+        measuring = self.measuring(run, trained.experiment.dataset)
+        answer = score_run(
+            trained,
+            measuring.metrics,
+            measuring.ruler,
+            measuring.question,
+            epoch=epoch,  # type: ignore[arg-type]
+            say=self.say,
+        )
+        return entry(run, measuring.question, epoch, trained.identify(epoch), answer)  # type: ignore[arg-type]
+
+    def measuring(self, run: Run, dataset: Dataset) -> Measuring:
+        """Return what measures a run that learned from this dataset."""
+        about = run.info["dataset"]
+        if about["sha256"] not in self._measurings:
+            ruler = ruler_for(
+                dataset,
+                about,
+                self.plugins,
+                extractor=self._extractor(),
+                profile=self.profile,
+                root=self.root,
+                device=choose_device(self.device),
+                say=self.say,
+            )
+            named = [self._component(Metric, text) for text in self.request.metrics]
+            metrics = metrics_for(self.plugins, named, self.profile, ruler)
+            question = ruler.question(
+                metrics, self.profile, bn=self.request.bn, raw=self.request.raw
+            )
+            self._measurings[about["sha256"]] = Measuring(ruler, metrics, question)
+        return self._measurings[about["sha256"]]
+
+    def questions(self) -> list[tuple[Mapping[str, Any], Question]]:
+        """Return what was asked so far, by dataset."""
+        return [(m.ruler.about, m.question) for m in self._measurings.values()]
+
+    def _extractor(self) -> Extractor | None:
+        if self.request.extractor is None:
+            return None
+        found = self._component(Extractor, self.request.extractor)
+        if self.request.weights is None:
+            return found
+        if "weights" not in type(found).model_fields:
+            what = f"extractor '{found.name}' takes no file of weights"
+            raise ConfigError([Problem("", what)], "the command line")
+        return type(found)(**found.model_dump() | {"weights": self.request.weights})
+
+    def _component(self, base: type[Any], text: str) -> Any:
+        """Make a component from its name, or from a block as YAML has it."""
+        if not text.lstrip().startswith("{"):
+            return self.plugins.get(base, text)()
+        builder = Builder(self.plugins)
+        built = builder.one(base, grow(read(text, "the command line", numbered=False)))
+        if built is None or builder.problems:
+            raise ConfigError(builder.problems, "the command line")
+        return built.component
+
+
+def compare(
+    runs: Sequence[Run],
+    comparison: Comparison,
+    *,
+    epoch: Epoch = None,
+    memory: Memory | None = None,
+    strict: bool = True,
+    starting: Callable[[Run], None] = lambda _: None,
+) -> list[Entry]:
+    """Return the scores of all these runs.
+
+    ``strict``: what one of them raises is raised; else it is left out with a warning, unless
+    nothing is left.
+    """
+    entries, failures = [], []
+    for run in runs:
+        starting(run)
+        try:
+            entries.append(comparison.entry(run, epoch))
+        except GanlabError as error:
+            if strict or len(runs) == 1:
+                raise
+            failures.append(error)
+            log.warning("%s is left out: %s", run.name, error)
+    if failures and not entries:
+        raise failures[0]
+    if memory is not None:
+        memory.keep(comparison.questions())
+    return entries

@@ -1,0 +1,287 @@
+"""Images that another system made: they get a folder below the runs, and a row on the board."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganlab.components import Dataset
+from ganlab.config.blocks import Builder
+from ganlab.config.experiment import as_block
+from ganlab.config.reader import Document
+from ganlab.config.resolve import load_experiment
+from ganlab.config.tree import grow
+from ganlab.data.pictures import pixels
+from ganlab.data.prepare import prepare
+from ganlab.data.prepared import content_hash
+from ganlab.errors import ConfigError, DataError, RunError
+from ganlab.evaluation import record
+from ganlab.evaluation.draws import quota_labels
+from ganlab.evaluation.features import Say, quiet
+from ganlab.evaluation.protocol import AS_THEY_CAME, Question
+from ganlab.evaluation.ruler import Ruler
+from ganlab.evaluation.score import Subject, score
+from ganlab.files import write_json
+from ganlab.measures import Metric
+from ganlab.plugins import Plugins
+from ganlab.runs import Run, find_run, now, read_run, writing
+from ganlab.step import DataSpec
+from ganlab.training.record import describe_dataset
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+FOLDER = "images"
+
+
+def is_external(run: Run) -> bool:
+    """True for images that no run of ours made."""
+    return "made_elsewhere" in run.info
+
+
+def add_images(
+    folder: Path, *, labels: Path | None, dataset: Dataset, runs: Path, root: Path | None = None
+) -> Run:
+    """Read a folder of images, and return its entry below ``runs``, made if it is not there.
+
+    Raises `DataError` if the images or their labels do not fit the dataset.
+    """
+    data = prepare(dataset, root=root, split="train")
+    files, numbers = _listed(folder, labels, data.spec)
+    images = _read(files, data.spec)
+    sha = content_hash(images, torch.tensor(numbers), data.spec.class_names)
+    path = runs / FOLDER / f"{folder.resolve().name}-{sha[:6]}"
+    if (path / "run.json").exists():
+        return read_run(path)
+    info = {
+        "experiment": f"{FOLDER}/{folder.resolve().name}",
+        "identity": sha[:12],
+        "seed": 0,
+        "status": "finished",
+        "created": now(),
+        "made_elsewhere": {
+            "folder": str(folder.resolve()),
+            "labels": None if labels is None else str(labels.resolve()),
+            "images": len(numbers),
+        },
+        "dataset": describe_dataset(data, asked=data.source),
+        "dataset_block": as_block(dataset),
+        "checkpoint": {"sha256": sha, "weights": "images", "steps": 0, "epochs": 0.0},
+    }
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+        write_json(path / "run.json", info)
+    return read_run(path)
+
+
+def reference_of(
+    name: str | None, runs: Sequence[Run], folder: Path, plugins: Plugins, runs_dir: Path
+) -> Dataset:
+    """Return the dataset that images are measured against.
+
+    ``name`` is a run, an experiment file, or a dataset, which then has the images' size; without
+    it, the one dataset that these runs learned from. Raises `RunError` if there is not one.
+    """
+    if name is None:
+        blocks = {run.info["dataset"]["sha256"]: _block_of(run) for run in runs}
+        if len(blocks) != 1:
+            raise RunError(
+                "say what --images are measured against: --reference <run, experiment or dataset>"
+            )
+        return dataset_from(blocks.popitem()[1], plugins)
+    if name.endswith((".yaml", ".yml")):
+        return load_experiment(Path(name), plugins).experiment.dataset
+    if name in plugins.names(Dataset.kind):
+        return dataset_from({"type": name, "image_size": _size_of_first(folder)}, plugins)
+    return dataset_from(_block_of(find_run(name, runs_dir)), plugins)
+
+
+def _block_of(run: Run) -> dict[str, Any]:
+    block: dict[str, Any] = run.info.get("dataset_block") or run.config()["dataset"]
+    return block
+
+
+def _size_of_first(folder: Path) -> int:
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() in SUFFIXES:
+            with Image.open(file) as picture:
+                return picture.height
+    raise DataError(f"{folder} holds no images")
+
+
+def dataset_of(run: Run, plugins: Plugins) -> Dataset:
+    """Return the dataset that images are measured against."""
+    return dataset_from(run.info["dataset_block"], plugins)
+
+
+def dataset_from(block: dict[str, Any], plugins: Plugins) -> Dataset:
+    """Return the dataset that a block of options describes."""
+    builder = Builder(plugins)
+    built = builder.one(Dataset, grow(Document(block, lines={})))
+    if built is None or builder.problems:
+        raise ConfigError(builder.problems, "the dataset")
+    return built.component
+
+
+def score_images(
+    run: Run, metrics: Sequence[Metric], ruler: Ruler, question: Question, *, say: Say = quiet
+) -> tuple[dict[str, Any], Question]:
+    """Return scores of images from elsewhere, and the question that they answer.
+
+    There is one set of images: one sampling seed. If there are fewer than were asked for, all are
+    used, which is another protocol.
+    """
+    made = run.info["made_elsewhere"]
+    asked = question.protocol.samples
+    protocol = replace(question.protocol, samples=min(asked, made["images"]))
+    question = replace(question, protocol=protocol, seeds=1)
+    files, numbers = _listed(Path(made["folder"]), _path(made["labels"]), _spec(run))
+    labels = torch.tensor(numbers)
+    chosen = _by_quotas(labels, ruler, protocol.samples)
+    if chosen is None:
+        if protocol.samples < asked:  # all of them, whatever their classes are
+            chosen = torch.arange(len(labels))
+            protocol = replace(protocol, labels=AS_THEY_CAME)
+            question = replace(question, protocol=protocol)
+        else:
+            counts = torch.bincount(labels, minlength=len(ruler.data.spec.class_names)).tolist()
+            raise DataError(
+                f"{run.name}: N = {asked:,} images in the proportions of '{ruler.data.source}' "
+                f"need more of some class than there are ({', '.join(map(str, counts))}): give "
+                "more images, or fewer --samples"
+            )
+    known = record.answers(record.read(run.path), question, run.info["checkpoint"])
+    missing = [metric for metric in metrics if metric.name not in known]
+    if missing:
+        for metric in missing:
+            if protocol.samples < metric.minimum:
+                raise DataError(
+                    f"{metric.name} needs at least {metric.minimum:,} images: "
+                    f"{made['folder']} holds {made['images']:,}"
+                )
+        images = _read(files, _spec(run))
+        _check_content(run, images, labels)
+        drawn = images[chosen], labels[chosen]
+        subject = Subject(run.name, run.path, run.info["checkpoint"], lambda _: drawn)
+        known |= score(subject, missing, ruler, question, say=say)
+    return known, question
+
+
+def _by_quotas(labels: Tensor, ruler: Ruler, samples: int) -> Tensor | None:
+    """Return the indices of so many images in the reference's proportions; None if impossible."""
+    spec = ruler.data.spec
+    wanted = quota_labels(ruler.data.labels, spec.num_classes, samples=samples, seed=0)
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    queues = {c: order[labels[order] == c].tolist() for c in range(spec.num_classes)}
+    try:
+        return torch.tensor([queues[c].pop() for c in wanted.tolist()])
+    except IndexError:
+        return None
+
+
+def _check_content(run: Run, images: Tensor, labels: Tensor) -> None:
+    sha = content_hash(images, labels, tuple(run.info["dataset"]["class_names"]))
+    if sha != run.info["checkpoint"]["sha256"]:
+        raise RunError(
+            f"{run.info['made_elsewhere']['folder']} holds other images than when it became "
+            f"{run.name}: name it anew with --images"
+        )
+
+
+def _listed(folder: Path, labels: Path | None, spec: DataSpec) -> tuple[list[Path], list[int]]:
+    """Return the files and their labels, from class folders or from a CSV."""
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}")
+    if labels is not None:
+        pairs = list(_from_csv(folder, labels, spec))
+    else:
+        pairs = [
+            (file, _class_of(place.name, spec, place))
+            for place in sorted(folder.iterdir())
+            if place.is_dir() and not place.name.startswith(".")
+            for file in sorted(place.rglob("*"))
+            if file.suffix.lower() in SUFFIXES
+        ]
+    if not pairs:
+        raise DataError(
+            f"{folder} holds no images: put them into a folder for each class, named like the "
+            f"class ({', '.join(spec.class_names[:3])}, ...), or name their classes with --labels"
+        )
+    files, numbers = zip(*pairs, strict=True)
+    return list(files), list(numbers)
+
+
+def _from_csv(folder: Path, labels: Path, spec: DataSpec) -> Iterable[tuple[Path, int]]:
+    try:
+        rows = list(csv.reader(labels.read_text(encoding="utf-8-sig").splitlines()))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{labels} cannot be read: {error}") from error
+    for number, row in enumerate(rows, start=1):
+        if not row:
+            continue
+        where = f"{labels}:{number}"
+        if len(row) != 2:
+            raise DataError(f"{where}: expected two columns, file and class, got {len(row)}")
+        file = folder / row[0].strip()
+        if number == 1 and not file.is_file():
+            continue  # a heading
+        if not file.is_file():
+            raise DataError(f"{where}: there is no {file}")
+        yield file, _class_of(row[1].strip(), spec, where)
+
+
+def _class_of(name: str, spec: DataSpec, where: object) -> int:
+    """Return a class by its name, or by its number where no class is called so."""
+    if name in spec.class_names:
+        return spec.class_names.index(name)
+    digits = name.removeprefix("class-")
+    if digits.isdecimal() and int(digits) < spec.num_classes:
+        return int(digits)
+    raise DataError(
+        f"{where}: '{name}' is no class of the reference: {', '.join(spec.class_names)}"
+    )
+
+
+def _read(files: Sequence[Path], spec: DataSpec) -> Tensor:
+    """Return images (N, C, S, S) uint8, which must be as the reference's are."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        arrays = list(pool.map(partial(_pixels, spec=spec), files))
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
+
+
+def _pixels(file: Path, *, spec: DataSpec) -> np.ndarray:
+    try:
+        picture = Image.open(file)
+    except OSError as error:
+        raise DataError(f"{file} is no picture") from error
+    array = pixels(picture)  # (H, W, C)
+    if array.shape[2] == 3 and spec.channels == 1 and (array == array[..., :1]).all():
+        array = array[..., :1]
+    wanted = (spec.image_size, spec.image_size, spec.channels)
+    if array.shape != wanted:
+        raise DataError(f"{file} is {_said(array.shape)}; the reference is {_said(wanted)}")
+    return array
+
+
+def _said(shape: Sequence[int]) -> str:
+    height, width, channels = shape
+    return f"{width} x {height} {'grey' if channels == 1 else 'RGB'}"
+
+
+def _spec(run: Run) -> DataSpec:
+    about = run.info["dataset"]
+    names = tuple(about["class_names"])
+    return DataSpec(len(names), about["image_size"], about["channels"], names)
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)

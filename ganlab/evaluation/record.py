@@ -1,0 +1,73 @@
+"""The scores of a run: lines that are appended and never changed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import statistics
+from pathlib import Path
+from typing import Any
+
+from ganlab.evaluation.protocol import Question
+from ganlab.files import append_line
+from ganlab.runs import writing
+
+FILE = "scores.jsonl"
+log = logging.getLogger("ganlab")
+Line = dict[str, Any]
+"""All of `Question.key`, ``protocol``, ``checkpoint``, ``environment``, ``seconds``, ``time``, and
+``metrics`` {name: {definition, higher_is_better, values {name: [one a seed]}, flags, floors}}."""
+
+
+def read(folder: Path) -> list[Line]:
+    """Return the scores in a run's folder; a damaged line is passed over, with a warning."""
+    file = folder / FILE
+    lines = []
+    try:
+        written = file.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    for number, text in enumerate(written, start=1):
+        try:
+            line = json.loads(text)
+            if not all(
+                isinstance(metric["values"], dict) and "definition" in metric
+                for metric in line["metrics"].values()
+            ):
+                raise ValueError
+            lines.append(line)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            log.warning("%s: line %d is damaged and passed over", file, number)
+    return lines
+
+
+def append(folder: Path, line: Line) -> None:
+    """Add a line to the scores of a run."""
+    with writing(folder / FILE):
+        append_line(folder / FILE, line)
+
+
+def answers(lines: list[Line], question: Question, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Return what the lines say of the metrics that were asked for, by name; later lines count."""
+    key = question.key(checkpoint)
+    found: dict[str, Any] = {}
+    for line in lines:
+        if all(line.get(name) == value for name, value in key.items()):
+            for wanted in question.metrics:
+                metric = line["metrics"].get(wanted.name)
+                if metric is not None and metric["definition"] == wanted.definition:
+                    found[wanted.name] = metric | {"environment": line.get("environment", {})}
+    return found
+
+
+def history(lines: list[Line], protocol_id: str) -> dict[str, list[tuple[float, float]]]:
+    """Return (epochs, score) of each metric by name, from the scores of a run."""
+    found: dict[str, dict[float, float]] = {}
+    for line in lines:
+        if line.get("protocol_id") == protocol_id:
+            for name, metric in line["metrics"].items():
+                values = metric["values"].get(name, [])
+                if values:
+                    epochs = line["checkpoint"]["epochs"]
+                    found.setdefault(name, {})[epochs] = statistics.fmean(values)
+    return {name: sorted(points.items()) for name, points in found.items()}
