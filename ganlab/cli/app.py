@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ganlab.plugins import Plugins
 
 SECTIONS = {
-    "Train": ("run", "sample"),
+    "Train": ("run", "sweep", "sample"),
     "Compare": ("eval", "extractor"),
     "Extend": ("plugins", "show"),
     "Check": ("check", "schema"),

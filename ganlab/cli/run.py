@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from ganlab.cli.app import (
 
 if TYPE_CHECKING:
     from ganlab.config.experiment import Experiment
+    from ganlab.config.resolve import Loaded
     from ganlab.data.prepare import Prepared
     from ganlab.evaluation.during import DuringTraining
     from ganlab.runs import Run
@@ -58,20 +60,54 @@ def command(
     The same command again goes on where a run was stopped, and does nothing for a finished one. A
     longer budget continues a finished run.
     """
-    from ganlab.cli.display import make_display, plan_lines
     from ganlab.config.resolve import load_experiment
     from ganlab.runs import find_run
+
+    options = [f"train.device={device}"] if device else []
+    plugins = app_of(ctx).plugins()
+    plugins.check_local()
+    if init_from:  # an experiment's name means its newest run, which may be another one tomorrow
+        options.append(f"train.init_from={find_run(init_from, runs_dir).path}")
+    loaded = load_experiment(experiment, plugins, [*overrides, *options])
+    outcome = prepare_and_train(
+        ctx,
+        loaded,
+        data_root=data_root,
+        runs_dir=runs_dir,
+        fresh=fresh,
+        allow_changes=allow_changes,
+        dry_run=dry_run,
+    )
+    if outcome is not None:
+        _say_how_it_ended(ctx, outcome)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run after a session of it."""
+
+    plan: Plan
+    run: Run
+    was_finished: bool
+    """There was nothing left to do."""
+
+
+def prepare_and_train(
+    ctx: click.Context,
+    loaded: Loaded,
+    *,
+    data_root: Path | None,
+    runs_dir: Path,
+    fresh: bool = False,
+    allow_changes: bool = False,
+    dry_run: bool = False,
+) -> Outcome | None:
+    """Check everything, say what will happen, and train. None if it was a dry run."""
+    from ganlab.cli.display import make_display, plan_lines
     from ganlab.training.model import check_networks
     from ganlab.training.precision import choose_device
     from ganlab.training.session import execute, plan
 
-    options = [f"train.device={device}"] if device else []
-    options += [f"train.init_from={init_from}"] if init_from else []
-    plugins = app_of(ctx).plugins()
-    plugins.check_local()
-    if init_from:  # an experiment's name means its newest run, which may be another one tomorrow
-        options[-1] = f"train.init_from={find_run(init_from, runs_dir).path}"
-    loaded = load_experiment(experiment, plugins, [*overrides, *options])
     choose_device(loaded.experiment.train.device)  # before data is downloaded for nothing
     check_networks(loaded.experiment)
     chosen, data, asked = _find_data(loaded.experiment, ctx, data_root)
@@ -80,7 +116,7 @@ def command(
         text=loaded.text,
         data=data,
         asked=asked,
-        plugins=plugins,
+        plugins=app_of(ctx).plugins(),
         runs=runs_dir,
         fresh=fresh,
     )
@@ -88,10 +124,10 @@ def command(
         click.echo(line, err=not dry_run)
     evaluator = evaluator_of(planned, root=data_root)
     if dry_run:
-        return
+        return None
     was_finished = planned.finished
     run = execute(planned, display=make_display, evaluator=evaluator, allow_changes=allow_changes)
-    _say_how_it_ended(ctx, run, planned, was_finished=was_finished)
+    return Outcome(planned, run, was_finished)
 
 
 def evaluator_of(planned: Plan, *, root: Path | None) -> DuringTraining | None:
@@ -129,14 +165,15 @@ def _find_data(
         return fallback, prepare(fallback.dataset, root=root), asked
 
 
-def _say_how_it_ended(ctx: click.Context, run: Run, planned: Plan, *, was_finished: bool) -> None:
+def _say_how_it_ended(ctx: click.Context, outcome: Outcome) -> None:
+    run, planned = outcome.run, outcome.plan
     again = "repeat the command to go on"
     number = run.info.get("signal") if run.info["status"] == "interrupted" else None
     if number:
         name = signal.Signals(number).name
         click.echo(f"{name} at step {run.progress.steps}: saved; {again}.", err=True)
         ctx.exit(128 + number)
-    if was_finished:
+    if outcome.was_finished:
         click.echo(
             "This run is finished: give it a longer budget to go on, or --fresh to start over.",
             err=True,
@@ -149,6 +186,7 @@ def _say_how_it_ended(ctx: click.Context, run: Run, planned: Plan, *, was_finish
         "samples": sheets[-1] if sheets else None,
         "history": run.path / "samples.gif",
         "curves": run.path / "curves.png",
+        "scores": run.path / "scores.png",
         "next": f"ganlab sample {run.path}",
     }
     for label, value in rows.items():

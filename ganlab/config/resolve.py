@@ -57,6 +57,27 @@ def load_experiment(path: Path, plugins: Plugins, overrides: Sequence[str] = ())
 
     Raises `ConfigError` with everything that is wrong, in the order of the files.
     """
+    read = read_root(path, overrides)
+    sweep = read.root.child("sweep")
+    if sweep is not None:
+        what = f"this file holds a sweep: ganlab sweep {path} runs it"
+        raise ConfigError([sweep.problem(what)], str(path))
+    return finish(read, plugins, path.stem)
+
+
+@dataclass(frozen=True)
+class Read:
+    """An experiment file that is read but not checked."""
+
+    path: Path
+    root: Node
+    layers: list[Node]
+    text: str
+    problems: list[Problem]
+
+
+def read_root(path: Path, overrides: Sequence[str] = ()) -> Read:
+    """Read a file, what it extends and overrides into one tree, noting what is wrong."""
     text = text_of(path)
     problems: list[Problem] = []
     layers = read_layers(path, text, problems)
@@ -68,11 +89,16 @@ def load_experiment(path: Path, plugins: Plugins, overrides: Sequence[str] = ())
             root = override(root, written)
         except ConfigError as error:
             problems += error.problems
+    return Read(path, root, layers, text, problems)
+
+
+def finish(read: Read, plugins: Plugins, name: str) -> Loaded:
+    """Return the experiment of a tree, or raise `ConfigError` with everything that is wrong."""
     try:
-        experiment, origins = _resolve(root, plugins, path.stem, problems)
+        experiment, origins = _resolve(read.root, plugins, name, list(read.problems))
     except ConfigError as error:
-        raise ConfigError(in_order(error.problems, layers), str(path)) from None
-    return Loaded(experiment, origins, text)
+        raise ConfigError(in_order(error.problems, read.layers), str(read.path)) from None
+    return Loaded(experiment, origins, read.text)
 
 
 def resolve(data: Mapping[str, Any], plugins: Plugins, *, name: str = "experiment") -> Experiment:

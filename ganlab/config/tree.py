@@ -147,6 +147,12 @@ def override(root: Node, text: str) -> Node:
     return _put(root, path, value)
 
 
+def put(root: Node, key: str, value: Node) -> Node:
+    """Return the tree with a value put over it at a dotted key, or raise `ConfigError`."""
+    path = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
+    return _put(root, path, moved(value, path))
+
+
 def _put(below: Node | None, keys: Keys, value: Node, path: Keys = ()) -> Node:
     """Return ``below``, found at ``path``, with ``value`` merged in further down at ``keys``."""
     if not keys:

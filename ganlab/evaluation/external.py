@@ -69,7 +69,7 @@ def add_images(
         "status": "finished",
         "created": now(),
         "made_elsewhere": {
-            "folder": str(folder.resolve()),
+            "place": str(folder.resolve()),
             "labels": None if labels is None else str(labels.resolve()),
             "images": len(numbers),
         },
@@ -144,7 +144,7 @@ def score_images(
     asked = question.protocol.samples
     protocol = replace(question.protocol, samples=min(asked, made["images"]))
     question = replace(question, protocol=protocol, seeds=1)
-    files, numbers = _listed(Path(made["folder"]), _path(made["labels"]), _spec(run))
+    files, numbers = _listed(Path(made["place"]), _path(made["labels"]), _spec(run))
     labels = torch.tensor(numbers)
     chosen = _by_quotas(labels, ruler, protocol.samples)
     if chosen is None:
@@ -166,7 +166,7 @@ def score_images(
             if protocol.samples < metric.minimum:
                 raise DataError(
                     f"{metric.name} needs at least {metric.minimum:,} images: "
-                    f"{made['folder']} holds {made['images']:,}"
+                    f"{made['place']} holds {made['images']:,}"
                 )
         images = _read(files, _spec(run))
         _check_content(run, images, labels)
@@ -192,7 +192,7 @@ def _check_content(run: Run, images: Tensor, labels: Tensor) -> None:
     sha = content_hash(images, labels, tuple(run.info["dataset"]["class_names"]))
     if sha != run.info["checkpoint"]["sha256"]:
         raise RunError(
-            f"{run.info['made_elsewhere']['folder']} holds other images than when it became "
+            f"{run.info['made_elsewhere']['place']} holds other images than when it became "
             f"{run.name}: name it anew with --images"
         )
 

@@ -32,17 +32,21 @@ def title(table: Table) -> str:
 def head(table: Table) -> tuple[str, ...]:
     """Return the headings of `rows`; the last one, of the flags, is there if any is raised."""
     metrics = [f"{name}{ARROWS[higher]}" for name, higher in table.metrics.items()]
-    flags = ("",) if any(row.flags for row in table.rows) else ()
+    flags = ("",) if flagged(table) else ()
     return ("", table.heading, *metrics, "seeds", *COSTS, *flags)
+
+
+def flagged(table: Table) -> bool:
+    """True if a flag is raised in any row, which takes a column."""
+    return any(row.flags for row in table.rows)
 
 
 def rows(table: Table) -> list[tuple[str, ...]]:
     """Return the cells below `head`: rank, variant, scores, seeds, costs, flags if any is raised."""
-    flagged = [", ".join(row.flags) for row in table.rows]
     told = [_cells(table, row) for row in table.rows]
-    if not any(flagged):
+    if not flagged(table):
         return told
-    return [(*cells, flags) for cells, flags in zip(told, flagged, strict=True)]
+    return [(*said, ", ".join(row.flags)) for said, row in zip(told, table.rows, strict=True)]
 
 
 def _cells(table: Table, row: Row) -> tuple[str, ...]:
@@ -73,6 +77,17 @@ def costs(row: Row) -> dict[str, str]:
     speed = row.costs["images_per_second"]
     said["images_per_second"] = "-" if speed is None else f"{speed:,.0f}"
     return said
+
+
+def value_names(table: Table, metric: str) -> list[str]:
+    """Return the names of a metric's values, itself first: ``prc``, ``precision``, ``recall``."""
+    found = [
+        entry.answer[metric]["values"]
+        for row in table.rows
+        for entry in row.entries
+        if metric in entry.answer
+    ]
+    return list(dict.fromkeys([metric, *(name for values in found for name in values)]))
 
 
 def floor_counts(floors: dict[str, dict[str, float]]) -> str:

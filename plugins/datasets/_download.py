@@ -40,7 +40,7 @@ def download(
         find_server(urls)
         root.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=".download-", dir=root) as folder:
-            _quietly(get, Path(folder))
+            quietly(get, Path(folder))
             _move(Path(folder), root)
     except MISHAPS as error:
         raise unavailable(name, f"not in {place}, and the download failed", error, place) from error
@@ -49,7 +49,7 @@ def download(
 def unpack(name: str, get: Callable[[Path], object], *, root: Path, place: Path) -> None:
     """Call ``get(root)``, which unpacks an archive that lies there."""
     try:
-        _quietly(get, root)
+        quietly(get, root)
     except MISHAPS as error:
         tried = "its archive could not be unpacked"
         raise unavailable(name, tried, error, place) from error
@@ -99,7 +99,7 @@ def _ask(url: str, answers: SimpleQueue[Exception | None]) -> None:
     answers.put(None)
 
 
-def _quietly(get: Callable[[Path], object], folder: Path) -> None:
+def quietly(get: Callable[[Path], object], folder: Path) -> None:
     """Call torchvision, which sets no limit to waiting and prints to where results belong."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SECONDS)

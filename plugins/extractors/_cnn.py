@@ -12,6 +12,8 @@ from torch.nn import functional
 from ganlab import ExtractorNet
 from ganlab.errors import DataError
 
+from ._images import check_images
+
 SIDE = 32
 """Height and width that the networks look at; images of other sizes are averaged to it."""
 
@@ -95,11 +97,7 @@ class Cnn1(ExtractorNet):
 
     def _checked(self, images: Tensor) -> Tensor:
         """Return the images with as many channels as the network has, or raise `DataError`."""
-        if images.dtype != torch.uint8:
-            raise DataError(f"{self.id}: images must be uint8 in 0..255, not {images.dtype}")
-        if images.dim() != 4:
-            shape = tuple(images.shape)
-            raise DataError(f"{self.id}: images must be (N, C, H, W), not {shape}")
+        check_images(images, self.id)
         channels = images.shape[1]
         if channels == self.channels:
             return images

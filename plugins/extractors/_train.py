@@ -1,55 +1,67 @@
-"""Make the extractor and the judge of a dataset: ``python -m ganlab_plugins.extractors._train``."""
+"""Make the extractor and the judge of a dataset: both are good enough, or none is kept."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import torch
-import yaml
 
-from ganlab import Dataset
-from ganlab.data.prepare import prepare
 from ganlab.data.prepared import Prepared
-from ganlab.errors import DataError, GanlabError
-from ganlab.plugins import load_plugins
+from ganlab.errors import DataError
 
 from ._cnn import SIDE, WIDTH, Cnn1
 from ._gates import examine, examine_judge
 from ._training import Recipe, as_recorded, default_epochs, member_accuracies, one_thread, train
-from ._weights import HEX, find, made_here, weights_sha256, write
-from .cnn import ENSEMBLE, JUDGE
+from ._weights import ENSEMBLE, HEX, JUDGE, weights_sha256, write
+
+TITLES = {ENSEMBLE: "extractor", JUDGE: "judge"}
 
 
-def recipes(num_images: int, *, epochs: int | None = None) -> list[Recipe]:
+def recipes(num_images: int) -> list[Recipe]:
     """Return how the extractor and the judge are trained; the judge three times as long."""
-    epochs = epochs or default_epochs(num_images)
+    epochs = default_epochs(num_images)
     return [Recipe(ENSEMBLE, (0, 1, 2), epochs), Recipe(JUDGE, (101,), 3 * epochs)]
 
 
-def make(recipe: Recipe, data: Prepared, test: Prepared, folder: Path) -> Path:
-    """Train, examine and write one network file; raise `DataError` if it is not good enough."""
-    present = find(recipe.name, data.source, folder)
-    if present is not None:
-        raise DataError(f"{present} is there already, and scores may name it: move it away first")
+def make_all(
+    data: Prepared, test: Prepared, folder: Path, *, say: Callable[[str], None]
+) -> list[Path]:
+    """Train, examine and write both networks; return their files and cards.
+
+    Raises `DataError` if one of them is not good enough: then nothing is written.
+    """
+    made = [make(recipe, data, test, say=say) for recipe in recipes(len(data.images))]
+    try:
+        return [file for net, card in made for file in write(net, folder, card)]
+    except OSError as error:
+        raise DataError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+
+def make(
+    recipe: Recipe, data: Prepared, test: Prepared, *, say: Callable[[str], None]
+) -> tuple[Cnn1, dict[str, Any]]:
+    """Return a network and its card, or raise `DataError` if it is not good enough."""
+    title = TITLES[recipe.name]
     started = time.monotonic()
-    net = train(data, recipe)
+    net = train(data, recipe, say=lambda text: say(f"{title}: {text}"))
     net.class_names = data.spec.class_names
     sha = weights_sha256(net.state_dict())
     net.id = f"{recipe.name}-{data.source}-{sha[:HEX]}"
     seconds = time.monotonic() - started
+    say(f"{title}: examining it")
     with one_thread():
         card = card_of(net, recipe, data, test, sha=sha)
-    return write(net, folder, card | {"training_seconds": round(seconds, 1)})
+    return net, card | {"training_seconds": round(seconds, 1)}
 
 
 def card_of(
     net: Cnn1, recipe: Recipe, data: Prepared, test: Prepared, *, sha: str
 ) -> dict[str, Any]:
     """Return what there is to know of a network, or raise `DataError` if it failed a gate."""
-    findings = examine_judge(net, test) if recipe.name == JUDGE else examine(net, data, test)
+    findings = examine_judge(net, data, test) if recipe.name == JUDGE else examine(net, data, test)
     if failed := findings.failed():
         raise DataError(f"{net.id} is not fit to measure and was not written: {'; '.join(failed)}")
     return {
@@ -70,34 +82,3 @@ def card_of(
         "torch": torch.__version__,
         "threads": 1,
     }
-
-
-@click.command()
-@click.argument("dataset")
-@click.option("--size", default=SIDE, show_default=True, help="Size that images are prepared at.")
-@click.option(
-    "--epochs", type=click.IntRange(1), help="Of the extractor; the judge has 3 x as many."
-)
-@click.option("-s", "--set", "options", multiple=True, help="An option of the dataset: key=value.")
-@click.option("--output", type=click.Path(path_type=Path), help="A folder; by default the cache's.")
-def main(
-    dataset: str, size: int, epochs: int | None, options: tuple[str, ...], output: Path | None
-) -> None:
-    """Train the extractor and the judge of DATASET on its train split."""
-    try:
-        given = {
-            key: yaml.safe_load(value) for key, _, value in (o.partition("=") for o in options)
-        }
-        component = load_plugins().find("dataset", dataset).component
-        assert issubclass(component, Dataset)
-        chosen = component(image_size=size, **given)
-        data = prepare(chosen, split="train")
-        test = prepare(chosen, split="test")
-        for recipe in recipes(len(data.images), epochs=epochs):
-            click.echo(make(recipe, data, test, output or made_here()))
-    except (GanlabError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,6 +28,9 @@ SD_FLOOR = 0.25
 
 CHUNK = 500
 
+REPORTS = 10
+"""How often a network's training is reported, about."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -43,16 +46,28 @@ def default_epochs(num_images: int) -> int:
     return max(1, round(STEPS / _steps_of(num_images)))
 
 
-def train(data: Prepared, recipe: Recipe) -> Cnn1:
+def train(data: Prepared, recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> Cnn1:
     """Return the trained networks of a recipe, still without an id."""
+    members = []
     with one_thread():
-        members = [train_member(data, seed=seed, epochs=recipe.epochs) for seed in recipe.seeds]
+        for number, seed in enumerate(recipe.seeds, start=1):
+            title = f"network {number} of {len(recipe.seeds)}"
+            members.append(
+                train_member(data, seed=seed, epochs=recipe.epochs, say=say, title=title)
+            )
         for member in members:
             measure_features(member, data.images)
     return Cnn1(members)
 
 
-def train_member(data: Prepared, *, seed: int, epochs: int) -> Member:
+def train_member(
+    data: Prepared,
+    *,
+    seed: int,
+    epochs: int,
+    say: Callable[[str], None] = lambda _: None,
+    title: str = "network",
+) -> Member:
     """Train one classifier; torch's own generators stay as they were found."""
     generator = torch.Generator().manual_seed(mix(seed, "order and shifts"))
     with seeded(mix(seed, "weights"), torch.device("cpu")):
@@ -61,7 +76,9 @@ def train_member(data: Prepared, *, seed: int, epochs: int) -> Member:
     optimizer = torch.optim.AdamW(member.parameters(), lr=LR)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=epochs * steps)
     member.train()
-    for _ in range(epochs):
+    for epoch in range(epochs):
+        if epoch % max(1, epochs // REPORTS) == 0:
+            say(f"{title}, epoch {epoch + 1} of {epochs}")
         order = torch.randperm(len(data.images), generator=generator)
         for chosen in order.split(BATCH)[:steps]:
             x = to_input(_shifted(data.images[chosen], generator))  # (N, C, 32, 32)

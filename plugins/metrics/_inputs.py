@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ganlab import Evidence
@@ -23,3 +24,19 @@ def checked_features(fake: Evidence, real: Evidence, *, minimum: int) -> tuple[T
         checked(fake.features, "generated features", minimum=minimum),
         checked(real.features, "reference features", minimum=minimum),
     )
+
+
+def ordered(features: Tensor) -> Tensor:
+    """Return the indices (N,) that bring the rows of (N, D), whatever their order, into one."""
+    return features.sum(1, dtype=torch.float64).argsort(stable=True)
+
+
+def spread(features: Tensor, most: int) -> Tensor:
+    """Return the indices of at most so many rows of (N, D), evenly chosen along their sum.
+
+    Which ones are chosen does not depend on the order that they are in.
+    """
+    if len(features) <= most:
+        return torch.arange(len(features))
+    places = torch.linspace(0, len(features) - 1, most, dtype=torch.float64).round().long()
+    return ordered(features)[places]

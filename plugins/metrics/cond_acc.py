@@ -38,10 +38,9 @@ class ConditionalAccuracy(Metric):
             raise ValueError("0 generated images: at least 1 is needed")
         classes = labels.unique()
         worst = min(float(right[labels == c].mean()) for c in classes)
-        shares = [
-            (float((x == c).double().mean()) for c in classes) for x in (labels, fake.predicted)
-        ]
-        chance = sum(asked * seen for asked, seen in zip(*shares, strict=True))
+        chance = sum(
+            float((labels == c).double().mean() * (predicted == c).double().mean()) for c in classes
+        )
         return {"cond-acc": float(right.mean()), "cond-acc_worst": worst, "cond-acc_chance": chance}
 
     def flag(self, values: dict[str, float], floor: dict[str, float]) -> str | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,6 +37,12 @@ def loaded(dataset: str) -> Cnn1:
     net = Cnn().load(dataset, 1)
     assert isinstance(net, Cnn1)
     return net
+
+
+def judge_of(dataset: str) -> Cnn1:
+    judge = Cnn().judge(dataset, 1)
+    assert isinstance(judge, Cnn1)
+    return judge
 
 
 def random_images(*shape: int) -> Tensor:
@@ -75,7 +83,7 @@ def test_mnist_and_digits_have_an_extractor_and_a_judge_each() -> None:
 
 
 def test_the_networks_know_the_digits_as_well_as_their_cards_say(digits: Prepared) -> None:
-    for net in (Cnn().load("digits", 1), Cnn().judge("digits", 1)):
+    for net in (loaded("digits"), judge_of("digits")):
         card = json.loads((SHIPPED / f"{net.id}.json").read_text())
         assert card["dataset"]["test"]["sha256"] == digits.sha256
         right = net(digits.images)[1].argmax(1) == digits.labels
@@ -129,14 +137,14 @@ def test_a_truncated_file_is_refused_by_name(tmp_path: Path, bytes_left: int) ->
 # ------------------------------------------------------------------------ finding them
 
 
-def test_an_unknown_dataset_says_how_to_make_its_extractor() -> None:
-    for find in (Cnn().load, Cnn().judge):
-        with pytest.raises(DataUnavailable) as caught:
-            find("kmnist", 1)
-        assert str(caught.value) == (
-            "there is no extractor for 'kmnist' yet; "
-            "make one: python -m ganlab_plugins.extractors._train kmnist"
-        )
+def test_an_unknown_dataset_says_how_to_make_its_extractor_and_has_no_judge() -> None:
+    with pytest.raises(DataUnavailable) as caught:
+        Cnn().load("kmnist", 1)
+    assert str(caught.value) == (
+        "there is no extractor for 'kmnist' yet; make one: ganlab extractor train kmnist"
+    )
+    assert Cnn().judge("kmnist", 1) is None
+    assert Cnn().files("kmnist") == []
 
 
 def test_what_a_user_made_is_found_in_the_cache_and_two_of_it_are_refused(
@@ -171,11 +179,125 @@ def test_loading_leaves_random_numbers_and_threads_alone() -> None:
 
 
 def test_the_judge_is_another_network(net: Cnn1) -> None:
-    judge = Cnn().judge("digits", 1)
+    judge = judge_of("digits")
     assert judge.id.startswith("judge1-digits-")
     assert judge(random_images(2, 1, 32, 32))[0].shape == (2, 224)
     assert not torch.equal(
         judge.state_dict()["members.0.hidden.bias"], net.state_dict()["members.0.hidden.bias"]
+    )
+
+
+def test_a_directory_of_its_own_is_the_only_one_looked_at(tmp_path: Path) -> None:
+    own = Cnn(directory=tmp_path)
+    assert own.files("digits") == []
+    for file in Cnn().files("digits"):
+        shutil.copy(file, tmp_path)
+    assert [file.parent for file in own.files("digits")] == [tmp_path] * 4
+    assert own.load("digits", 1).id == Cnn().load("digits", 1).id
+
+
+# ------------------------------------------------------------------------ handing over
+
+
+def test_files_of_a_dataset_are_both_networks_and_their_cards() -> None:
+    assert [file.name for file in Cnn().files("digits")] == [
+        "cnn1x3-digits-4b7b878c712d.safetensors",
+        "cnn1x3-digits-4b7b878c712d.json",
+        "judge1-digits-c6b89ab2d2d9.safetensors",
+        "judge1-digits-c6b89ab2d2d9.json",
+    ]
+
+
+def test_installed_files_are_found_and_measure_the_same(tmp_path: Path) -> None:
+    own = Cnn(directory=tmp_path / "deep" / "below")
+    assert own.install(Cnn().files("digits")) == own.files("digits")
+    assert [file.read_bytes() for file in own.files("digits")] == [
+        file.read_bytes() for file in Cnn().files("digits")
+    ]
+    images = random_images(2, 1, 32, 32)
+    assert torch.equal(own.load("digits", 1)(images)[0], Cnn().load("digits", 1)(images)[0])
+    with pytest.raises(DataError) as caught:
+        own.install(Cnn().files("digits"))
+    assert str(caught.value) == (
+        f"{own.files('digits')[0]} is there already, and scores may name it: move it away first"
+    )
+
+
+def test_a_shipped_network_is_not_installed_over() -> None:
+    with pytest.raises(DataError) as caught:
+        Cnn().install(Cnn().files("digits"))
+    assert str(caught.value) == (
+        "cnn1x3-digits-4b7b878c712d.safetensors comes with ganlab, and scores name it; "
+        "keep another one in a folder of its own: --output DIR"
+    )
+
+
+@pytest.fixture
+def handed(tmp_path: Path) -> list[Path]:
+    """Copies of the digits' files, to spoil."""
+    folder = tmp_path / "handed"
+    folder.mkdir()
+    return [Path(shutil.copy(file, folder)) for file in Cnn().files("digits")]
+
+
+def spoilt(handed: list[Path], folder: Path) -> str:
+    """Return why files are not kept, and assert that not one of them is."""
+    own = Cnn(directory=folder / "own")
+    with pytest.raises(DataError) as caught:
+        own.install(handed)
+    assert not (folder / "own").exists()
+    return str(caught.value)
+
+
+def test_a_changed_weight_is_not_installed(handed: list[Path], tmp_path: Path) -> None:
+    changed = changed_file(handed[0].parent)
+    sha = weights_sha256(load_file(changed))[:12]
+    assert spoilt(handed, tmp_path) == (
+        f"{changed} was changed: its weights have the hash {sha}; get it again"
+    )
+
+
+def test_a_network_without_its_card_is_not_installed(handed: list[Path], tmp_path: Path) -> None:
+    assert spoilt(handed[:3], tmp_path) == (
+        "judge1-digits-c6b89ab2d2d9.json: a network and its card come together"
+    )
+    assert spoilt([], tmp_path) == "there is no network among these files"
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"id": "x"}, "{net}: its card is that of another network"),
+        ({"sha256": "x"}, "{net}: its card is that of another network"),
+        (
+            {"dataset": {"name": "mnist", "class_names": list("0123456789")}},
+            "{net}: its card is that of another network",
+        ),
+        (
+            {"dataset": {"name": "digits", "class_names": ["a"]}},
+            "{card} names other classes than its network has",
+        ),
+        (
+            {"dataset": {"class_names": [1]}},
+            "{card}, the network's card, is missing or damaged: its class names are no text",
+        ),
+    ],
+)
+def test_a_card_that_says_something_else_is_not_installed(
+    handed: list[Path], tmp_path: Path, change: dict[str, Any], what: str
+) -> None:
+    card = handed[3]
+    card.write_text(json.dumps(json.loads(card.read_text()) | change))
+    assert spoilt(handed, tmp_path) == what.format(net=handed[2].name, card=card)
+
+
+def test_another_kind_of_network_is_not_installed(tmp_path: Path) -> None:
+    tensors = {"weight": torch.zeros(3)}
+    file = tmp_path / f"judge1-digits-{weights_sha256(tensors)[:12]}.safetensors"
+    save_file(tensors, file)
+    file.with_suffix(".json").write_text("{}")
+    assert spoilt([file, file.with_suffix(".json")], tmp_path) == (
+        f"{file} holds another kind of network"
     )
 
 

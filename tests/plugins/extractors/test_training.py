@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from ganlab_plugins.datasets.digits import Digits
+from ganlab_plugins.extractors import _train, _training
 from ganlab_plugins.extractors._cnn import Cnn1, Member
-from ganlab_plugins.extractors._gates import Statistics, least_accuracy, rising, with_noise
-from ganlab_plugins.extractors._train import make
+from ganlab_plugins.extractors._gates import (
+    Findings,
+    Gate,
+    Statistics,
+    least_accuracy,
+    rising,
+    rungs,
+    with_noise,
+)
 from ganlab_plugins.extractors._training import (
     Recipe,
     _shifted,
@@ -19,8 +28,8 @@ from ganlab_plugins.extractors._training import (
     train,
 )
 from ganlab_plugins.extractors._weights import weights_sha256
+from ganlab_plugins.extractors.cnn import Cnn
 
-from ganlab.data.prepare import prepare
 from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError
 from ganlab.step import DataSpec
@@ -43,23 +52,85 @@ def test_the_same_seed_gives_the_same_weights_and_touches_no_generator(colours: 
     assert one == same != other
 
 
-def test_a_network_below_its_gates_is_not_written(tmp_path: Path) -> None:
-    data = prepare(Digits(image_size=16, limit=200))
-    test = prepare(Digits(image_size=16), split="test")
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A little of the usual training."""
+    monkeypatch.setattr(_training, "STEPS", 30)
+
+
+def test_training_makes_an_extractor_and_a_judge_and_says_how_far_it_is(
+    tmp_path: Path, colours: Prepared, quick: None
+) -> None:
+    said: list[str] = []
+    own = Cnn(directory=tmp_path / "own")
+    files = own.train(brighter(colours), brighter(colours), say=said.append)
+    assert files == own.files("made")
+    assert [file.name[:12] for file in files[::2]] == ["cnn1x3-made-", "judge1-made-"]
+    assert said[:2] == [
+        "extractor: network 1 of 3, epoch 1 of 15",
+        "extractor: network 1 of 3, epoch 2 of 15",
+    ]
+    assert said[-2:] == ["judge: network 1 of 1, epoch 45 of 45", "judge: examining it"]
+    card = json.loads(files[1].read_text())
+    assert card["dataset"]["channels"] == 3
+    assert [gate["name"] for gate in card["gates"]] == [
+        "accuracy",
+        "FID of images from themselves",
+        "FID after noise of 2, 5, 10 %",
+        "FID with 3, 2 classes",
+    ]
+    judge = own.judge("made", 3)
+    assert judge is not None
+    assert judge.class_names == tuple("abcd")
+    features, logits = own.load("made", 3)(colours.images[:2])
+    assert (features.shape, logits.shape) == ((2, 672), (2, 4))
     with pytest.raises(DataError) as caught:
-        make(Recipe("judge1", (0,), 1), data, test, tmp_path)
+        own.load("made", 1)
+    assert str(caught.value) == f"{files[0].stem} is for images of 3 channels, not 1"
+
+
+def brighter(data: Prepared) -> Prepared:
+    """Return images whose classes differ in brightness and colour."""
+    shades = torch.tensor([[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 128]])
+    images = data.images // 2 + shades[data.labels][:, :, None, None]
+    return replace(data, images=images.to(torch.uint8))
+
+
+def test_networks_below_their_gates_are_not_written(
+    tmp_path: Path, colours: Prepared, quick: None
+) -> None:
+    own = Cnn(directory=tmp_path / "own")
+    test = replace(colours, labels=colours.labels.flip(0))
+    with pytest.raises(DataError) as caught:
+        own.train(colours, test, say=lambda _: None)
     message = str(caught.value)
-    assert message.startswith("judge1-digits-")
+    assert message.startswith("cnn1x3-made-")
     assert " is not fit to measure and was not written: accuracy is 0." in message
-    assert message.endswith(", not >= 0.95")
-    assert list(tmp_path.iterdir()) == []
+    assert ", not >= 0.75" in message
+    assert not (tmp_path / "own").exists()
+
+
+def test_a_judge_below_its_gate_leaves_no_extractor_either(
+    tmp_path: Path, colours: Prepared, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = Findings(0.5, [Gate("accuracy", ">= 0.75", 0.5, False)], {})
+    monkeypatch.setattr(_train, "examine_judge", lambda *_: failed)
+    with pytest.raises(DataError) as caught:
+        Cnn(directory=tmp_path / "own").train(
+            brighter(colours), brighter(colours), say=lambda _: None
+        )
+    assert str(caught.value).startswith("judge1-made-")
+    assert str(caught.value).endswith(
+        " is not fit to measure and was not written: accuracy is 0.5, not >= 0.75"
+    )
+    assert not (tmp_path / "own").exists()
 
 
 def test_a_second_network_of_a_dataset_is_not_made(tmp_path: Path, colours: Prepared) -> None:
     file = tmp_path / "judge1-made-0123456789ab.safetensors"
     file.touch()
     with pytest.raises(DataError) as caught:
-        make(Recipe("judge1", (0,), 1), colours, colours, tmp_path)
+        Cnn(directory=tmp_path).train(colours, colours, say=lambda _: None)
     assert str(caught.value) == (
         f"{file} is there already, and scores may name it: move it away first"
     )
@@ -107,12 +178,25 @@ def test_gates_measure_what_they_say() -> None:
     grey = torch.full((100, 1, 32, 32), 128, dtype=torch.uint8)
     noise = with_noise(grey, 5, generator).float() - 128
     assert noise.std().item() == pytest.approx(255 * 0.05, rel=0.01)
-    assert [least_accuracy(name, 10) for name in ("mnist", "digits", "cifar10")] == [
-        0.98,
-        0.95,
-        pytest.approx(0.3),
+
+
+def test_what_is_demanded_depends_on_the_data(colours: Prepared) -> None:
+    def demand(source: str, images: int, num_classes: int) -> float:
+        spec = DataSpec(num_classes, 8, 1, tuple(map(str, range(num_classes))))
+        data = Prepared(torch.zeros(images, 1, 1, 1), torch.zeros(images), spec, "sha", source)
+        return least_accuracy(data)
+
+    assert demand("mnist", 60_000, 10) == 0.98
+    assert demand("digits", 1_500, 10) == 0.95
+    assert demand("mnist", 500, 10) == demand("cifar10", 50_000, 10) == pytest.approx(0.3)
+    assert demand("pairs", 1000, 2) == 0.75
+    assert [rungs(count) for count in (2, 3, 4, 10, 100)] == [
+        [1],
+        [2, 1],
+        [3, 2],
+        [9, 8, 5],
+        [90, 80, 50],
     ]
-    assert least_accuracy("pairs", 2) == 0.75
 
 
 def test_one_thread_ends_when_something_fails() -> None:

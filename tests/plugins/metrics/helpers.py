@@ -1,8 +1,8 @@
-"""Small sets of features, logits and labels, as an extractor and a judge would give them."""
+"""Small sets of images with what an extractor and a judge would say of them."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,10 @@ from ganlab import Evidence, Metric
 from ganlab.plugins import Plugins
 
 CLASSES, WIDTH = 4, 6
+FITTING: dict[str, dict[str, Any]] = {
+    "cas": {"epochs": 1},
+    "kid": {"subsets": 5, "subset_size": 30},
+}
 
 
 def evidence(seed: int, *, n: int = 80, shift: float = 0.0) -> Evidence:
@@ -26,17 +30,32 @@ def evidence(seed: int, *, n: int = 80, shift: float = 0.0) -> Evidence:
         logits=3 * torch.eye(CLASSES)[labels] + torch.randn(n, CLASSES, generator=generator),
         labels=labels,
         predicted=labels.clone(),
+        images=drawn(labels, generator),
     )
 
 
-def changed(of: Evidence, **values: Tensor) -> Evidence:
-    return Evidence(**{f.name: getattr(of, f.name) for f in fields(of)} | values)
+def drawn(labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Return dim noise (N, 1, 8, 8) uint8 in which a bright quarter tells the class."""
+    images = torch.randint(100, (len(labels), 1, 8, 8), generator=generator, dtype=torch.uint8)
+    for image, label in zip(images, labels.tolist(), strict=True):
+        top, left = 4 * (label // 2), 4 * (label % 2)
+        image[:, top : top + 4, left : left + 4] += 100
+    return images
+
+
+def changed(of: Evidence, **values: Tensor | Evidence | None) -> Evidence:
+    return replace(of, **values)  # type: ignore[arg-type]
 
 
 def reordered(of: Evidence) -> Evidence:
     """Return the same images in another order."""
     order = torch.randperm(len(of.labels), generator=torch.Generator().manual_seed(5))
-    return Evidence(**{f.name: getattr(of, f.name)[order] for f in fields(of)})
+    parts = {f.name: getattr(of, f.name) for f in fields(of)}
+    held_out = parts.pop("held_out")
+    return Evidence(
+        **{name: None if part is None else part[order] for name, part in parts.items()},
+        held_out=None if held_out is None else reordered(held_out),
+    )
 
 
 def relabelled(of: Evidence) -> Evidence:
@@ -45,9 +64,8 @@ def relabelled(of: Evidence) -> Evidence:
 
 
 def metric(name: str, **options: Any) -> Metric:
-    """Return a metric by its name; subsets of KID fit the small sets."""
-    if name == "kid":
-        options = {"subsets": 5, "subset_size": 30} | options
+    """Return a metric by its name, with options that fit the small sets."""
+    options = FITTING.get(name, {}) | options
     plugins = Plugins()
     plugins.load_installed()
     found = plugins.find("metric", name).component(**options)

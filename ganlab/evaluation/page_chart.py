@@ -1,0 +1,111 @@
+"""A line chart as SVG: a score against the epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 680, 300
+LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 44
+TICKS = 6
+LOGARITHMIC_FROM = 20.0
+"""The ratio of the largest score to the smallest from which on the axis is logarithmic."""
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Line:
+    name: str
+    style: str
+    """``c0`` to ``c6`` have a colour each; the others are grey."""
+
+    paths: list[str]
+    """Corners of the curve of each training seed, as an SVG polyline has them."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Everything that the template draws."""
+
+    metric: str
+    lines: list[Line]
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    logarithmic: bool
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
+
+
+COLOURS = 7
+
+
+def draw(metric: str, curves: Sequence[tuple[str, Sequence[Points]]]) -> Chart | None:
+    """Return a chart of each name's curves, in this order; None unless one has two points."""
+    curves = [(name, [_finite(points) for points in of]) for name, of in curves]
+    points = [point for _, of in curves for curve in of for point in curve]
+    if not any(len(curve) > 1 for _, of in curves for curve in of):
+        return None
+    xs, ys = zip(*points, strict=True)
+    logarithmic = min(ys) > 0 and max(ys) / min(ys) > LOGARITHMIC_FROM
+    x_ticks = _nice(min(xs), max(xs))
+    y_ticks = _powers(min(ys), max(ys)) if logarithmic else _nice(min(ys), max(ys))
+    scale: Callable[[float], float] = math.log10 if logarithmic else float
+    x = _place(min(*xs, x_ticks[0]), max(*xs, x_ticks[-1]), LEFT, WIDTH - RIGHT)
+    bounds = scale(min(*ys, y_ticks[0])), scale(max(*ys, y_ticks[-1]))
+    y = _place(*bounds, HEIGHT - BOTTOM, TOP)
+    lines = [
+        Line(
+            name,
+            f"c{rank}" if rank < COLOURS else "other",
+            [" ".join(f"{x(a):.1f},{y(scale(b)):.1f}" for a, b in curve) for curve in of if curve],
+        )
+        for rank, (name, of) in enumerate(curves)
+    ]
+    return Chart(
+        metric,
+        [line for line in lines if line.paths],
+        [Tick(round(x(tick), 1), f"{tick:,.6g}") for tick in x_ticks],
+        [Tick(round(y(scale(tick)), 1), f"{tick:,.6g}") for tick in y_ticks],
+        logarithmic,
+    )
+
+
+def _finite(points: Points) -> Points:
+    return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+
+
+def _place(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
+    return lambda value: start + (value - low) / ((high - low) or 1.0) * (end - start)
+
+
+def _nice(low: float, high: float) -> list[float]:
+    """Return round numbers, evenly spaced, from below ``low`` to above ``high``."""
+    rough = ((high - low) or abs(high) or 1.0) / (TICKS - 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(step * power for step in (1, 2, 5, 10) if step * power >= rough)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [number * step for number in range(first, last + 1)]
+
+
+def _powers(low: float, high: float) -> list[float]:
+    """Return 1, 2 and 5 times powers of ten between two numbers, and one beyond each."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if len(powers) < 4 else (1,)
+    ticks = [step * 10.0**power for power in powers for step in steps]
+    return [
+        tick
+        for before, tick, after in zip([0.0, *ticks], ticks, [*ticks[1:], math.inf], strict=False)
+        if after > low and before < high
+    ]

@@ -1,0 +1,99 @@
+"""Pictures of runs, as data URIs, for a page that needs no other file."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+RUNS = 60
+"""Pictures of so many runs go into a page."""
+
+TOTAL_BYTES = 64_000_000
+"""And no more of them once they take this much, as files."""
+
+AS_IT_IS_BYTES = 300_000
+WIDTH, HEIGHT = 900, 1800
+QUALITY = 85
+"""Of JPEG, for what stays too large as a smaller PNG: photographs."""
+
+KNOWN = {"curves.png": "losses", "scores.png": "scores"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    caption: str
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass
+class Album:
+    """The pictures of a page, each run's once, until it holds enough."""
+
+    runs: int = RUNS
+    total_bytes: int = TOTAL_BYTES
+    taken: dict[Path, str] = field(default_factory=dict)
+    """Run folders whose pictures are in, and where on the page."""
+
+    left_out: set[Path] = field(default_factory=set)
+    bytes: int = 0
+
+    def take(self, folder: Path, *, place: str) -> list[Picture]:
+        """Return a run's pictures, for this place on the page; nothing if the album is full."""
+        if folder in self.taken or folder in self.left_out:
+            return []
+        files = list(_files(folder))
+        if not files:
+            return []
+        if len(self.taken) >= self.runs or self.bytes >= self.total_bytes:
+            self.left_out.add(folder)
+            return []
+        self.taken[folder] = place
+        return [picture for file, caption in files if (picture := self._picture(file, caption))]
+
+    def _picture(self, file: Path, caption: str) -> Picture | None:
+        """Return a picture; None for one that cannot be read."""
+        try:
+            data = file.read_bytes()
+            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+                if len(data) < AS_IT_IS_BYTES:
+                    size = image.size
+                    image.verify()
+                    kind = "png"
+                else:
+                    data, kind, size = _smaller(image)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            return None
+        self.bytes += len(data)
+        uri = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+        return Picture(caption, uri, *size)
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Name a run's pictures: its newest samples, its curves, then whatever its metrics drew."""
+    sheets = sorted(folder.glob("samples/epoch-*.png"))
+    if sheets:
+        yield sheets[-1], f"samples, {sheets[-1].stem.replace('-', ' ')}"
+    others = sorted(set(folder.glob("*.png")) - {folder / name for name in KNOWN})
+    for file in (*(folder / name for name in KNOWN), *others):
+        if file.is_file():
+            yield file, KNOWN.get(file.name, file.stem)
+
+
+def _smaller(image: Image.Image) -> tuple[bytes, str, tuple[int, int]]:
+    """Return a smaller picture as a PNG, or as a JPEG if that stays too large."""
+    image.load()
+    small = image.convert("RGB")
+    small.thumbnail((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+    for kind, options in (("png", {"optimize": True}), ("jpeg", {"quality": QUALITY})):
+        buffer = io.BytesIO()
+        small.save(buffer, kind, **options)
+        if buffer.tell() < AS_IT_IS_BYTES:
+            break
+    return buffer.getvalue(), kind, small.size

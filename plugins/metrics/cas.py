@@ -1,0 +1,88 @@
+"""The classification accuracy score: can one learn from generated images what classes are?"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import PositiveInt
+from torch import Tensor
+
+from ganlab import DataSpec, Evidence, Metric, hookimpl
+from ganlab.data.prepared import Prepared
+
+from ..extractors._cnn import Member, to_input
+from ..extractors._training import BATCH, one_thread, train_member
+from ._inputs import checked, ordered
+
+SEED = 0
+IMAGES = 10_000
+CHUNK = 500
+
+
+class ClassificationAccuracy(Metric):
+    """The accuracy on held-out real images of a classifier that saw only generated ones.
+
+    It learns the labels that were asked for, so it sees quality, variety within a class and
+    obedience to labels at once. The classifier is as small as one of the extractor's, and the same
+    images give the same value. ``cas_gan-test`` is the reverse: the share of generated images in
+    which the judge, a classifier trained on real images, sees what was asked for.
+    """
+
+    name = "cas"
+    paper = "Ravuri & Vinyals, 2019, arXiv:1905.10887; Shmelkov et al., 2018, arXiv:1807.09499"
+    higher_is_better = True
+    range = "0 to 1"
+    default = 10
+    level = "full"
+    needs = ("judge", "held out")
+
+    epochs: PositiveInt = 2
+    """Passes over 10,000 generated images; of other numbers about as many batches are seen."""
+
+    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+        if fake.images is None:
+            raise ValueError("the generated images are not there, and a classifier learns of them")
+        if fake.predicted is None:
+            raise ValueError("the generated images were not shown to a judge")
+        if real.held_out is None or real.held_out.images is None:
+            raise ValueError("there are no held-out real images to test the classifier on")
+        # The order of training is random, but not that of the images that it starts from.
+        order = ordered(checked(fake.features, "generated features", minimum=self.minimum))
+        images, labels = fake.images.cpu()[order], fake.labels.cpu()[order]
+        tests, answers = real.held_out.images.cpu(), real.held_out.labels.cpu()
+        num_classes = 1 + int(torch.cat([labels, answers, real.labels.cpu()]).max())
+        epochs = max(1, round(self.epochs * _batches(IMAGES) / _batches(len(images))))
+        with one_thread():
+            member = _train(images, labels, num_classes=num_classes, epochs=epochs)
+            seen = _classes(member, tests)
+        return {
+            "cas": _share(seen == answers),
+            "cas_gan-test": _share(fake.predicted == fake.labels),
+        }
+
+
+def _batches(count: int) -> int:
+    return max(1, count // BATCH)
+
+
+def _share(right: Tensor) -> float:
+    return float(right.double().mean())
+
+
+def _train(images: Tensor, labels: Tensor, *, num_classes: int, epochs: int) -> Member:
+    """Return a classifier of images (N, C, S, S) uint8, in eval mode."""
+    names = tuple(map(str, range(num_classes)))
+    spec = DataSpec(num_classes, images.shape[-1], images.shape[1], names)
+    data = Prepared(images, labels, spec, sha256="", source="generated images")
+    with torch.enable_grad():
+        return train_member(data, seed=SEED, epochs=epochs, say=lambda _: None, title="")
+
+
+@torch.no_grad()
+def _classes(member: Member, images: Tensor) -> Tensor:
+    """Return the class (N,) that the classifier sees in each image."""
+    return torch.cat([member(to_input(part))[1].argmax(1) for part in images.split(CHUNK)])
+
+
+@hookimpl
+def register_metrics() -> list[type[Metric]]:
+    return [ClassificationAccuracy]

@@ -1,0 +1,279 @@
+"""Inception: the real architecture, with weights that the test drew, read as a user's file is."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import pytest
+import torch
+from ganlab_plugins.datasets import _download
+from ganlab_plugins.extractors import inception
+from ganlab_plugins.extractors._fidelity import FidelityNet
+from ganlab_plugins.extractors.inception import PUBLISHED, Inception
+from torch import Tensor, nn
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from torch_fidelity.utils import create_feature_extractor
+
+from ganlab.errors import DataError, DataUnavailable
+
+
+@pytest.fixture(autouse=True)
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty torch.hub folder, and no network."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(_download, "urlopen", refuse)
+    return tmp_path / "torch" / "hub" / "checkpoints"
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, Tensor]:
+    class Blank(FeatureExtractorInceptionV3):
+        def load_state_dict(self, state: Any) -> None:  # type: ignore[override]
+            pass
+
+    empty = io.BytesIO()
+    torch.save({}, empty)
+    empty.seek(0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = Blank("inception-v3-compat", ["2048"], feature_extractor_weights_path=empty)
+        for layer in net.modules():
+            if isinstance(layer, nn.Conv2d):  # so that signals neither vanish nor explode
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return net.state_dict()
+
+
+@pytest.fixture(scope="module")
+def file(state: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    file = tmp_path_factory.mktemp("weights") / "own.pth"
+    torch.save(state, file)
+    yield file
+    file.unlink()  # 92 MB
+
+
+@pytest.fixture(scope="module")
+def net(file: Path) -> FidelityNet:
+    found = Inception(weights=file).load("cifar10", 3)
+    assert isinstance(found, FidelityNet)
+    return found
+
+
+def refuse(*_: Any, **__: Any) -> None:
+    raise URLError("Network is unreachable")
+
+
+def sha256_of(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def random_images(*shape: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(256, shape, generator=generator, dtype=torch.uint8)
+
+
+def refusal(extractor: Inception) -> str:
+    with pytest.raises(DataError) as caught:
+        extractor.load("cifar10", 3)
+    assert not isinstance(caught.value, DataUnavailable)
+    return str(caught.value)
+
+
+# ------------------------------------------------------------------------ what it measures
+
+
+def test_features_and_logits_are_torch_fidelitys(net: FidelityNet, file: Path) -> None:
+    images = random_images(3, 3, 32, 32)
+    theirs = create_feature_extractor(
+        "inception-v3-compat",
+        ["2048", "logits_unbiased"],
+        cuda=False,
+        feature_extractor_weights_path=str(file),
+    )
+    ours = net(images)
+    assert [tuple(one.shape) for one in ours] == [(3, 2048), (3, 1008)]
+    for one, other in zip(ours, theirs(images), strict=True):
+        assert one.dtype == torch.float32
+        assert one.std() > 1e-3
+        assert (one - other).abs().max() <= 1e-6
+
+
+def test_grey_images_count_as_colour_images_of_equal_channels(net: FidelityNet) -> None:
+    grey = random_images(2, 1, 32, 32)
+    for one, other in zip(net(grey), net(grey.repeat(1, 3, 1, 1)), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_neither_autocast_nor_train_mode_nor_gradients_reach_the_network(net: FidelityNet) -> None:
+    images = random_images(2, 3, 32, 32)
+    plain = net(images)
+    net.train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        again = net(images)
+    for one, other in zip(plain, again, strict=True):
+        assert torch.equal(one, other)
+        assert not other.requires_grad
+    assert not any(module.training for module in net.modules())
+
+
+@pytest.mark.parametrize(
+    ("images", "what"),
+    [
+        (torch.zeros(2, 3, 32, 32), "images must be uint8 in 0..255, not torch.float32"),
+        (random_images(2, 32, 32), "images must be (N, C, H, W), not (2, 32, 32)"),
+        (random_images(2, 2, 32, 32), "images must have 1 or 3 channels, not 2"),
+    ],
+)
+def test_other_images_are_refused(net: FidelityNet, images: Tensor, what: str) -> None:
+    with pytest.raises(DataError) as caught:
+        net(images)
+    assert str(caught.value) == f"{net.id}: {what}"
+
+
+def test_it_is_the_first_choice_for_colour_alone_and_judges_nothing() -> None:
+    assert Inception.published
+    assert [Inception.place(channels) for channels in (1, 3)] == [None, 1]
+    assert Inception().judge("cifar10", 3) is None
+
+
+# ------------------------------------------------------------------------ which weights
+
+
+def test_other_weights_are_announced_and_named_by_their_own_hash(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    with caplog.at_level(logging.WARNING, "ganlab"):
+        net = Inception(weights=file).load("cifar10", 3)
+    sha = sha256_of(file)
+    assert net.id == f"inception-own-{sha[:12]}"
+    assert net.class_names == ()
+    assert caplog.messages == [
+        f"{file} is not the published inception (its SHA-256 begins with {sha[:8]}, not with "
+        "6726825d): scores with it do not compare with published ones"
+    ]
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_weight_changed_changes_the_id(
+    net: FidelityNet, state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    changed = state | {"fc.bias": state["fc.bias"] + 1e-6}
+    torch.save(changed, tmp_path / "other.pth")
+    other = Inception(weights=tmp_path / "other.pth").load("cifar10", 3)
+    assert other.id.startswith("inception-own-")
+    assert other.id != net.id
+
+
+def test_the_published_file_is_downloaded_once_verified_and_then_found(
+    file: Path, hub: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sha = sha256_of(file)
+    published = replace(PUBLISHED, url=file.as_uri(), sha256=sha[:8])
+    monkeypatch.setattr(inception, "PUBLISHED", published)
+    monkeypatch.setattr(_download, "urlopen", torch.hub.urlopen)
+    assert Inception().load("cifar10", 3).id == f"inception-v3-compat-{sha[:12]}"
+    assert [one.name for one in hub.iterdir()] == [PUBLISHED.file_name]
+    monkeypatch.setattr(_download, "urlopen", refuse)
+    assert Inception().load("cifar10", 3).id == f"inception-v3-compat-{sha[:12]}"
+    assert not caplog.messages
+
+
+def test_a_download_with_another_hash_leaves_nothing(
+    file: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inception, "PUBLISHED", replace(PUBLISHED, url=file.as_uri()))
+    monkeypatch.setattr(_download, "urlopen", torch.hub.urlopen)
+    with pytest.raises(DataUnavailable) as caught:
+        Inception().load("cifar10", 3)
+    assert (
+        f'the download failed (invalid hash value (expected "6726825d", got "{sha256_of(file)}'
+    ) in str(caught.value)
+    assert list(hub.iterdir()) == []
+
+
+def test_without_network_one_line_says_what_to_do(hub: Path) -> None:
+    with pytest.raises(DataUnavailable) as caught:
+        Inception().load("cifar10", 3)
+    assert str(caught.value) == (
+        f"inception cannot be had: not in {hub}, and the download failed (Network is unreachable). "
+        "(1) Get https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+        f"weights-inception-2015-12-05-6726825d.pth elsewhere and put it at {hub}/"
+        "weights-inception-2015-12-05-6726825d.pth or name it with --weights FILE; "
+        "(2) offline, make an extractor from the data: ganlab extractor train cifar10"
+    )
+    assert not hub.exists()
+
+
+def test_a_file_of_another_hash_in_torch_hubs_folder_is_refused(hub: Path) -> None:
+    hub.mkdir(parents=True)
+    (hub / PUBLISHED.file_name).write_bytes(b"half a file")
+    sha = hashlib.sha256(b"half a file").hexdigest()
+    assert refusal(Inception()) == (
+        f"{hub / PUBLISHED.file_name} is damaged or another file: its SHA-256 begins with "
+        f"{sha[:8]}, not with 6726825d; delete it, and the next command downloads it again"
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0001, 0.5, 0.99999])
+def test_a_truncated_file_is_refused(file: Path, tmp_path: Path, share: float) -> None:
+    half = tmp_path / "half.pth"
+    content = file.read_bytes()
+    half.write_bytes(content[: int(share * len(content))])
+    assert refusal(Inception(weights=half)) == (
+        f"{half} is damaged, or no state dict that torch.save wrote; get it again"
+    )
+
+
+def test_a_file_that_would_execute_something_is_not_opened(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "executed",))
+
+    bomb = tmp_path / "bomb.pth"
+    torch.save({"weight": Bomb()}, bomb)
+    assert refusal(Inception(weights=bomb)) == (
+        f"{bomb} is damaged, or no state dict that torch.save wrote; get it again"
+    )
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ({"epoch": 3}, "holds no state dict: tensors by name, and nothing else"),
+        (torch.zeros(3), "holds no state dict: tensors by name, and nothing else"),
+        (
+            {"weight": torch.zeros(3)},
+            "holds the weights of another network: Missing key(s) in state_dict: "
+            '"Conv2d_1a_3x3.conv.weight", "Conv2d_1a_3x3.bn.weight", '
+            '"Conv2d_1a_3x3.bn.bias", [...]',
+        ),
+    ],
+)
+def test_weights_of_something_else_are_refused(tmp_path: Path, content: Any, what: str) -> None:
+    other = tmp_path / "other.pth"
+    torch.save(content, other)
+    assert refusal(Inception(weights=other)) == f"{other} {what}"
+
+
+def test_weights_of_another_shape_are_refused(tmp_path: Path, state: dict[str, Tensor]) -> None:
+    other = tmp_path / "other.pth"
+    torch.save(state | {"fc.bias": torch.zeros(1000)}, other)
+    assert refusal(Inception(weights=other)) == (
+        f"{other} holds the weights of another network: size mismatch for fc.bias: copying a "
+        "param with shape torch.Size([1000]) from checkpoint, the shape in current [...]"
+    )
+
+
+def test_a_file_that_is_not_there_is_not_replaced_by_another(tmp_path: Path) -> None:
+    assert refusal(Inception(weights=tmp_path / "none.pth")) == (
+        f"inception: cannot read {tmp_path / 'none.pth'}: No such file or directory"
+    )
