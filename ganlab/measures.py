@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Level = Literal["quick", "standard", "full"]
 """From which profile on a metric is computed when none is named."""
 
-Need = Literal["judge", "held out"]
+Need = Literal["judge", "held out", "logits"]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Metric(Component):
     """Use at most this many images of each set, chosen evenly, where the cost grows with N^2."""
 
     needs: ClassVar[tuple[Need, ...]] = ()
-    """What it reads beside features, logits and labels: ``predicted``, ``real.held_out``."""
+    """What must be there beside features and labels: ``predicted``, ``real.held_out``, logits."""
 
     @property
     def minimum(self) -> int:

@@ -93,6 +93,9 @@ class ExtractorNet(nn.Module):
     class_names: tuple[str, ...]
     """What its logits stand for, in their order."""
 
+    has_logits: bool = True
+    """False if it classifies nothing: its logits are (N, 0)."""
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, D) and logits (N, K), float32, of uint8 images (N, C, H, W)."""
         raise NotImplementedError

@@ -85,15 +85,19 @@ def shown_plainly(value: Any) -> str:
 
 
 def _grid(node: Node, problems: list[Problem]) -> dict[str, list[Node]]:
+    """Return the values to try by dotted key; ``train: {seed: [0, 1]}`` is ``train.seed`` too."""
     grid: dict[str, list[Node]] = {}
     if not isinstance(node.value, dict) or not node.value:
         what = f"expected keys with lists of values, got {shown(node.value)}"
         problems.append(node.problem(what))
         return grid
     for key, values in node.value.items():
-        if not isinstance(values.value, list) or not values.value:
+        if isinstance(values.value, dict) and values.value:
+            inner = _grid(values, problems)
+            grid |= {f"{key}.{rest}": entries for rest, entries in inner.items()}
+        elif isinstance(values.value, list) and values.value:
+            grid[key] = values.value
+        else:
             what = f"expected a list of values to try, got {shown(values.value)}"
             problems.append(values.problem(what))
-        else:
-            grid[key] = values.value
     return grid

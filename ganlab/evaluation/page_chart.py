@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 WIDTH, HEIGHT = 680, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 44
-TICKS = 6
+TICKS, TICKS_AT_MOST = 6, 10
 LOGARITHMIC_FROM = 20.0
 """The ratio of the largest score to the smallest from which on the axis is logarithmic."""
 
@@ -59,7 +59,7 @@ def draw(metric: str, curves: Sequence[tuple[str, Sequence[Points]]]) -> Chart |
         return None
     xs, ys = zip(*points, strict=True)
     logarithmic = min(ys) > 0 and max(ys) / min(ys) > LOGARITHMIC_FROM
-    x_ticks = _nice(min(xs), max(xs))
+    x_ticks = _nice(min(0.0, *xs), max(xs))
     y_ticks = _powers(min(ys), max(ys)) if logarithmic else _nice(min(ys), max(ys))
     scale: Callable[[float], float] = math.log10 if logarithmic else float
     x = _place(min(*xs, x_ticks[0]), max(*xs, x_ticks[-1]), LEFT, WIDTH - RIGHT)
@@ -96,16 +96,19 @@ def _nice(low: float, high: float) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(step * power for step in (1, 2, 5, 10) if step * power >= rough)
     first, last = math.floor(low / step), math.ceil(high / step)
+    if first == last:  # a flat curve lies in the middle
+        first, last = first - 1, last + 1
     return [number * step for number in range(first, last + 1)]
 
 
 def _powers(low: float, high: float) -> list[float]:
-    """Return 1, 2 and 5 times powers of ten between two numbers, and one beyond each."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 2, 5) if len(powers) < 4 else (1,)
-    ticks = [step * 10.0**power for power in powers for step in steps]
-    return [
-        tick
-        for before, tick, after in zip([0.0, *ticks], ticks, [*ticks[1:], math.inf], strict=False)
-        if after > low and before < high
-    ]
+    """Return powers of ten from below ``low`` to above ``high``, and 2 and 5 times if few."""
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    for steps in ((1, 2, 5), (1,)):
+        ticks = [step * 10.0**power for power in powers for step in steps]
+        first = max(tick for tick in ticks if tick <= low)
+        last = min(tick for tick in ticks if tick >= high)
+        ticks = [tick for tick in ticks if first <= tick <= last]
+        if len(ticks) <= TICKS_AT_MOST:
+            break
+    return ticks

@@ -18,8 +18,7 @@ TOTAL_BYTES = 64_000_000
 
 AS_IT_IS_BYTES = 300_000
 WIDTH, HEIGHT = 900, 1800
-QUALITY = 85
-"""Of JPEG, for what stays too large as a smaller PNG: photographs."""
+QUALITY = 90
 
 KNOWN = {"curves.png": "losses", "scores.png": "scores"}
 
@@ -62,12 +61,12 @@ class Album:
         try:
             data = file.read_bytes()
             with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+                kind, size = "png", image.size
                 if len(data) < AS_IT_IS_BYTES:
-                    size = image.size
                     image.verify()
-                    kind = "png"
                 else:
-                    data, kind, size = _smaller(image)
+                    kind = "jpeg"
+                    data, size = _smaller(image)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             return None
         self.bytes += len(data)
@@ -86,14 +85,11 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
             yield file, KNOWN.get(file.name, file.stem)
 
 
-def _smaller(image: Image.Image) -> tuple[bytes, str, tuple[int, int]]:
-    """Return a smaller picture as a PNG, or as a JPEG if that stays too large."""
+def _smaller(image: Image.Image) -> tuple[bytes, tuple[int, int]]:
+    """Return a smaller picture, as JPEG: what is that large is mostly photographs."""
     image.load()
-    small = image.convert("RGB")
+    small = image.convert("L" if image.mode == "L" else "RGB")
     small.thumbnail((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
-    for kind, options in (("png", {"optimize": True}), ("jpeg", {"quality": QUALITY})):
-        buffer = io.BytesIO()
-        small.save(buffer, kind, **options)
-        if buffer.tell() < AS_IT_IS_BYTES:
-            break
-    return buffer.getvalue(), kind, small.size
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+    return buffer.getvalue(), small.size

@@ -35,7 +35,7 @@ def to_csv(tables: Sequence[Table]) -> str:
     Scores are means over training seeds; ``fid_sd`` is the standard deviation over them, empty for
     one seed. Where a metric has a value of that name itself, it is ``kid_sd_over_seeds``.
     """
-    columns = [
+    columns: list[Column] = [
         *BEFORE_SCORES,
         *_score_columns(tables),
         ("flags", lambda table, row: "; ".join(row.flags)),

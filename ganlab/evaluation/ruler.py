@@ -169,6 +169,10 @@ def _impossible(metric: Metric, samples: int, ruler: Ruler) -> str | None:
             f"{metric.name} needs a network that tells the classes of '{name}', and there is none: "
             f"make one with ganlab extractor train {name}"
         )
+    if "logits" in metric.needs and not ruler.extractor.has_logits:
+        return (
+            f"{metric.name} needs an extractor that classifies, and {ruler.extractor.id} does not"
+        )
     return None
 
 

@@ -17,16 +17,20 @@ TIED = "cannot be told apart from the row above (Welch's t, p > 0.05; or a singl
 def title(table: Table) -> str:
     """Say what a table was measured by."""
     p = table.protocol
-    said = (
+    measured = (
         f"{p['extractor']}  N={p['samples']:,} against {p['dataset']} {p['split']} "
         f"({p['reference_images']:,} of {p['image_size']} x {p['image_size']})  "
         f"protocol {table.protocol_id}"
     )
+    return "  ".join([measured, *unusual(table)])
+
+
+def unusual(table: Table) -> Iterator[str]:
+    """Say which weights and labels were used, where they are not the usual ones."""
     if table.choice != "last":
-        said += f"  weights: {table.choice}"
-    if p["labels"] == AS_THEY_CAME:
-        said += f"  labels {p['labels']}"
-    return said
+        yield f"weights: {table.choice}"
+    if table.protocol["labels"] == AS_THEY_CAME:
+        yield f"labels {table.protocol['labels']}"
 
 
 def head(table: Table) -> tuple[str, ...]:
@@ -42,7 +46,7 @@ def flagged(table: Table) -> bool:
 
 
 def rows(table: Table) -> list[tuple[str, ...]]:
-    """Return the cells below `head`: rank, variant, scores, seeds, costs, flags if any is raised."""
+    """Return the cells below `head`: rank, variant, scores, seeds, costs, any flags."""
     told = [_cells(table, row) for row in table.rows]
     if not flagged(table):
         return told

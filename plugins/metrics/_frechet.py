@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
+Statistics = dict[str, Any]
+"""Mean and covariance, as torch-fidelity has them."""
 
-def frechet(fake: Tensor, real: Tensor) -> float:
-    """Return |m1 - m2|^2 + Tr(S1 + S2 - 2 (S1 S2)^1/2) of float32 features (N, D) and (M, D).
+
+def frechet(fake: Statistics, real: Statistics) -> float:
+    """Return |m1 - m2|^2 + Tr(S1 + S2 - 2 (S1 S2)^1/2).
 
     The covariances may be singular. Equal sets can give a value a rounding error below zero.
     """
-    from torch_fidelity.metric_fid import (
-        KEY_METRIC_FID,
-        fid_features_to_statistics,
-        fid_statistics_to_metric,
-    )
+    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
 
-    statistics = [fid_features_to_statistics(features) for features in (fake, real)]
-    return float(fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID])
+    return float(fid_statistics_to_metric(fake, real, verbose=False)[KEY_METRIC_FID])
+
+
+def statistics(features: Tensor) -> Statistics:
+    """Return mean and covariance of float32 features (N, D)."""
+    from torch_fidelity.metric_fid import fid_features_to_statistics
+
+    found: Statistics = fid_features_to_statistics(features)
+    return found

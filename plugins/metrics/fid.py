@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ganlab import Evidence, Metric, hookimpl
 
-from ._frechet import frechet
+from ._frechet import frechet, statistics
 from ._inputs import checked_features
+from ._memory import remembered
 
 
 class FID(Metric):
@@ -23,7 +24,9 @@ class FID(Metric):
     level = "quick"
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
-        return {"fid": frechet(*checked_features(fake, real, minimum=self.minimum))}
+        fakes, reals = checked_features(fake, real, minimum=self.minimum)
+        reference = remembered(real.features, "all", lambda: statistics(reals))
+        return {"fid": frechet(statistics(fakes), reference)}
 
 
 @hookimpl

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from ganlab import Evidence, Metric, hookimpl, one_hot
 
-from ._frechet import frechet
+from ._frechet import Statistics, frechet, statistics
 from ._inputs import checked_features
+from ._memory import remembered
 
 
 class FJD(Metric):
@@ -24,15 +26,19 @@ class FJD(Metric):
     default = 4
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
-        features = checked_features(fake, real, minimum=self.minimum)
-        labels = [fake.labels.cpu(), real.labels.cpu()]
-        num_classes = 1 + int(torch.cat(labels).max())
-        a = features[1].norm(dim=1).mean()
-        joint = [
-            torch.cat([x, a * one_hot(c, num_classes, dtype=x.dtype)], 1)
-            for x, c in zip(features, labels, strict=True)
-        ]
-        return {"fjd": frechet(*joint)}
+        fakes, reals = checked_features(fake, real, minimum=self.minimum)
+        num_classes = 1 + int(max(fake.labels.max(), real.labels.max()))
+        a = reals.norm(dim=1).mean()
+
+        def joint(x: Tensor, labels: Tensor) -> Statistics:
+            return statistics(
+                torch.cat([x, a * one_hot(labels.cpu(), num_classes, dtype=x.dtype)], 1)
+            )
+
+        reference = remembered(
+            real.features, f"joint {num_classes}", lambda: joint(reals, real.labels), real.labels
+        )
+        return {"fjd": frechet(joint(fakes, fake.labels), reference)}
 
 
 @hookimpl

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import torch
+from torch import Tensor
 
 from ganlab import Evidence, Metric, hookimpl
 
-from ._frechet import frechet
+from ._frechet import Statistics, frechet, statistics
 from ._inputs import checked_features
+from ._memory import remembered
 
 
 class IntraFID(Metric):
@@ -24,18 +25,30 @@ class IntraFID(Metric):
     default = 3
 
     def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
-        fake_features, real_features = checked_features(fake, real, minimum=self.minimum)
-        fake_labels, real_labels = fake.labels.cpu(), real.labels.cpu()
+        fakes, reals = checked_features(fake, real, minimum=self.minimum)
+        generated = _by_class(fakes, fake.labels.cpu())
+        reference = remembered(
+            real.features, "by class", lambda: _by_class(reals, real.labels.cpu()), real.labels
+        )
         distances = []
-        for c in torch.cat([fake_labels, real_labels]).unique().tolist():
-            of_fake, of_real = fake_features[fake_labels == c], real_features[real_labels == c]
-            if min(len(of_fake), len(of_real)) < 2:
+        for c in sorted(generated.keys() | reference.keys()):
+            counts = [of.get(c, NOTHING)[0] for of in (generated, reference)]
+            if min(counts) < 2:
                 raise ValueError(
-                    f"class {c} has {len(of_fake):,} generated and {len(of_real):,} reference "
+                    f"class {c} has {counts[0]:,} generated and {counts[1]:,} reference "
                     "images: at least 2 of each are needed"
                 )
-            distances.append(frechet(of_fake, of_real))
+            distances.append(frechet(generated[c][1], reference[c][1]))
         return {"ifid": sum(distances) / len(distances), "ifid_worst": max(distances)}
+
+
+NOTHING: tuple[int, Statistics] = (0, {})
+
+
+def _by_class(features: Tensor, labels: Tensor) -> dict[int, tuple[int, Statistics]]:
+    """Return for each class how many of the features (N, D) it has, and their statistics."""
+    classes = {c: features[labels == c] for c in labels.unique().tolist()}
+    return {c: (len(own), statistics(own) if len(own) > 1 else {}) for c, own in classes.items()}
 
 
 @hookimpl

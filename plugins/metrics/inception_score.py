@@ -21,6 +21,7 @@ class InceptionScore(Metric):
     higher_is_better = True
     range = "1 to the number of classes"
     default = 5
+    needs = ("logits",)
 
     splits: PositiveInt = 10
     """Average over this many parts of the generated images."""

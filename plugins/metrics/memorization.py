@@ -11,6 +11,7 @@ from torch import Tensor
 from ganlab import Evidence, Metric, hookimpl
 
 from ._inputs import checked_features, spread
+from ._memory import remembered
 from ._neighbours import nearest
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ class Memorization(Metric):
 
     def _nearest(self, fake: Evidence, real: Evidence) -> tuple[Tensor, Tensor, Tensor]:
         """Return indices of generated images and of their r (N,), and d(r, g) / d(r, r')."""
+        name = f"nearest of {self.fakes}"
+        return remembered(fake.features, name, lambda: self._search(fake, real), real.features)
+
+    def _search(self, fake: Evidence, real: Evidence) -> tuple[Tensor, Tensor, Tensor]:
         fakes, reals = checked_features(fake, real, minimum=self.minimum)
         chosen = spread(fakes, self.fakes)
         neighbours, distances = nearest(fakes[chosen], reals)
