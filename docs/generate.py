@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ def command_line() -> str:
     parts = [NOTE, "# The command line\n", _help()]
     for name in COMMANDS:
         parts += [f"\n## ganlab {name}\n", _help(name)]
+        command = import_module(f"ganlab.cli.{name}").command
+        for inner in getattr(command, "commands", {}):
+            parts += [f"\n### ganlab {name} {inner}\n", _help(name, inner)]
     parts.append(
         "\n## Exit codes\n\n"
         "| code | meaning |\n|---|---|\n"
@@ -53,6 +57,8 @@ def _component(record: dict[str, Any]) -> Iterator[str]:
     yield record["doc"]
     if record["paper"]:
         yield f"\n*{record['paper']}*"
+    if facts := [f"{name}: {fact}" for name, fact in record["facts"].items() if fact]:
+        yield f"\n{'; '.join(facts)}."
     if record["options"]:
         yield "\n| option | type | default | |\n|---|---|---|---|"
         for option in record["options"]:

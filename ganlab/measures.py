@@ -117,6 +117,19 @@ class Metric(Component):
     needs: ClassVar[tuple[Need, ...]] = ()
     """What must be there beside features and labels: ``predicted``, ``real.held_out``, logits."""
 
+    @classmethod
+    def facts(cls) -> dict[str, str]:
+        better = {True: "higher", False: "lower", None: "neither: it warns"}
+        images = f"at least {cls().minimum:,}"
+        images += f"; {cls.most:,} of each set are used" if cls.most else ""
+        return {
+            "better": better[cls.higher_is_better],
+            "range": cls.range,
+            "images": images,
+            "needs": ", ".join(cls.needs),
+            "definition": f"version {cls.version}",
+        }
+
     @property
     def minimum(self) -> int:
         """How many images each set must have."""

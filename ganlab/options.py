@@ -42,3 +42,8 @@ class Component(Options):
 
     paper: ClassVar[str] = ""
     """Where it comes from: authors, year, arXiv id, equation."""
+
+    @classmethod
+    def facts(cls) -> dict[str, str]:
+        """Return what else a listing says of it, by heading."""
+        return {}

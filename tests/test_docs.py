@@ -110,10 +110,12 @@ def test_the_readmes_commands_and_code_run(workplace: Path) -> None:
         for line in text.splitlines()
         if line.startswith("ganlab ")
     ]
-    assert len(commands) == 7
+    assert len(commands) == 9
     for _, *arguments in commands:
         if arguments[0] == "run":
             arguments += small
+        if arguments[0] == "sweep":
+            arguments += [*small, "-s", "train.steps=2"]
         if arguments[0] == "eval":
             arguments += ["--samples", "64", "--seeds", "1"]
         _ganlab(workplace, *arguments)
@@ -125,6 +127,16 @@ def test_the_readmes_commands_and_code_run(workplace: Path) -> None:
             code = f"{text}\nassert images.shape == (5, 1, 64, 64), images.shape"
             subprocess.run([sys.executable, "-c", code], cwd=workplace, check=True)
     assert (workplace / "sevens.png").exists()
+    assert (workplace / "board.html").exists()
+
+
+def test_the_evaluation_page_shows_files_that_are_valid(workplace: Path) -> None:
+    shutil.copytree(REPOSITORY / "experiments", workplace / "experiments")
+    files = [text for language, text in blocks(DOCS / "evaluation.md") if language == "yaml"]
+    for text in files:
+        (workplace / text.splitlines()[0].removeprefix("# ")).write_text(text)
+    assert "every: 10 epochs" in _ganlab(workplace, "check", "scored.yaml")
+    assert len(_ganlab(workplace, "sweep", "sweep.yaml", "--dry-run").splitlines()) == 1 + 4 * 3
 
 
 def test_the_experiments_page_shows_a_file_that_is_valid(workplace: Path) -> None:

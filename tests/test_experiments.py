@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
-EXPERIMENTS = sorted((REPOSITORY / "experiments").glob("*.yaml"))
+FILES = sorted((REPOSITORY / "experiments").glob("*.yaml"))
+SWEEPS = [path for path in FILES if path.stem.startswith("sweep")]
+EXPERIMENTS = [path for path in FILES if path not in SWEEPS]
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
@@ -24,6 +27,39 @@ def test_a_shipped_experiment_is_whole_and_says_where_it_comes_from(path: Path) 
     text = path.read_text()
     assert text.startswith("# ")
     assert f"ganlab run experiments/{path.name}" in text
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_a_shipped_sweep_is_whole_and_has_networks_that_fit(path: Path) -> None:
+    from ganlab.config.sweeps import load_sweep
+    from ganlab.plugins import load_plugins
+    from ganlab.training.model import check_networks
+
+    points = load_sweep(path, load_plugins())
+    assert len(points) >= 3
+    for point in points:
+        check_networks(point.loaded.experiment)
+    text = path.read_text()
+    assert text.startswith("# ")
+    assert f"ganlab sweep experiments/{path.name}" in text
+
+
+@pytest.mark.slow
+def test_the_first_sweep_takes_under_three_minutes_and_tells_labels_from_none(
+    workplace: Path,
+) -> None:
+    start = time.monotonic()
+    result = run("sweep", str(REPOSITORY / "experiments" / "sweep_quick.yaml"), cwd=workplace)
+    seconds = time.monotonic() - start
+    assert result.returncode == 0, result.stderr
+    rows = [line for line in result.stdout.splitlines() if "none" in line or "concat" in line]
+    assert len(rows) == 2
+    first, second = rows
+    assert "concat" in first
+    assert "ignores labels" not in first
+    assert "none" in second
+    assert second.endswith("ignores labels")
+    assert seconds < 180
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from ganlab.runs import Progress, Run
 from ganlab.training.model import parameter_count
 from ganlab.training.observers import Display, Record
 from ganlab.training.session import Plan
+
+BRIEF_SECONDS = 60
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
@@ -38,15 +41,15 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"budget         {_budget(plan)}"
 
 
-def make_display(run: Run, plan: Plan) -> Display:
-    """Return the live display where somebody can see it, else plain lines."""
+def make_display(run: Run, plan: Plan, *, brief: bool = False) -> Display:
+    """Return the live display where somebody can see it, else plain lines, or ``brief`` ones."""
     if run.progress.steps:
         click.echo(going_on(run), err=True)
     if sys.stderr.isatty():
         from ganlab.cli.live import LiveDisplay
 
         return LiveDisplay(run, plan)
-    return PlainDisplay(run, plan)
+    return BriefDisplay(run, plan) if brief else PlainDisplay(run, plan)
 
 
 def going_on(run: Run) -> str:
@@ -77,6 +80,28 @@ class PlainDisplay:
         click.echo(f"scored {score_line(scores)}", err=True)
 
 
+class BriefDisplay(PlainDisplay):
+    """Scores, the last numbers, and before them a line a minute: for many runs in a row."""
+
+    def __init__(self, run: Run, plan: Plan) -> None:
+        super().__init__(run, plan)
+        self.record: Record | None = None
+        self.shown = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        if self.record is not None:
+            super().log(self.record)
+
+    def log(self, record: Record) -> None:
+        self.record = record
+        if time.monotonic() - self.shown > BRIEF_SECONDS:
+            super().log(record)
+            self.record, self.shown = None, time.monotonic()
+
+    def sample(self, path: Path) -> None:
+        pass
+
+
 def position(plan: Plan, at: Progress) -> str:
     """``[epoch/epochs][iteration/iterations]``: the epoch and the iteration in it, from 1."""
     size, batch = plan.batches.size, plan.experiment.train.batch_size
@@ -102,9 +127,12 @@ def numbers(record: Record) -> str:
 
 
 def score_line(scores: Record) -> str:
-    """The scores of the present weights, without those that belong to another."""
-    main = {name: value for name, value in scores.items() if "_" not in name}
-    return "  ".join(f"{name}: {value:.4g}" for name, value in main.items())
+    """The scores of the present weights, without details such as ``ifid_worst`` beside ``ifid``."""
+    return "  ".join(
+        f"{name}: {value:.4g}"
+        for name, value in scores.items()
+        if not any(name.startswith(f"{other}_") for other in scores)
+    )
 
 
 def remaining_seconds(plan: Plan, at: Progress) -> float:

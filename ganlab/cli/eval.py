@@ -14,8 +14,10 @@ from ganlab.cli.app import app_of, data_root_option, plugins_dir_option, runs_di
 if TYPE_CHECKING:
     from ganlab.evaluation.board import Entry, Table
     from ganlab.evaluation.compare import Comparison
-    from ganlab.evaluation.request import Epoch, Request
+    from ganlab.evaluation.request import Request
     from ganlab.runs import Run
+    from ganlab.sampling import Epoch
+    from ganlab.training.draw import Bn
 
 PROFILES = ("quick", "standard", "full", "published")
 
@@ -79,7 +81,7 @@ def command(
     best: bool,
     every: bool,
     raw: bool,
-    bn: str,
+    bn: Bn,
     extractor: str | None,
     weights: str | None,
     images: Path | None,
@@ -107,16 +109,24 @@ def command(
         raise click.UsageError("--epoch, --best and --every name different weights: give one")
     if images is None and (labels or reference):
         raise click.UsageError("--labels and --reference belong to --images")
+    if weights and extractor is None:
+        raise click.UsageError("--weights belongs to --extractor")
+    if every and (images or form or html):
+        raise click.UsageError("--every prints curves: it takes no --images and no other form")
     request = Request(metrics, profile, samples, seeds, extractor, weights, bn, raw)
-    found = find_runs(runs, runs_dir, needed=images is None)
     scorer = Scorer(ctx, request, device=device, root=data_root)
-    if images is not None:
-        found.append(_add_images(scorer, found, images, labels, reference, runs_dir))
+    found = find_runs(runs, runs_dir, needed=images is None)
     if every:
-        for run in found:
+        for run in found if runs else [run for run in found if "made_elsewhere" not in run.info]:
             _print_curve(scorer, run)
         return
-    entries = scorer.entries(found, "best" if best else epoch, strict=bool(runs or images))
+    which: Epoch = "best" if best else epoch
+    entries = []
+    if images is not None:
+        added = _add_images(scorer, found, images, labels, reference, runs_dir)
+        entries = scorer.entries([added], which)
+        found = [run for run in found if run.path != added.path]
+    entries += scorer.entries(found, which, strict=bool(runs) or len(found) == 1)
     print_board(entries, form, html)
 
 
@@ -152,7 +162,10 @@ class Scorer:
     def entries(
         self, runs: Sequence[Run], epoch: Epoch = None, *, strict: bool = True
     ) -> list[Entry]:
-        """Return the scores of runs, computing those that are not recorded."""
+        """Return the scores of runs, computing those that are not recorded.
+
+        ``strict``: what one of them raises is raised; else it is left out with a warning.
+        """
         from ganlab.evaluation.request import known_entry
 
         known = {
@@ -168,7 +181,7 @@ class Scorer:
                 self.comparison,
                 epoch=epoch,
                 memory=self.memory,
-                strict=strict or len(unknown) < len(runs),
+                strict=strict,
                 starting=lambda run: click.echo(run.name, err=True),
             )
             known |= {entry.folder: entry for entry in fresh}
@@ -197,8 +210,11 @@ def print_board(
     entries: Sequence[Entry], form: str | None = None, html: Path | None = None
 ) -> None:
     """Print the tables of these entries, and write the page if one is wanted."""
+    from ganlab.errors import RunError
     from ganlab.evaluation.board import tables
 
+    if not entries:
+        raise RunError("no run could be scored")
     board = tables(entries)
     click.echo(_formatted(board, form))
     if html is not None:

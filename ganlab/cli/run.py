@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +19,14 @@ from ganlab.cli.app import (
 )
 
 if TYPE_CHECKING:
+    from ganlab.components import Dataset
     from ganlab.config.experiment import Experiment
     from ganlab.config.resolve import Loaded
     from ganlab.data.prepare import Prepared
+    from ganlab.errors import DataUnavailable
     from ganlab.evaluation.during import DuringTraining
     from ganlab.runs import Run
+    from ganlab.training.observers import Display
     from ganlab.training.session import Plan
 
 
@@ -60,6 +63,7 @@ def command(
     The same command again goes on where a run was stopped, and does nothing for a finished one. A
     longer budget continues a finished run.
     """
+    from ganlab.cli.display import make_display, plan_lines
     from ganlab.config.resolve import load_experiment
     from ganlab.runs import find_run
 
@@ -69,111 +73,132 @@ def command(
     if init_from:  # an experiment's name means its newest run, which may be another one tomorrow
         options.append(f"train.init_from={find_run(init_from, runs_dir).path}")
     loaded = load_experiment(experiment, plugins, [*overrides, *options])
-    outcome = prepare_and_train(
-        ctx,
-        loaded,
-        data_root=data_root,
-        runs_dir=runs_dir,
-        fresh=fresh,
-        allow_changes=allow_changes,
-        dry_run=dry_run,
+    trainer = Trainer(
+        ctx, data_root=data_root, runs_dir=runs_dir, fresh=fresh, allow_changes=allow_changes
     )
-    if outcome is not None:
-        _say_how_it_ended(ctx, outcome)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A run after a session of it."""
-
-    plan: Plan
-    run: Run
-    was_finished: bool
-    """There was nothing left to do."""
-
-
-def prepare_and_train(
-    ctx: click.Context,
-    loaded: Loaded,
-    *,
-    data_root: Path | None,
-    runs_dir: Path,
-    fresh: bool = False,
-    allow_changes: bool = False,
-    dry_run: bool = False,
-) -> Outcome | None:
-    """Check everything, say what will happen, and train. None if it was a dry run."""
-    from ganlab.cli.display import make_display, plan_lines
-    from ganlab.training.model import check_networks
-    from ganlab.training.precision import choose_device
-    from ganlab.training.session import execute, plan
-
-    choose_device(loaded.experiment.train.device)  # before data is downloaded for nothing
-    check_networks(loaded.experiment)
-    chosen, data, asked = _find_data(loaded.experiment, ctx, data_root)
-    planned = plan(
-        chosen,
-        text=loaded.text,
-        data=data,
-        asked=asked,
-        plugins=app_of(ctx).plugins(),
-        runs=runs_dir,
-        fresh=fresh,
-    )
+    planned = trainer.plan(loaded)
     for line in plan_lines(planned):
         click.echo(line, err=not dry_run)
-    evaluator = evaluator_of(planned, root=data_root)
-    if dry_run:
-        return None
-    was_finished = planned.finished
-    run = execute(planned, display=make_display, evaluator=evaluator, allow_changes=allow_changes)
-    return Outcome(planned, run, was_finished)
+    if not dry_run:
+        was_finished = planned.finished
+        run = trainer.train(planned, make_display)
+        _say_how_it_ended(ctx, planned, run, was_finished=was_finished)
 
 
-def evaluator_of(planned: Plan, *, root: Path | None) -> DuringTraining | None:
-    """Return what scores the run while it trains, if its experiment asks for that."""
-    if planned.experiment.eval.options.every is None:
-        return None
-    from ganlab.evaluation.during import DuringTraining
+class Trainer:
+    """Checks, plans and trains experiments. What several of them share is found once."""
 
-    return DuringTraining(
-        planned.experiment,
-        planned.dataset,
-        planned.plugins,
-        device=planned.model.choices.device,
-        root=root,
-    )
+    def __init__(
+        self,
+        ctx: click.Context,
+        *,
+        data_root: Path | None,
+        runs_dir: Path,
+        fresh: bool = False,
+        allow_changes: bool = False,
+    ) -> None:
+        self.plugins = app_of(ctx).plugins()
+        self.data_root = data_root
+        self.runs_dir = runs_dir
+        self.fresh = fresh
+        self.allow_changes = allow_changes
+        self._data: dict[str, Prepared | DataUnavailable] = {}
+        self._evaluators: dict[str, DuringTraining] = {}
+        self._warned: set[str] = set()
 
+    def plan(self, loaded: Loaded) -> Plan:
+        """Check everything and build what will be trained. Nothing is written."""
+        from ganlab.training.model import check_networks
+        from ganlab.training.precision import choose_device
+        from ganlab.training.session import plan
 
-def _find_data(
-    experiment: Experiment, ctx: click.Context, root: Path | None
-) -> tuple[Experiment, Prepared, str]:
-    """Return the data, or the fallback's where the experiment names one and needs it."""
-    from ganlab.config.resolve import fallback_of
-    from ganlab.data.prepare import prepare
-    from ganlab.errors import DataUnavailable
+        experiment = loaded.experiment
+        choose_device(experiment.train.device)  # before data is downloaded for nothing
+        check_networks(experiment)
+        chosen, data = self._find_data(experiment)
+        planned = plan(
+            chosen,
+            text=loaded.text,
+            data=data,
+            asked=experiment.dataset.name,
+            plugins=self.plugins,
+            runs=self.runs_dir,
+            fresh=self.fresh,
+        )
+        self._evaluator(planned)
+        return planned
 
-    asked = experiment.dataset.name
-    try:
-        return experiment, prepare(experiment.dataset, root=root), asked
-    except DataUnavailable as error:
-        fallback = fallback_of(experiment, app_of(ctx).plugins())
+    def train(self, planned: Plan, display: Callable[[Run, Plan], Display]) -> Run:
+        """Train what was planned, or return the run at once if it is finished."""
+        from ganlab.training.session import execute
+
+        evaluator = self._evaluator(planned)
+        return execute(
+            planned, display=display, evaluator=evaluator, allow_changes=self.allow_changes
+        )
+
+    def _evaluator(self, planned: Plan) -> DuringTraining | None:
+        """Return what scores the run while it trains, if there is something to score."""
+        experiment = planned.experiment
+        if experiment.eval.options.every is None or planned.finished:
+            return None
+        from ganlab.evaluation.during import DuringTraining
+
+        described = experiment.resolved()
+        key = str([described["dataset"], described["eval"], planned.model.choices.device])
+        if key not in self._evaluators:
+            self._evaluators[key] = DuringTraining(
+                planned, root=self.data_root, say=lambda text: click.echo(f"  {text}", err=True)
+            )
+        return self._evaluators[key]
+
+    def _find_data(self, experiment: Experiment) -> tuple[Experiment, Prepared]:
+        """Return the data, or the fallback's where the experiment names one and needs it."""
+        from ganlab.config.resolve import fallback_of
+        from ganlab.errors import DataUnavailable
+
+        asked = self._prepared(experiment.dataset)
+        if not isinstance(asked, DataUnavailable):
+            return experiment, asked
+        fallback = fallback_of(experiment, self.plugins)
         if fallback is None:
-            raise
-        warn(f"{error}")
-        warn(f"falling back: this run trains on '{fallback.dataset.name}', not on '{asked}'")
-        return fallback, prepare(fallback.dataset, root=root), asked
+            raise asked
+        self._warn_once(str(asked))
+        names = f"'{fallback.dataset.name}', not on '{experiment.dataset.name}'"
+        self._warn_once(f"falling back: this run trains on {names}")
+        instead = self._prepared(fallback.dataset)
+        if isinstance(instead, DataUnavailable):
+            raise instead
+        return fallback, instead
+
+    def _prepared(self, dataset: Dataset) -> Prepared | DataUnavailable:
+        """Return a dataset's images, or why they cannot be had."""
+        from ganlab.config.experiment import as_block
+        from ganlab.data.prepare import prepare
+        from ganlab.errors import DataUnavailable
+
+        key = str(as_block(dataset))
+        if key not in self._data:
+            try:
+                self._data[key] = prepare(dataset, root=self.data_root)
+            except DataUnavailable as error:
+                self._data[key] = error
+        return self._data[key]
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            warn(text)
 
 
-def _say_how_it_ended(ctx: click.Context, outcome: Outcome) -> None:
-    run, planned = outcome.run, outcome.plan
+def _say_how_it_ended(ctx: click.Context, planned: Plan, run: Run, *, was_finished: bool) -> None:
     again = "repeat the command to go on"
     number = run.info.get("signal") if run.info["status"] == "interrupted" else None
     if number:
         name = signal.Signals(number).name
         click.echo(f"{name} at step {run.progress.steps}: saved; {again}.", err=True)
         ctx.exit(128 + number)
-    if outcome.was_finished:
+    if was_finished:
         click.echo(
             "This run is finished: give it a longer budget to go on, or --fresh to start over.",
             err=True,

@@ -68,6 +68,7 @@ def record_of(owner: Registered) -> dict[str, Any]:
         "name": cls.name,
         "doc": _doc(cls),
         "paper": cls.paper,
+        "facts": cls.facts(),
         "source": owner.plugin.source,
         "file": None if owner.plugin.file is None else str(owner.plugin.file),
         "options": [
@@ -84,7 +85,12 @@ def record_of(owner: Registered) -> dict[str, Any]:
 
 def _page(record: dict[str, Any]) -> str:
     file = None if record["file"] == record["source"] else record["file"]
-    facts = {"paper": record["paper"], "source": record["source"], "file": file}
+    facts = {
+        **record["facts"],
+        "paper": record["paper"],
+        "source": record["source"],
+        "file": file,
+    }
     parts = [f"{record['kind']} {record['name']}", record["doc"]]
     parts.append(columns([(key, fact) for key, fact in facts.items() if fact]))
     rows = [tuple(option.values()) for option in record["options"]]

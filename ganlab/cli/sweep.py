@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +21,15 @@ from ganlab.cli.app import (
     set_option,
     warn,
 )
+from ganlab.errors import ConfigError, GanlabError, Problem
 
 if TYPE_CHECKING:
+    from ganlab.cli.eval import Scorer
+    from ganlab.cli.run import Trainer
+    from ganlab.config.experiment import Experiment
     from ganlab.config.sweeps import Point
     from ganlab.runs import Run
+    from ganlab.training.session import Plan
 
 
 @click.command("sweep")
@@ -60,122 +68,172 @@ def command(
     skipped and interrupted ones go on, so the same command again does what is left. One that fails
     is reported, and the others are trained.
     """
-    from ganlab.config.sweeps import load_sweep, say
+    from ganlab.cli.eval import print_board
+    from ganlab.cli.run import Trainer
+    from ganlab.config.sweeps import load_sweep
 
+    if no_board and html is not None:
+        raise click.UsageError("--html is the board as a page: leave out --no-board")
     plugins = app_of(ctx).plugins()
     plugins.check_local()
     options = [f"train.device={device}"] if device else []
     points = load_sweep(file, plugins, [*overrides, *options])
+    trainer = Trainer(ctx, data_root=data_root, runs_dir=runs_dir)
+    experiment = points[0].loaded.experiment
+    scorer = None if no_board else _scorer(ctx, experiment, device=device, root=data_root)
+    checked = _check(points, trainer, scorer, file)
     if dry_run:
-        click.echo(_table(points, runs_dir))
+        click.echo(_table(checked))
         return
-    runs: list[Run] = []
-    failed: list[str] = []
-    for number, point in enumerate(points, start=1):
-        title = f"[{number}/{len(points)}] {say(point.settings)}"
-        click.secho(title, err=True, bold=True)
-        ended = _train(ctx, point, data_root=data_root, runs_dir=runs_dir)
-        if ended.signal:
-            left = len(points) - number + 1
-            click.echo(
-                f"{signal.Signals(ended.signal).name}: {left} of {len(points)} are left; repeat "
-                "the command to go on.",
-                err=True,
-            )
-            ctx.exit(128 + ended.signal)
-        if ended.run is None:
-            failed.append(f"{title}: {ended.reason}")
-        else:
-            runs.append(ended.run)
-    for line in failed:
-        warn(f"failed: {line}")
-    if runs and not no_board:
-        _print_board(ctx, points, runs, html=html, device=device, data_root=data_root)
+    runs, failed = _train_all(ctx, checked, trainer)
+    if failed:
+        warn("\n  ".join([f"{len(failed)} of {len(points)} failed", *failed]))
+    if scorer is not None and runs:
+        print_board(scorer.entries(runs, strict=False), html=html)
     if failed:
         ctx.exit(1)
 
 
+# --------------------------------------------------------------------------------- check
+
+
 @dataclass(frozen=True)
-class Ended:
-    """How one experiment of a sweep ended."""
+class Checked:
+    """An experiment that can be trained."""
 
-    run: Run | None = None
-    reason: str = ""
-    signal: int | None = None
-
-
-def _train(ctx: click.Context, point: Point, *, data_root: Path | None, runs_dir: Path) -> Ended:
-    """Train one experiment, unless it is finished. What goes wrong is returned, not raised."""
-    from ganlab.cli.run import prepare_and_train
-    from ganlab.errors import GanlabError
-
-    try:
-        outcome = prepare_and_train(ctx, point.loaded, data_root=data_root, runs_dir=runs_dir)
-    except GanlabError as error:
-        warn(f"failed: {error}")
-        return Ended(reason=str(error).splitlines()[0])
-    except Exception as error:  # a bug in a plugin must not stop the others
-        traceback.print_exc()
-        return Ended(reason=f"{type(error).__name__}: {error}")
-    assert outcome is not None
-    run = outcome.run
-    if outcome.was_finished:
-        click.echo("finished already", err=True)
-    if run.info["status"] == "interrupted":
-        return Ended(signal=run.info.get("signal") or signal.SIGINT)
-    return Ended(run)
+    point: Point
+    folder: Path
+    status: str
+    finished: Run | None
+    """Its run, if there is nothing left to do."""
 
 
-def _table(points: list[Point], runs_dir: Path) -> str:
+def _check(
+    points: Sequence[Point], trainer: Trainer, scorer: Scorer | None, file: Path
+) -> list[Checked]:
+    """Plan every experiment, and raise all that is wrong with any of them."""
+    checked: list[Checked] = []
+    wrong: dict[str, list[Point]] = {}
+    for point in points:
+        try:
+            planned = trainer.plan(point.loaded)
+            if scorer is not None and not planned.finished:
+                _check_board(planned, scorer)
+        except GanlabError as error:
+            for reason in error.problems if isinstance(error, ConfigError) else [error]:
+                wrong.setdefault(str(reason), []).append(point)
+            continue
+        for other in checked:
+            if other.folder == planned.folder:
+                reason = (
+                    f"is the same run as {other.point}: budgets, intervals, device and callbacks "
+                    "do not tell runs apart"
+                )
+                wrong.setdefault(reason, []).append(point)
+        finished = planned.existing if planned.finished else None
+        checked.append(Checked(point, planned.folder, _status(planned), finished))
+    if wrong:
+        raise ConfigError(
+            [Problem(_named(found, points), reason) for reason, found in wrong.items()], str(file)
+        )
+    return checked
+
+
+def _named(found: Sequence[Point], points: Sequence[Point]) -> str:
+    """Name the experiments that share a problem: nothing if all do."""
+    if len(found) == len(points):
+        return ""
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{found[0]}{more}"
+
+
+def _status(planned: Plan) -> str:
+    run = planned.existing
+    if run is None:
+        return "new"
+    if run.status != "finished":
+        return f"{run.status} at step {run.progress.steps:,}"
+    return "finished" if planned.finished else f"goes on from step {run.progress.steps:,}"
+
+
+def _table(checked: Sequence[Checked]) -> str:
     """Return what would be trained: settings, folder, and how far it is."""
     from ganlab.cli.tables import columns
-    from ganlab.config.sweeps import shown_plainly
-    from ganlab.errors import RunError
-    from ganlab.runs import read_run, run_folder
+    from ganlab.config.sweeps import in_words
 
-    rows = [("", *points[0].settings, "run", "status")]
-    for number, point in enumerate(points, start=1):
-        experiment = point.loaded.experiment
-        folder = run_folder(
-            runs_dir,
-            experiment=experiment.name,
-            identity=experiment.identity(),
-            seed=experiment.train.seed,
-        )
-        try:
-            status = read_run(folder).status
-        except RunError:
-            status = "new"
-        settings = map(shown_plainly, point.settings.values())
-        rows.append((str(number), *settings, str(folder), status))
+    rows = [("", *checked[0].point.settings, "run", "status")]
+    for number, one in enumerate(checked, start=1):
+        settings = map(in_words, one.point.settings.values())
+        rows.append((str(number), *settings, str(one.folder), one.status))
     return columns(rows)
 
 
-def _print_board(
-    ctx: click.Context,
-    points: list[Point],
-    runs: list[Run],
-    *,
-    html: Path | None,
-    device: str | None,
-    data_root: Path | None,
-) -> None:
-    """Score the runs as the sweep's ``eval`` section asks, and print their table."""
-    import yaml
+# --------------------------------------------------------------------------------- train
 
-    from ganlab.cli.eval import Scorer, print_board
+
+def _train_all(
+    ctx: click.Context, checked: Sequence[Checked], trainer: Trainer
+) -> tuple[list[Run], list[str]]:
+    """Train what is not finished. Returns the runs, and what failed for which reason."""
+    runs: list[Run] = []
+    failed: list[str] = []
+    reasons: set[str] = set()
+    for number, one in enumerate(checked, start=1):
+        click.secho(f"[{number}/{len(checked)}] {one.point}", err=True, bold=True)
+        click.echo(f"run            {one.folder}", err=True)
+        if one.finished is not None:
+            click.echo("finished already", err=True)
+            runs.append(one.finished)
+            continue
+        try:
+            run = _train(one, trainer)
+        except Exception as error:  # the others are trained nevertheless
+            known = isinstance(error, GanlabError)
+            reason = str(error) if known else f"{type(error).__name__}: {error}"
+            failed.append(f"{one.point}: {reason.splitlines()[0]}")
+            if not known and reason not in reasons:  # a bug: whoever mends it needs its place
+                click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+            warn("failed like one before" if reason in reasons else f"failed: {reason}")
+            reasons.add(reason)
+            continue
+        if run.info["status"] == "interrupted":
+            name = signal.Signals(run.info["signal"]).name
+            left = f"{len(checked) - number + 1} of {len(checked)} are left"
+            click.echo(f"{name}: saved; {left}; repeat the command to go on.", err=True)
+            ctx.exit(128 + run.info["signal"])
+        runs.append(run)
+    return runs, failed
+
+
+def _train(one: Checked, trainer: Trainer) -> Run:
+    from ganlab.cli.display import make_display
+
+    return trainer.train(trainer.plan(one.point.loaded), partial(make_display, brief=True))
+
+
+# --------------------------------------------------------------------------------- board
+
+
+def _scorer(
+    ctx: click.Context, experiment: Experiment, *, device: str | None, root: Path | None
+) -> Scorer:
+    """Return what scores the runs by the metrics and the extractor of the ``eval`` section."""
+    from ganlab.cli.eval import Scorer
     from ganlab.config.experiment import as_block
     from ganlab.evaluation.request import Request
 
-    asked = points[0].loaded.experiment.eval
+    metrics = [json.dumps(as_block(metric)) for metric in experiment.eval.metrics]
+    extractor = experiment.eval.extractor
     request = Request(
-        metrics=tuple(
-            yaml.safe_dump(as_block(metric), default_flow_style=True, width=2**30).strip()
-            for metric in asked.metrics
-        ),
-        extractor=None
-        if asked.extractor is None
-        else yaml.safe_dump(as_block(asked.extractor), default_flow_style=True).strip(),
+        metrics=tuple(metrics),
+        extractor=None if extractor is None else json.dumps(as_block(extractor)),
     )
-    scorer = Scorer(ctx, request, device=device or "auto", root=data_root)
-    print_board(scorer.entries(runs, strict=False), html=html)
+    return Scorer(ctx, request, device=device or "auto", root=root)
+
+
+def _check_board(planned: Plan, scorer: Scorer) -> None:
+    """Raise what would keep the board from being made, before hours of training."""
+    from ganlab.runs import Run
+
+    run = Run(planned.folder, {"dataset": planned.dataset})
+    scorer.comparison.measuring(run, planned.experiment.dataset)

@@ -11,8 +11,9 @@ from ganlab.config.blocks import Builder, Built
 from ganlab.config.intervals import Every
 from ganlab.config.tree import Node, shown
 from ganlab.config.validate import check
+from ganlab.errors import did_you_mean
 from ganlab.measures import Extractor, Metric
-from ganlab.options import Options
+from ganlab.options import Component, Options
 
 
 class Eval(Options):
@@ -34,10 +35,14 @@ class Evaluation:
 
     options: Eval = field(default_factory=Eval)
     metrics: tuple[Metric, ...] = ()
-    """The first one says which weights are the best; by default the profile's."""
+    """The first one with a direction says which weights are the best; by default the profile's."""
 
     extractor: Extractor | None = None
     """By default the first in line for the dataset."""
+
+    def components(self) -> list[Component]:
+        """Return every component that the section names."""
+        return [*self.metrics, *([self.extractor] if self.extractor else [])]
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,18 @@ def read_evaluation(builder: Builder, node: Node | None) -> ReadEvaluation:
         what = f"expected a block of options, got {shown(node.value)}"
         builder.problems.append(node.problem(what))
         return ReadEvaluation(Evaluation(), node)
-    components = ("metrics", "extractor")
-    options = check(Eval, node, "eval", builder.problems, without=components)
+    known = (*Eval.model_fields, "metrics", "extractor")
+    for key, child in node.value.items():
+        if key not in known:
+            what = f"'eval' has no option '{key}'{did_you_mean(key, known)}"
+            builder.problems.append(child.problem(what))
+    others = tuple(node.value.keys() - Eval.model_fields.keys())
+    options = check(Eval, node, "eval", builder.problems, without=others)
     metrics = builder.many(Metric, node.child("metrics"))
+    names = [built.component.name for built in metrics]
+    for i, built in enumerate(metrics):
+        if built.component.name in names[:i]:
+            builder.problems.append(built.node.problem(f"'{names[i]}' is named twice"))
     written = node.child("extractor")
     extractor = builder.one(Extractor, written) if written is not None else None
     evaluation = Evaluation(

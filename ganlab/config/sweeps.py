@@ -10,7 +10,7 @@ from typing import Any
 
 from ganlab.config.layers import in_order
 from ganlab.config.resolve import Loaded, finish, read_root
-from ganlab.config.tree import Node, put, shown
+from ganlab.config.tree import ROLES, Node, put, shown
 from ganlab.errors import ConfigError, Problem
 from ganlab.plugins import Plugins
 
@@ -25,6 +25,9 @@ class Point:
     """The values that it has, by dotted key."""
 
     loaded: Loaded
+
+    def __str__(self) -> str:
+        return "  ".join(f"{key}={in_words(value)}" for key, value in self.settings.items())
 
 
 def load_sweep(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> list[Point]:
@@ -41,63 +44,78 @@ def load_sweep(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> l
     grid = _grid(grid_node, problems)
     rest = {key: node for key, node in read.root.value.items() if key != SECTION}
     root = replace(read.root, value=rest)
-    points, seen = [], set()
-    for values in itertools.product(*grid.values()):
+    points = []
+    for values in itertools.product(*(node.value for node in grid.values())):
         changed = root
         try:
             for key, value in zip(grid, values, strict=True):
                 changed = put(changed, key, value)
+            problems += _lost_overrides(root, changed)
             loaded = finish(replace(read, root=changed), plugins, path.stem)
         except ConfigError as error:
             problems += error.problems
             continue
         settings = {key: value.plain() for key, value in zip(grid, values, strict=True)}
-        name = (loaded.experiment.identity(), loaded.experiment.train.seed)
-        if name in seen:
-            what = f"two entries give the same experiment: {say(settings)}"
-            problems.append(Problem(SECTION, what, grid_node.source))
-        seen.add(name)
         points.append(Point(settings, loaded))
     if problems:
         raise ConfigError(in_order(problems, read.layers), str(path))
     return points
 
 
-def say(settings: dict[str, Any]) -> str:
-    """Return the values of a point on one line."""
-    return "  ".join(f"{key}={shown_plainly(value)}" for key, value in settings.items())
-
-
-def shown_plainly(value: Any) -> str:
+def in_words(value: Any) -> str:
     """Return a value in a few words: ``cbn+projection``, ``G concat, D projection``."""
-    if isinstance(value, dict) and "type" in value:
-        options = ", ".join(f"{k}={shown_plainly(v)}" for k, v in value.items() if k != "type")
-        return f"{value['type']}({options})" if options else str(value["type"])
     if isinstance(value, dict):
-        return ", ".join(
-            f"{key[0].upper() if key in ('generator', 'discriminator') else key} "
-            f"{shown_plainly(inner)}"
+        options = ", ".join(
+            f"{key[0].upper() if key in ROLES else key} {in_words(inner)}"
             for key, inner in value.items()
+            if key != "type"
         )
+        if "type" not in value:
+            return options
+        return f"{value['type']}({options})" if options else str(value["type"])
     if isinstance(value, list):
-        return "+".join(map(shown_plainly, value))
-    return str(value)
+        return "+".join(map(in_words, value)) or "[]"
+    return value if isinstance(value, str) else shown(value)
 
 
-def _grid(node: Node, problems: list[Problem]) -> dict[str, list[Node]]:
-    """Return the values to try by dotted key; ``train: {seed: [0, 1]}`` is ``train.seed`` too."""
-    grid: dict[str, list[Node]] = {}
+def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
+    """Return the lists of values by dotted key; ``train: {seed: [0, 1]}`` is ``train.seed`` too.
+
+    A list of a higher layer replaces one of the same key, whichever way the two are written.
+    """
+    grid: dict[str, Node] = {}
     if not isinstance(node.value, dict) or not node.value:
-        what = f"expected keys with lists of values, got {shown(node.value)}"
+        what = f"expected keys with lists of values, got {shown(node.value or None)}"
         problems.append(node.problem(what))
         return grid
     for key, values in node.value.items():
         if isinstance(values.value, dict) and values.value:
-            inner = _grid(values, problems)
-            grid |= {f"{key}.{rest}": entries for rest, entries in inner.items()}
+            found = {f"{key}.{rest}": n for rest, n in _grid(values, problems).items()}
         elif isinstance(values.value, list) and values.value:
-            grid[key] = values.value
+            found = {key: values}
         else:
+            found = {}
             what = f"expected a list of values to try, got {shown(values.value)}"
             problems.append(values.problem(what))
+        for name, entries in found.items():
+            before = grid.get(name)
+            if before is not None and before.layer == entries.layer:
+                problems.append(entries.problem(f"is listed twice: see {before.source}"))
+            if before is None or before.layer < entries.layer:
+                grid[name] = entries
     return grid
+
+
+def _lost_overrides(root: Node, changed: Node) -> list[Problem]:
+    """Return a problem for each override of the command line that the sweep's values replace."""
+    lost = sorted(_overridden(root) - _overridden(changed))
+    what = "the sweep has its own values for it: override its list, -s {}.{}='[...]'"
+    return [Problem(where, what.format(SECTION, where), "-s") for where in lost]
+
+
+def _overridden(node: Node) -> set[str]:
+    """Return the dotted paths of all values that came from the command line."""
+    if isinstance(node.value, (dict, list)):
+        inner = node.value.values() if isinstance(node.value, dict) else node.value
+        return {where for child in inner for where in _overridden(child)}
+    return {node.where.removesuffix(".type")} if node.source == "-s" else set()

@@ -87,7 +87,9 @@ def is_block(path: Keys) -> bool:
     if section in ("generator", "discriminator", "loss"):
         return not rest
     if section == "eval":
-        return rest[:1] in (["metrics"], ["extractor"]) and len(rest) <= 2
+        if rest[:1] == ["metrics"] and len(rest) == 2:
+            return isinstance(rest[1], int)
+        return rest in (["metrics"], ["extractor"])
     if section == "dataset":
         return all(key == "fallback" for key in rest)
     if section == "optimizer":
@@ -201,7 +203,8 @@ def shown(value: Any) -> str:
 
 def _is_single(node: Node, path: Keys) -> bool:
     """Return whether one block stands where a list of blocks may stand."""
-    listed = is_block(path) and path[0] in LISTS and not isinstance(path[-1], int)
+    in_list = bool(path) and (path[0] in LISTS or path == ("eval", "metrics"))
+    listed = in_list and is_block(path) and not isinstance(path[-1], int)
     return listed and isinstance(node.value, dict) and not any(role in node.value for role in ROLES)
 
 

@@ -190,7 +190,7 @@ def _rows(entries: Sequence[Entry]) -> list[Row]:
     rows: dict[tuple[Any, ...], Row] = {}
     for entry in entries:
         budget = {name: _config(entry).get("train", {}).get(name) for name in BUDGETS}
-        key = (entry.info["identity"], str(budget), entry.question.bn, entry.checkpoint["weights"])
+        key = (entry.info["identity"], str(budget), *_conditions(entry).values())
         row = rows.setdefault(key, Row([]))
         if entry.info["seed"] not in row.seeds:
             row.entries.append(entry)
@@ -201,10 +201,7 @@ def _name_variants(rows: Sequence[Row]) -> str:
     """Say what distinguishes each row, and return the heading for it."""
     ours = [row for row in rows if _config(row.entries[0])]
     firsts = [row.entries[0] for row in ours]
-    configs = [
-        {**_config(e), "weights": e.checkpoint["weights"], "bn": e.question.bn} for e in firsts
-    ]
-    heading, said = variants(configs)
+    heading, said = variants([{**_config(e), **_conditions(e)} for e in firsts])
     for row in rows:  # images from elsewhere, and a single experiment, go by their names
         row.variant = row.experiment
     for row, variant in zip(ours, said, strict=True):
@@ -230,6 +227,18 @@ def cannot_be_told_apart(a: Sequence[float], b: Sequence[float]) -> bool:
         error**2 / (len(x) - 1) for error, x in zip(errors, (a, b), strict=True)
     )
     return bool(2 * stdtr(freedom, -t) > SIGNIFICANT)
+
+
+def _conditions(entry: Entry) -> dict[str, Any]:
+    """Return what must not differ within a row, beside the experiment.
+
+    The last weights of a run that did not get to its end are another thing than a finished one's.
+    """
+    return {
+        "weights": entry.checkpoint["weights"],
+        "bn": entry.question.bn,
+        "status": entry.info.get("status") if entry.choice == "last" else None,
+    }
 
 
 def _config(entry: Entry) -> Mapping[str, Any]:

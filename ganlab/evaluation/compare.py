@@ -5,25 +5,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ganlab.components import Dataset
 from ganlab.config.blocks import Builder
-from ganlab.config.reader import read
+from ganlab.config.reader import Document, read
 from ganlab.config.tree import grow
 from ganlab.errors import ConfigError, GanlabError, Problem
 from ganlab.evaluation import external
 from ganlab.evaluation.board import Entry
 from ganlab.evaluation.features import Say, quiet
 from ganlab.evaluation.protocol import PROFILES, Profile, Question
-from ganlab.evaluation.request import Epoch, Memory, Request, entry
+from ganlab.evaluation.request import Memory, Request, entry, known_entry
 from ganlab.evaluation.ruler import Ruler, metrics_for, ruler_for
 from ganlab.evaluation.score import score_run
 from ganlab.measures import Extractor, Metric
 from ganlab.plugins import Plugins
 from ganlab.runs import Run
-from ganlab.sampling import load
+from ganlab.sampling import Epoch, load
 from ganlab.training.precision import choose_device
 
 log = logging.getLogger("ganlab")
@@ -47,7 +48,7 @@ class Comparison:
     device: str = "auto"
     root: Path | None = None
     say: Say = quiet
-    _measurings: dict[str, Measuring] = field(default_factory=dict)
+    _measurings: dict[tuple[str, str], Measuring] = field(default_factory=dict)
 
     @property
     def profile(self) -> Profile:
@@ -63,6 +64,9 @@ class Comparison:
         """Return a run's scores, computing what is not recorded. Raises `GanlabError`."""
         if external.is_external(run):
             measuring = self.measuring(run, external.dataset_of(run, self.plugins))
+            known = known_entry(run, measuring.question, epoch)
+            if known is not None:  # the images may be gone
+                return known
             answer, question = external.score_images(
                 run, measuring.metrics, measuring.ruler, measuring.question, say=self.say
             )
@@ -74,37 +78,46 @@ class Comparison:
             measuring.metrics,
             measuring.ruler,
             measuring.question,
-            epoch=epoch,  # type: ignore[arg-type]
+            epoch=epoch,
             say=self.say,
         )
-        return entry(run, measuring.question, epoch, trained.identify(epoch), answer)  # type: ignore[arg-type]
+        return entry(run, measuring.question, epoch, trained.identify(epoch), answer)
 
     def measuring(self, run: Run, dataset: Dataset) -> Measuring:
         """Return what measures a run that learned from this dataset."""
         about = run.info["dataset"]
-        if about["sha256"] not in self._measurings:
+        key = about["name"], about["sha256"]
+        if key not in self._measurings:
             ruler = ruler_for(
                 dataset,
                 about,
                 self.plugins,
-                extractor=self._extractor(),
+                extractor=self._extractor,
                 profile=self.profile,
                 root=self.root,
                 device=choose_device(self.device),
                 say=self.say,
             )
-            named = [self._component(Metric, text) for text in self.request.metrics]
-            metrics = metrics_for(self.plugins, named, self.profile, ruler)
+            metrics = metrics_for(self.plugins, self._metrics, self.profile, ruler)
             question = ruler.question(
                 metrics, self.profile, bn=self.request.bn, raw=self.request.raw
             )
-            self._measurings[about["sha256"]] = Measuring(ruler, metrics, question)
-        return self._measurings[about["sha256"]]
+            self._measurings[key] = Measuring(ruler, metrics, question)
+        return self._measurings[key]
 
     def questions(self) -> list[tuple[Mapping[str, Any], Question]]:
         """Return what was asked so far, by dataset."""
         return [(m.ruler.about, m.question) for m in self._measurings.values()]
 
+    def check(self) -> None:
+        """Raise what is wrong with the request, whatever is scored."""
+        _ = self._metrics, self._extractor
+
+    @cached_property
+    def _metrics(self) -> list[Metric]:
+        return [self._component(Metric, text) for text in self.request.metrics]
+
+    @cached_property
     def _extractor(self) -> Extractor | None:
         if self.request.extractor is None:
             return None
@@ -118,10 +131,13 @@ class Comparison:
 
     def _component(self, base: type[Any], text: str) -> Any:
         """Make a component from its name, or from a block as YAML has it."""
-        if not text.lstrip().startswith("{"):
-            return self.plugins.get(base, text)()
-        builder = Builder(self.plugins)
-        built = builder.one(base, grow(read(text, "the command line", numbered=False)))
+        if text.lstrip().startswith("{"):
+            document = read(text, "the command line", numbered=False)
+        else:
+            self.plugins.get(base, text)  # or raise, with a name that is near
+            document = Document({"type": text}, lines={})
+        builder = Builder(self.plugins, problems=document.problems)
+        built = builder.one(base, grow(document))
         if built is None or builder.problems:
             raise ConfigError(builder.problems, "the command line")
         return built.component
@@ -138,21 +154,18 @@ def compare(
 ) -> list[Entry]:
     """Return the scores of all these runs.
 
-    ``strict``: what one of them raises is raised; else it is left out with a warning, unless
-    nothing is left.
+    ``strict``: what one of them raises is raised; else it is left out with a warning.
     """
-    entries, failures = [], []
+    comparison.check()
+    entries = []
     for run in runs:
         starting(run)
         try:
             entries.append(comparison.entry(run, epoch))
         except GanlabError as error:
-            if strict or len(runs) == 1:
+            if strict:
                 raise
-            failures.append(error)
             log.warning("%s is left out: %s", run.name, error)
-    if failures and not entries:
-        raise failures[0]
     if memory is not None:
         memory.keep(comparison.questions())
     return entries

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganlab import __version__
+from ganlab.errors import DataError
 from ganlab.files import cache_dir, write_atomically
-from ganlab.sampling import Epoch, Trained
+from ganlab.sampling import Epoch, Trained, Weights
 from ganlab.seeds import mix
-from ganlab.training.draw import noise
+from ganlab.training.draw import Bn, noise
 
 MOST_BYTES = 2_000_000_000
 """What drawn images may take in the cache; the oldest leave first."""
@@ -51,7 +53,7 @@ def drawer(
     samples: int,
     epoch: Epoch = None,
     raw: bool = False,
-    bn: str = "running",
+    bn: Bn = "running",
 ) -> Draw:
     """Return what draws a run's images; for labels like the reference's (M,).
 
@@ -68,17 +70,28 @@ def drawer(
         images = _cached(entry, samples)
         if images is None:
             z = noise(samples, trained.experiment.train.z_dim, seed)
-            images = trained.sample(
-                labels,
-                z=z,
-                epoch=epoch,
-                weights="raw" if raw else "auto",
-                bn=bn,  # type: ignore[arg-type]
-            )
+            which: Weights = "raw" if raw else "auto"
+            with _only_finite(trained.network(epoch=epoch, weights=which), trained.run.name):
+                images = trained.sample(labels, z=z, epoch=epoch, weights=which, bn=bn)
             _cache(entry, images)
         return images, labels
 
     return draw
+
+
+@contextmanager
+def _only_finite(network: nn.Module, name: str) -> Iterator[None]:
+    """Refuse what is not finite as it leaves the network: rounded to uint8 it looks like pixels."""
+
+    def look(_: nn.Module, inputs: object, images: Tensor) -> None:
+        if not torch.isfinite(images).all():
+            raise DataError(f"{name} draws pixels that are not finite: there is nothing to score")
+
+    handle = network.register_forward_hook(look)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _digest(*parts: int | str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -10,48 +11,62 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganlab.config.experiment import Experiment
+from ganlab.errors import DataError
 from ganlab.evaluation import record
 from ganlab.evaluation.draws import quota_labels
+from ganlab.evaluation.features import Say, compute, judged, quiet, subset
 from ganlab.evaluation.protocol import PROFILES
 from ganlab.evaluation.record import history as history
 from ganlab.evaluation.ruler import metrics_for, ruler_for
 from ganlab.evaluation.score import Subject, score
-from ganlab.plugins import Plugins
 from ganlab.runs import Run
+from ganlab.seeds import seeded
 from ganlab.training.draw import draw_images, noise
+from ganlab.training.session import Plan
+
+log = logging.getLogger("ganlab")
 
 
 class DuringTraining:
-    """Scores as the ``eval`` section asks for them. Whatever is missing is raised at once."""
+    """Scores as the ``eval`` section asks for them. What cannot work is raised at once.
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        about: dict[str, Any],
-        plugins: Plugins,
-        *,
-        device: torch.device,
-        root: Path | None = None,
-    ) -> None:
-        asked = experiment.eval
+    It belongs to no run: experiments with the same dataset and section may share one.
+    """
+
+    def __init__(self, plan: Plan, *, root: Path | None = None, say: Say = quiet) -> None:
+        asked = plan.experiment.eval
         profile = PROFILES[asked.options.profile]
         profile = replace(profile, samples=asked.options.samples or profile.samples)
         self.ruler = ruler_for(
-            experiment.dataset, about, plugins, extractor=asked.extractor, root=root, device=device
+            plan.experiment.dataset,
+            plan.dataset,
+            plan.plugins,
+            extractor=asked.extractor,
+            root=root,
+            device=plan.model.choices.device,
+            say=say,
         )
-        self.metrics = metrics_for(plugins, asked.metrics, profile, self.ruler)
+        self.ruler.data = plan.data
+        self.metrics = metrics_for(plan.plugins, asked.metrics, profile, self.ruler)
         self.question = self.ruler.question(self.metrics, profile)
-        self.z_dim = experiment.train.z_dim
-        self.ranks = self.metrics[0].name
-        self.higher_is_better = self.metrics[0].higher_is_better is True
+        ranks = next((w for w in self.question.metrics if w.higher_is_better is not None), None)
+        if ranks is None:
+            raise DataError("no metric says which weights are better: name one in eval.metrics")
+        self.higher_is_better = bool(ranks.higher_is_better)
+        self.ranking = {
+            "metric": ranks.name,
+            "protocol_id": self.question.protocol.id,
+            "definition": ranks.definition,
+        }
+        self._rehearse()
 
     def __call__(
-        self, run: Run, network: nn.Module, checkpoint: dict[str, Any]
+        self, run: Run, network: nn.Module, checkpoint: dict[str, Any], *, z_dim: int
     ) -> dict[str, float]:
         """Record the scores of a generator in memory, and return them by name.
 
-        Weights that a resumed run comes to again have their scores already.
+        Weights that a resumed run comes to again have their scores already. Images that cannot be
+        scored get none, and a warning: they do not end the training.
         """
         answer = record.answers(record.read(run.path), self.question, checkpoint)
         missing = [metric for metric in self.metrics if metric.name not in answer]
@@ -60,10 +75,14 @@ class DuringTraining:
             def draw(seed: int) -> tuple[Tensor, Tensor]:
                 data, count = self.ruler.data, self.question.protocol.samples
                 labels = quota_labels(data.labels, data.spec.num_classes, samples=count, seed=seed)
-                return draw_images(network, noise(count, self.z_dim, seed), labels), labels
+                return draw_images(network, noise(count, z_dim, seed), labels), labels
 
             subject = Subject(run.name, run.path, checkpoint, draw)
-            answer |= score(subject, missing, self.ruler, self.question, with_floors=False)
+            try:
+                answer |= score(subject, missing, self.ruler, self.question, with_floors=False)
+            except DataError as error:
+                log.warning("there are no scores of step %d: %s", checkpoint["steps"], error)
+                return {}
         return {
             name: statistics.fmean(values)
             for metric in self.metrics
@@ -73,3 +92,16 @@ class DuringTraining:
     def history(self, run: Run) -> dict[str, list[tuple[float, float]]]:
         """Return (epochs, score) of each metric, by name, as far as this run has been scored."""
         return history(record.read(run.path), self.question.protocol.id)
+
+    def _rehearse(self) -> None:
+        """Score real images: what refuses even those would refuse the first generated ones."""
+        fake = subset(self.ruler.reference, self.question.protocol.samples)
+        if any("judge" in metric.needs for metric in self.metrics):
+            assert fake.images is not None
+            fake = replace(fake, predicted=judged(self.ruler.judge, fake.images))
+        for metric in self.metrics:
+            try:
+                with seeded(0, torch.device("cpu")):
+                    compute(metric, fake, self.ruler.seen_by(metric))
+            except ValueError as error:
+                raise DataError(f"{metric.name} cannot score even real images: {error}") from error

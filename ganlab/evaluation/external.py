@@ -6,7 +6,6 @@ import csv
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,8 @@ from ganlab.errors import ConfigError, DataError, RunError
 from ganlab.evaluation import record
 from ganlab.evaluation.draws import quota_labels
 from ganlab.evaluation.features import Say, quiet
-from ganlab.evaluation.protocol import AS_THEY_CAME, Question
+from ganlab.evaluation.protocol import AS_THEY_CAME, Protocol, Question
+from ganlab.evaluation.request import of_images
 from ganlab.evaluation.ruler import Ruler
 from ganlab.evaluation.score import Subject, score
 from ganlab.files import write_json
@@ -59,11 +59,10 @@ def add_images(
     files, numbers = _listed(folder, labels, data.spec)
     images = _read(files, data.spec)
     sha = content_hash(images, torch.tensor(numbers), data.spec.class_names)
-    path = runs / FOLDER / f"{folder.resolve().name}-{sha[:6]}"
-    if (path / "run.json").exists():
-        return read_run(path)
-    info = {
-        "experiment": f"{FOLDER}/{folder.resolve().name}",
+    name = folder.resolve().name.replace("~", "-")  # "~" marks runs that were set aside
+    path = runs / FOLDER / f"{name}-{sha[:6]}"
+    info: dict[str, Any] = {
+        "experiment": f"{FOLDER}/{name}",
         "identity": sha[:12],
         "seed": 0,
         "status": "finished",
@@ -78,7 +77,7 @@ def add_images(
         "checkpoint": {"sha256": sha, "weights": "images", "steps": 0, "epochs": 0.0},
     }
     with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)  # added before: they may lie elsewhere now
         write_json(path / "run.json", info)
     return read_run(path)
 
@@ -113,7 +112,7 @@ def _block_of(run: Run) -> dict[str, Any]:
 def _size_of_first(folder: Path) -> int:
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() in SUFFIXES:
-            with Image.open(file) as picture:
+            with _open(file) as picture:
                 return picture.height
     raise DataError(f"{folder} holds no images")
 
@@ -137,37 +136,31 @@ def score_images(
 ) -> tuple[dict[str, Any], Question]:
     """Return scores of images from elsewhere, and the question that they answer.
 
-    There is one set of images: one sampling seed. If there are fewer than were asked for, all are
-    used, which is another protocol.
+    If there are no more images than were asked for, all are used, whatever their classes are: fewer
+    images, or classes in other proportions than the reference's, are another protocol.
     """
     made = run.info["made_elsewhere"]
-    asked = question.protocol.samples
-    protocol = replace(question.protocol, samples=min(asked, made["images"]))
-    question = replace(question, protocol=protocol, seeds=1)
     files, numbers = _listed(Path(made["place"]), _path(made["labels"]), _spec(run))
     labels = torch.tensor(numbers)
-    chosen = _by_quotas(labels, ruler, protocol.samples)
+    meant = [(q, _chosen(labels, ruler, q.protocol)) for q in of_images(run, question)]
+    question, chosen = next(((q, c) for q, c in meant if c is not None), (question, None))
     if chosen is None:
-        if protocol.samples < asked:  # all of them, whatever their classes are
-            chosen = torch.arange(len(labels))
-            protocol = replace(protocol, labels=AS_THEY_CAME)
-            question = replace(question, protocol=protocol)
-        else:
-            counts = torch.bincount(labels, minlength=len(ruler.data.spec.class_names)).tolist()
-            raise DataError(
-                f"{run.name}: N = {asked:,} images in the proportions of '{ruler.data.source}' "
-                f"need more of some class than there are ({', '.join(map(str, counts))}): give "
-                "more images, or fewer --samples"
-            )
-    known = record.answers(record.read(run.path), question, run.info["checkpoint"])
+        counts = torch.bincount(labels, minlength=len(ruler.data.spec.class_names)).tolist()
+        raise DataError(
+            f"{run.name}: N = {question.protocol.samples:,} images in the proportions of "
+            f"'{ruler.data.source}' need more of some class than there are "
+            f"({', '.join(map(str, counts))}): give more images, or fewer --samples"
+        )
+    lines = record.read(run.path)
+    known = record.answers(lines, question, run.info["checkpoint"], with_floors=True)
     missing = [metric for metric in metrics if metric.name not in known]
+    for metric in missing:
+        if len(chosen) < metric.minimum:
+            raise DataError(
+                f"{metric.name} needs at least {metric.minimum:,} images: "
+                f"{made['place']} holds {made['images']:,}"
+            )
     if missing:
-        for metric in missing:
-            if protocol.samples < metric.minimum:
-                raise DataError(
-                    f"{metric.name} needs at least {metric.minimum:,} images: "
-                    f"{made['place']} holds {made['images']:,}"
-                )
         images = _read(files, _spec(run))
         _check_content(run, images, labels)
         drawn = images[chosen], labels[chosen]
@@ -176,10 +169,12 @@ def score_images(
     return known, question
 
 
-def _by_quotas(labels: Tensor, ruler: Ruler, samples: int) -> Tensor | None:
-    """Return the indices of so many images in the reference's proportions; None if impossible."""
+def _chosen(labels: Tensor, ruler: Ruler, protocol: Protocol) -> Tensor | None:
+    """Return the indices of the images that a protocol means; None if there are too few."""
+    if protocol.labels == AS_THEY_CAME:
+        return torch.arange(len(labels))
     spec = ruler.data.spec
-    wanted = quota_labels(ruler.data.labels, spec.num_classes, samples=samples, seed=0)
+    wanted = quota_labels(ruler.data.labels, spec.num_classes, samples=protocol.samples, seed=0)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
     queues = {c: order[labels[order] == c].tolist() for c in range(spec.num_classes)}
     try:
@@ -231,24 +226,29 @@ def _from_csv(folder: Path, labels: Path, spec: DataSpec) -> Iterable[tuple[Path
         where = f"{labels}:{number}"
         if len(row) != 2:
             raise DataError(f"{where}: expected two columns, file and class, got {len(row)}")
-        file = folder / row[0].strip()
-        if number == 1 and not file.is_file():
+        file, name = folder / row[0].strip(), row[1].strip()
+        if number == 1 and not file.is_file() and _number_of(name, spec) is None:
             continue  # a heading
         if not file.is_file():
             raise DataError(f"{where}: there is no {file}")
-        yield file, _class_of(row[1].strip(), spec, where)
+        yield file, _class_of(name, spec, where)
 
 
 def _class_of(name: str, spec: DataSpec, where: object) -> int:
+    number = _number_of(name, spec)
+    if number is None:
+        raise DataError(
+            f"{where}: '{name}' is no class of the reference: {', '.join(spec.class_names)}"
+        )
+    return number
+
+
+def _number_of(name: str, spec: DataSpec) -> int | None:
     """Return a class by its name, or by its number where no class is called so."""
     if name in spec.class_names:
         return spec.class_names.index(name)
     digits = name.removeprefix("class-")
-    if digits.isdecimal() and int(digits) < spec.num_classes:
-        return int(digits)
-    raise DataError(
-        f"{where}: '{name}' is no class of the reference: {', '.join(spec.class_names)}"
-    )
+    return int(digits) if digits.isdecimal() and int(digits) < spec.num_classes else None
 
 
 def _read(files: Sequence[Path], spec: DataSpec) -> Tensor:
@@ -259,17 +259,20 @@ def _read(files: Sequence[Path], spec: DataSpec) -> Tensor:
 
 
 def _pixels(file: Path, *, spec: DataSpec) -> np.ndarray:
-    try:
-        picture = Image.open(file)
-    except OSError as error:
-        raise DataError(f"{file} is no picture") from error
-    array = pixels(picture)  # (H, W, C)
+    array = pixels(_open(file))  # (H, W, C)
     if array.shape[2] == 3 and spec.channels == 1 and (array == array[..., :1]).all():
         array = array[..., :1]
     wanted = (spec.image_size, spec.image_size, spec.channels)
     if array.shape != wanted:
         raise DataError(f"{file} is {_said(array.shape)}; the reference is {_said(wanted)}")
     return array
+
+
+def _open(file: Path) -> Image.Image:
+    try:
+        return Image.open(file)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{file} is no picture") from error
 
 
 def _said(shape: Sequence[int]) -> str:

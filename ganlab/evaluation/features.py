@@ -43,7 +43,7 @@ def extract(net: ExtractorNet, images: Tensor, *, say: Say = quiet) -> tuple[Ten
     """
     if images.dtype != torch.uint8:
         raise DataError(f"images must be uint8 in 0..255, not {images.dtype}")
-    device = next((t.device for t in (*net.parameters(), *net.buffers())), torch.device("cpu"))
+    device = device_of(net)
     parts = []
     started, said = time.monotonic(), False
     with _full_precision():
@@ -58,6 +58,11 @@ def extract(net: ExtractorNet, images: Tensor, *, say: Say = quiet) -> tuple[Ten
     if not (torch.isfinite(features).all() and torch.isfinite(logits).all()):
         raise DataError(f"{net.id} gives features that are not finite for these images")
     return features, logits
+
+
+def device_of(net: ExtractorNet) -> torch.device:
+    """Return where a network is; the CPU for one without any tensors."""
+    return next((t.device for t in (*net.parameters(), *net.buffers())), torch.device("cpu"))
 
 
 def evidence_of(
@@ -93,8 +98,10 @@ def real_evidence(data: Prepared, net: ExtractorNet, *, say: Say = quiet) -> Evi
 
 
 def compute(metric: Metric, fake: Evidence, real: Evidence) -> dict[str, float]:
-    """Return a metric's values. Raises ValueError for one that is not finite."""
+    """Return a metric's values. Raises ValueError for what cannot be recorded or ranked."""
     values = metric.compute(subset(fake, metric.most), subset(real, metric.most))
+    if metric.name not in values:
+        raise ValueError(f"it gives no value called '{metric.name}', by which to rank")
     for name, value in values.items():
         if not math.isfinite(value):
             raise ValueError(f"{name} is {value}: not recorded")

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganlab.measures import Level, Metric
     from ganlab.nn import ExtractorNet
+    from ganlab.training.draw import Bn
 
 FORMAT = 2
 """Raise it when scores of the same checkpoint would come out otherwise."""
 
 LEVELS: tuple[Level, ...] = ("quick", "standard", "full")
-
 
 AS_THEY_CAME = "as they came"
 """How labels are distributed where there are too few images to choose from."""
@@ -109,7 +109,7 @@ class Question:
     protocol: Protocol
     metrics: tuple[Wanted, ...]
     seeds: int
-    bn: str = "running"
+    bn: Bn = "running"
     raw: bool = False
     """G's own weights are scored, though averaged ones are there."""
 

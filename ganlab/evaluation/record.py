@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import statistics
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +18,44 @@ FILE = "scores.jsonl"
 log = logging.getLogger("ganlab")
 Line = dict[str, Any]
 """All of `Question.key`, ``protocol``, ``checkpoint``, ``environment``, ``seconds``, ``time``, and
-``metrics`` {name: {definition, higher_is_better, values {name: [one a seed]}, flags, floors}}."""
+``metrics`` {name: {definition, higher_is_better, values {name: [one a seed]}, flags, floors}}.
+``floors`` is null where real images were not measured, which may leave a flag unraised."""
 
 
 def read(folder: Path) -> list[Line]:
     """Return the scores in a run's folder; a damaged line is passed over, with a warning."""
     file = folder / FILE
-    lines = []
     try:
         written = file.read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return []
+    except OSError as error:
+        _warn(f"{file} cannot be read: {error.strerror}")
+        return []
+    lines = []
     for number, text in enumerate(written, start=1):
         try:
             line = json.loads(text)
-            if not all(
-                isinstance(metric["values"], dict) and "definition" in metric
-                for metric in line["metrics"].values()
-            ):
-                raise ValueError
+            _check(line)
             lines.append(line)
         except (ValueError, LookupError, TypeError, AttributeError):
-            log.warning("%s: line %d is damaged and passed over", file, number)
+            _warn(f"{file}: line {number} is damaged and passed over")
     return lines
+
+
+def _check(line: Line) -> None:
+    """Stumble, by whatever exception, over a line without what is read from it later."""
+    float(line["checkpoint"]["epochs"])
+    for metric in line["metrics"].values():
+        dict(metric["definition"])
+        for values in metric["values"].values():
+            statistics.fmean(values)
+
+
+@lru_cache(maxsize=1000)
+def _warn(text: str) -> None:
+    """Say it once, however often the file is read."""
+    log.warning("%s", text)
 
 
 def append(folder: Path, line: Line) -> None:
@@ -47,16 +64,28 @@ def append(folder: Path, line: Line) -> None:
         append_line(folder / FILE, line)
 
 
-def answers(lines: list[Line], question: Question, checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """Return what the lines say of the metrics that were asked for, by name; later lines count."""
+def answers(
+    lines: Sequence[Line],
+    question: Question,
+    checkpoint: Mapping[str, Any],
+    *,
+    with_floors: bool = False,
+) -> dict[str, Any]:
+    """Return what the lines say of the metrics that were asked for, by name; later lines count.
+
+    ``with_floors``: only what was measured beside real images.
+    """
     key = question.key(checkpoint)
     found: dict[str, Any] = {}
     for line in lines:
         if all(line.get(name) == value for name, value in key.items()):
             for wanted in question.metrics:
                 metric = line["metrics"].get(wanted.name)
-                if metric is not None and metric["definition"] == wanted.definition:
-                    found[wanted.name] = metric | {"environment": line.get("environment", {})}
+                if metric is None or metric["definition"] != wanted.definition:
+                    continue
+                if with_floors and metric.get("floors") is None:
+                    continue
+                found[wanted.name] = metric | {"environment": line.get("environment", {})}
     return found
 
 

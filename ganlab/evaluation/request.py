@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganlab.evaluation import record
 from ganlab.evaluation.board import Entry
@@ -18,7 +18,9 @@ from ganlab.evaluation.protocol import AS_THEY_CAME, Protocol, Question, Wanted
 from ganlab.files import cache_dir, write_json
 from ganlab.runs import Run
 
-Epoch = int | str | None
+if TYPE_CHECKING:
+    from ganlab.sampling import Epoch
+    from ganlab.training.draw import Bn
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Request:
     weights: str | None = None
     """A file for the extractor."""
 
-    bn: str = "running"
+    bn: Bn = "running"
     raw: bool = False
 
 
@@ -51,8 +53,8 @@ class Memory:
         digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
         self._file = cache_dir() / "requests" / f"{digest}.json"
         try:
-            self._known = json.loads(self._file.read_text())
-        except (OSError, ValueError):
+            self._known: dict[str, Any] = dict(json.loads(self._file.read_text()))
+        except (OSError, ValueError, TypeError):  # not there, or damaged
             self._known = {}
 
     def question(self, about: Mapping[str, Any]) -> Question | None:
@@ -62,7 +64,7 @@ class Memory:
             protocol = Protocol(**found["protocol"])
             wanted = tuple(Wanted(**metric) for metric in found["metrics"])
             return Question(**found | {"protocol": protocol, "metrics": wanted})
-        except (LookupError, TypeError):
+        except (LookupError, TypeError):  # unknown, or damaged
             return None
 
     def keep(self, questions: Sequence[tuple[Mapping[str, Any], Question]]) -> None:
@@ -77,27 +79,30 @@ class Memory:
 
 def known_entry(run: Run, question: Question | None, epoch: Epoch) -> Entry | None:
     """Return a run's entry if its scores are recorded and say all that is asked."""
-    checkpoint = run.weights(epoch)
+    made_elsewhere = "made_elsewhere" in run.info
+    checkpoint = run.info["checkpoint"] if made_elsewhere else run.weights(epoch)
     if question is None or checkpoint is None:
         return None
     lines = record.read(run.path)
-    for asked in _as_asked(run, question):
-        answer = record.answers(lines, asked, checkpoint)
+    for asked in of_images(run, question) if made_elsewhere else [question]:
+        answer = record.answers(lines, asked, checkpoint, with_floors=True)
         if all(wanted.name in answer for wanted in asked.metrics):
             return entry(run, asked, epoch, checkpoint, answer)
     return None
 
 
-def _as_asked(run: Run, question: Question) -> Iterator[Question]:
-    """Yield what a question means for this run: of images from elsewhere there is one set."""
-    made = run.info.get("made_elsewhere")
-    if made is None:
-        yield question
-        return
-    samples = min(question.protocol.samples, made["images"])
-    for labels in (question.protocol.labels, AS_THEY_CAME):
-        protocol = replace(question.protocol, samples=samples, labels=labels)
-        yield replace(question, protocol=protocol, seeds=1)
+def of_images(run: Run, question: Question) -> Iterator[Question]:
+    """Yield what a question can mean for images from elsewhere, the first that applies counts.
+
+    There is one set of them, drawn by no network of ours: one sampling seed. Labels go by quotas
+    if that is possible; all images may also be taken as they came.
+    """
+    count = run.info["made_elsewhere"]["images"]
+    protocol = replace(question.protocol, samples=min(question.protocol.samples, count))
+    asked = replace(question, protocol=protocol, seeds=1, bn="running", raw=False)
+    yield asked
+    if protocol.samples == count:
+        yield replace(asked, protocol=replace(protocol, labels=AS_THEY_CAME))
 
 
 def entry(
@@ -139,7 +144,7 @@ def _fingerprint(request: Request, folders: Sequence[Path]) -> Iterator[str]:
             roots |= {Path(spec.origin)} if spec.origin else set()
     hub = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch")) / "hub"
     roots |= {hub / "checkpoints"} | ({Path(request.weights)} if request.weights else set())
-    for root in roots:
+    for root in {root.resolve() for root in roots}:
         files = root.rglob("*") if root.is_dir() else [root]
         for file in files:
             if file.suffix != ".pyc" and file.is_file():

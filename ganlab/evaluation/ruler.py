@@ -27,6 +27,7 @@ from ganlab.evaluation.protocol import (
 from ganlab.measures import Evidence, Extractor, Metric
 from ganlab.nn import ExtractorNet
 from ganlab.plugins import Plugins
+from ganlab.training.draw import Bn
 
 log = logging.getLogger("ganlab")
 
@@ -86,7 +87,7 @@ class Ruler:
         metrics: Sequence[Metric],
         profile: Profile,
         *,
-        bn: str = "running",
+        bn: Bn = "running",
         raw: bool = False,
     ) -> Question:
         """Return what is asked of a run that learned from this dataset."""
@@ -128,32 +129,35 @@ def ruler_for(
 
 
 def metrics_for(
-    plugins: Plugins, names: Sequence[Metric], profile: Profile, ruler: Ruler
+    plugins: Plugins, named: Sequence[Metric], profile: Profile, ruler: Ruler
 ) -> list[Metric]:
     """Return the metrics to compute: the named ones, or the profile's, and the companions.
 
-    Raises `DataError` if a named one needs more images than there are, or a judge that is not
-    there; of the others, those are left out that cannot be computed.
+    Raises `DataError` if a named one is named twice, needs more images than there are, or a judge
+    that is not there. Of the others, those are left out that cannot be computed; one must be left.
     """
     samples = ruler.question([], profile).protocol.samples
-    known = [owner.component for owner in plugins.registered(Metric.kind)]
-    offered = [c for c in known if issubclass(c, Metric)]
-    for metric in names:
+    names = [metric.name for metric in named]
+    for metric in named:
+        if names.count(metric.name) > 1:
+            raise DataError(f"{metric.name} is asked for twice: a board has one column for it")
         if reason := _impossible(metric, samples, ruler):
             raise DataError(reason)
-    found = list(names)
+    known = [owner.component for owner in plugins.registered(Metric.kind)]
+    offered = [c for c in known if issubclass(c, Metric) and c.name not in names]
     level = LEVELS.index(profile.level)
     placed = [
         (c.default, c)
         for c in offered
-        if c.default is not None and LEVELS.index(c.level) <= level and not names
+        if c.default is not None and LEVELS.index(c.level) <= level and not named
     ]
     more = [c for _, c in sorted(placed, key=lambda pair: pair[0])]
     more += [c for c in offered if c.companion and c not in more]
-    for component in more:
-        metric = component()
-        if all(metric.name != m.name for m in found) and not _impossible(metric, samples, ruler):
-            found.append(metric)
+    others = [component() for component in more]
+    reasons = {metric.name: _impossible(metric, samples, ruler) for metric in others}
+    found = [*named, *(metric for metric in others if reasons[metric.name] is None)]
+    if not found:
+        raise DataError("\n  ".join(["no metric can be computed", *map(str, reasons.values())]))
     return found
 
 
@@ -181,8 +185,11 @@ def _extractor(
 ) -> ExtractorNet:
     """Load the extractor that was named, or the first in line whose weights can be had."""
     candidates = [named] if named else _in_line(plugins, about["channels"], published=published)
+    if published and not all(candidate.published for candidate in candidates):
+        raise DataError(f"published scores do not come from '{candidates[0].name}': name another")
     if not candidates:
-        raise DataUnavailable("no extractor is loaded: see ganlab plugins")
+        which = "that published scores come from " if published else ""
+        raise DataUnavailable(f"no extractor {which}is loaded: see ganlab plugins")
     reasons = []
     for candidate in candidates:
         try:

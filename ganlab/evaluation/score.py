@@ -14,7 +14,7 @@ import torch
 from ganlab.errors import DataError, RunError
 from ganlab.evaluation import record
 from ganlab.evaluation.draws import Draw, drawer
-from ganlab.evaluation.features import Say, compute, evidence_of, quiet
+from ganlab.evaluation.features import Say, compute, device_of, evidence_of, quiet
 from ganlab.evaluation.floors import Floors, floors_of
 from ganlab.evaluation.protocol import Question
 from ganlab.evaluation.ruler import Ruler
@@ -23,6 +23,7 @@ from ganlab.pictures import save_picture
 from ganlab.runs import now, writing
 from ganlab.sampling import Epoch, Trained
 from ganlab.seeds import seeded
+from ganlab.training.checkpoint import read_stored
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,20 @@ def score_run(
 ) -> dict[str, Any]:
     """Return the run's answer, computing and recording what is not recorded yet.
 
-    It maps the name of a metric to its ``values``, ``flags`` and ``floors``. Raises `RunError` if
-    the run does not keep such weights, `DataError` for images that cannot be scored.
+    It maps the name of a metric to its ``values``, ``flags``, ``floors`` and ``environment``.
+    Raises `RunError` if the run does not keep such weights, or they are damaged, `DataError` for
+    images that cannot be scored.
     """
     checkpoint = trained.identify(epoch)
     if question.raw:
-        checkpoint |= {"weights": "raw"}
-    known = record.answers(record.read(trained.run.path), question, checkpoint)
+        checkpoint = checkpoint | {"weights": "raw"}
+    lines = record.read(trained.run.path)
+    known = record.answers(lines, question, checkpoint, with_floors=True)
     missing = [metric for metric in metrics if metric.name not in known]
     if missing:
         _check_learned_from(trained, ruler)
+        # Drawing would pass over a damaged file, to weights that are not the ones named here.
+        read_stored(trained.run.checkpoints / checkpoint["file"])
         draw = drawer(
             trained,
             ruler.data.labels,
@@ -85,11 +90,12 @@ def score(
 ) -> dict[str, Any]:
     """Compute metrics of a subject's images, append them to its scores, and return them.
 
-    Every random state is left as it was found.
+    Every random state is left as it was found. Without floors a flag that needs one may stay
+    unraised: whoever asks with floors has the metrics computed anew.
     """
     begin = time.perf_counter()
     with seeded(0, torch.device("cpu")):
-        floors = floors_of(ruler, metrics, question, say=say) if with_floors else {}
+        floors = floors_of(ruler, metrics, question, say=say) if with_floors else None
         fresh = _measure(subject, metrics, ruler, question, floors, say=say)
     key = question.key(subject.checkpoint)
     line = key | {
@@ -101,7 +107,7 @@ def score(
         "time": now(),
     }
     record.append(subject.folder, line)
-    return fresh
+    return record.answers([line], question, subject.checkpoint)
 
 
 def _measure(
@@ -109,7 +115,7 @@ def _measure(
     metrics: Sequence[Metric],
     ruler: Ruler,
     question: Question,
-    floors: Floors,
+    floors: Floors | None,
     *,
     say: Say,
 ) -> dict[str, Any]:
@@ -128,7 +134,7 @@ def _measure(
                 raise DataError(f"{metric.name} of {subject.name}: {error}") from error
             for name, value in found.items():
                 values[metric.name].setdefault(name, []).append(value)
-            flag = metric.flag(found, floors.get(metric.name, {}).get("held out", {}))
+            flag = metric.flag(found, floors[metric.name].get("held out", {}) if floors else {})
             flags[metric.name] += [flag] if flag else []
             if seed == 0:
                 _draw_picture(subject, metric, fake, real)
@@ -142,7 +148,7 @@ def _measure(
             "flags": sorted(
                 {f for f in flags[metric.name] if 2 * flags[metric.name].count(f) > question.seeds}
             ),
-            "floors": floors.get(metric.name, {}),
+            "floors": floors[metric.name] if floors else None,
         }
         for metric in metrics
     }
@@ -167,12 +173,11 @@ def _check_learned_from(trained: Trained, ruler: Ruler) -> None:
 
 def _environment(ruler: Ruler) -> dict[str, Any]:
     """Return what may move scores a little, and is warned of where rows of a table differ."""
-    device = next((t.device.type for t in ruler.extractor.buffers()), "cpu")
     return {
         "torch": torch.__version__,
         "torchvision": version("torchvision"),
         "numpy": version("numpy"),
-        "device": device,
+        "device": device_of(ruler.extractor).type,
         "threads": torch.get_num_threads(),
         "tf32": torch.backends.cudnn.allow_tf32,
     }

@@ -42,7 +42,7 @@ def _say(config: Config, all_configs: Sequence[Config]) -> list[tuple[str, str]]
         if section in OF_COMPONENTS:
             found.append((section, _components(value, others)))
         else:
-            leaves = [(f"{section}.{path}", leaf) for path, leaf in _leaves(value)]
+            leaves = _leaves({section: value})
             found += [(path, _plain(leaf)) for path, leaf in leaves if path not in NOT_SAID]
     return found
 

@@ -43,7 +43,7 @@ class Stored:
 
     def describe(self) -> dict[str, Any]:
         """Return what names the weights that images are drawn from: see `describe_weights`."""
-        return describe_weights(self.path, self.tensors, Progress(**self.meta["progress"]))
+        return describe_weights(self.tensors, Progress(**self.meta["progress"]), self.path)
 
     @property
     def has_average(self) -> bool:
@@ -58,7 +58,7 @@ def save_checkpoint(run: Run, model: Model) -> Path:
         tensors |= _module_tensors(name, module)
     path = run.checkpoints / f"step-{run.progress.steps:09d}.safetensors"
     plain = _write(run, path, tensors, {"optimizers": groups, "unlogged": run.unlogged})
-    run.info["checkpoint"] = describe_weights(path, plain, run.progress)
+    run.info["checkpoint"] = describe_weights(plain, run.progress, path)
     for old in checkpoint_files(run)[KEPT:]:
         old.unlink()
     return path
@@ -71,11 +71,12 @@ def save_generator(run: Run, model: Model, label: str) -> Path:
     return path
 
 
-def save_best(run: Run, model: Model, by: dict[str, float]) -> None:
-    """Keep the generator as the best one so far, and why: ``{"fid": 28.2}``."""
+def save_best(run: Run, model: Model, by: dict[str, Any]) -> None:
+    """Keep the generator as the best one so far, and why: ``{"metric": "fid", "score": 28.2}``."""
     path = run.checkpoints / BEST
     plain = _write(run, path, generator_tensors(model), {"by": by})
-    run.info["best"] = describe_weights(path, plain, run.progress) | {"by": by}
+    run.info["best"] = describe_weights(plain, run.progress, path) | {"by": by}
+    run.update()
 
 
 def generator_tensors(model: Model) -> dict[str, Tensor]:
@@ -87,14 +88,16 @@ def generator_tensors(model: Model) -> dict[str, Tensor]:
     return tensors
 
 
-def describe_weights(path: Path, tensors: dict[str, Tensor], at: Progress) -> dict[str, Any]:
+def describe_weights(
+    tensors: dict[str, Tensor], at: Progress, path: Path | None = None
+) -> dict[str, Any]:
     """Return the file, the hash of all that images are drawn from, progress, ``ema`` or ``raw``.
 
     The hash is the same for the same weights, whatever else their file holds.
     """
     drawn = {k: v.detach().cpu() for k, v in tensors.items() if k.split("/")[0] in DRAWS}
     return {
-        "file": path.name,
+        "file": path.name if path else None,
         "sha256": _hash(drawn),
         "steps": at.steps,
         "epochs": at.epochs,

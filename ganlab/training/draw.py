@@ -83,16 +83,28 @@ def _drawing(network: nn.Module, bn: Bn, z: Tensor, y: Tensor) -> Iterator[nn.Mo
 
 
 def _with_standing_statistics(network: nn.Module, z_dim: int, labels: Tensor) -> nn.Module:
-    """Return a copy in eval mode whose normalisation knows the mean statistics of many batches."""
+    """Return a copy in eval mode whose normalisation has the mean statistics of many batches."""
     network = copy.deepcopy(network).eval()
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    if not norms:
+        return network
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over all batches
         norm.train()
     weight = next(network.parameters())
-    for batch in range(STANDING_BATCHES):
-        z = noise(64, z_dim, mix("standing", batch))
-        at = torch.arange(64 * batch, 64 * (batch + 1)) % len(labels)
-        network(z.to(weight), labels.to(weight.device)[at.to(weight.device)])
+    for z, y in standing_batches(z_dim, labels.cpu()):
+        network(z.to(weight), y.to(weight.device))
     return network.eval()
+
+
+def standing_batches(z_dim: int, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the noise and the labels of standing statistics; the labels in turn, after a shuffle.
+
+    Labels often come sorted, and batches of a single class would say little of the whole.
+    """
+    generator = torch.Generator().manual_seed(mix("standing"))
+    labels = labels[torch.randperm(len(labels), generator=generator)]
+    for batch in range(STANDING_BATCHES):
+        at = torch.arange(64 * batch, 64 * (batch + 1)) % len(labels)
+        yield noise(64, z_dim, mix("standing", batch)), labels[at]

@@ -90,7 +90,7 @@ def train(
             observers.log()
         if last or due(options.sample_every, before, at):
             draw_sample(run, model, observers, label=label_of(at, on_epoch=due(EPOCH, before, at)))
-        if evaluate_every is not None and (last or due(evaluate_every, before, at)):
+        if evaluate_every and (last or due(evaluate_every, before, at)):
             with clock.paused():
                 observers.evaluate()
         if not last and due(options.checkpoint_every, before, at):

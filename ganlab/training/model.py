@@ -47,6 +47,11 @@ class Model:
     def D(self) -> nn.Module:
         return self.networks["discriminator"]
 
+    @property
+    def drawn_from(self) -> nn.Module:
+        """The generator that images come from: the average, where there is one."""
+        return self.G if self.ema is None else self.ema
+
     def modules(self) -> dict[str, nn.Module]:
         """Return every module that has a state, by the name that it has in a checkpoint."""
         found: dict[str, nn.Module] = {role: net for role, net in self.networks.items()}  # noqa: C416

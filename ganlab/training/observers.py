@@ -42,15 +42,15 @@ class Display(Protocol):
 class Evaluator(Protocol):
     """Scores weights in memory."""
 
-    ranks: str
-    """The score that says which weights are the best."""
+    ranking: dict[str, Any]
+    """Names the ``metric`` that says which weights are the best, and all that it depends on."""
 
     higher_is_better: bool
 
     def __call__(
-        self, run: Run, network: nn.Module, checkpoint: dict[str, Any]
+        self, run: Run, network: nn.Module, checkpoint: dict[str, Any], *, z_dim: int
     ) -> dict[str, float]:
-        """Return the scores of a generator by name."""
+        """Return the scores of a generator by name; none, with a warning, if it has none."""
 
     def history(self, run: Run) -> dict[str, list[tuple[float, float]]]:
         """Return (epochs, score) of each metric."""
@@ -78,6 +78,7 @@ class Observers:
         self.hook = plugins.manager.hook
         self.callbacks = callbacks
         self.evaluator = evaluator
+        self.z_dim = z_dim
         self.bn = bn
         self.inputs = sheet_inputs(model.spec, z_dim, seed)
         self._logged = run.progress
@@ -122,8 +123,7 @@ class Observers:
 
     def sample(self, label: str) -> None:
         """Draw the sheet of fixed noise and labels from the weights that samples come from."""
-        network = self.model.G if self.model.ema is None else self.model.ema
-        images = draw_images(network, *self.inputs, bn=self.bn)
+        images = draw_images(self.model.drawn_from, *self.inputs, bn=self.bn)
         path = self.run.samples / f"{label}.png"
         with writing(path):
             save_picture(sheet(images, COLUMNS), path)
@@ -131,20 +131,16 @@ class Observers:
 
     def evaluate(self) -> None:
         """Score the weights that samples come from, and keep them if they are the best so far."""
-        if self.evaluator is None:
-            return
+        assert self.evaluator is not None
         run, model = self.run, self.model
-        network = model.G if model.ema is None else model.ema
-        checkpoint = describe_weights(run.checkpoints, generator_tensors(model), run.progress)
-        scores = self.evaluator(run, network, checkpoint)
-        ranks = self.evaluator.ranks
-        best = run.info.get("best", {}).get("by", {}).get(ranks)
-        better = best is None or (
-            scores[ranks] > best if self.evaluator.higher_is_better else scores[ranks] < best
-        )
-        if better:
-            save_best(run, model, {ranks: scores[ranks]})
-            run.update()
+        checkpoint = describe_weights(generator_tensors(model), run.progress)
+        scores = self.evaluator(run, model.drawn_from, checkpoint, z_dim=self.z_dim)
+        if not scores:
+            return
+        ranking = self.evaluator.ranking
+        by = ranking | {"score": scores[ranking["metric"]]}
+        if self._is_best(by):
+            save_best(run, model, by)
         path = run.path / "scores.png"
         with writing(path):
             draw_scores(self.evaluator.history(run), path, title=run.name)
@@ -152,6 +148,15 @@ class Observers:
         self.hook.on_evaluate(run=run, step=run.progress.steps, scores=scores)
         for callback in self.callbacks:
             callback.on_evaluate(run, run.progress.steps, scores)
+
+    def _is_best(self, by: dict[str, Any]) -> bool:
+        """True if no score that compares, of the same metric and protocol, is at least as good."""
+        assert self.evaluator is not None
+        before = self.run.info.get("best", {}).get("by", {})
+        if before | {"score": None} != by | {"score": None}:
+            return True
+        new, old = by["score"], before["score"]
+        return bool(new > old if self.evaluator.higher_is_better else new < old)
 
     def checkpoint(self) -> None:
         """Bring run.json up to date and, once in a while, the curves."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import os
@@ -91,7 +92,8 @@ def check_unchanged(run: Run, dataset: dict[str, Any], plugins: dict[str, Any]) 
 
 def copy_plugins(run: Run, experiment: Experiment, plugins: Plugins) -> None:
     """Copy the user's own plugin files that the run uses into it."""
-    used = [plugins.origin(type(component)) for component in experiment.components()]
+    components = [*experiment.components(), *experiment.eval.components()]
+    used = [plugins.origin(type(component)) for component in components]
     for plugin in [*used, *_watching(plugins)]:
         if plugin.local and plugin.file is not None:
             copy = run.path / "plugins" / plugin.file.name
@@ -122,10 +124,23 @@ def describe_git() -> dict[str, Any] | None:
         return None
 
 
+def forget_peak_memory(device: torch.device) -> None:
+    """Start measuring anew: one process may train several runs."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif sys.platform == "linux":
+        with contextlib.suppress(OSError):  # a container may forbid it: the peak is the process's
+            Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_memory_bytes(device: torch.device) -> int:
-    """Return the most memory that this process held: on the GPU if it trains there."""
+    """Return the most memory held since `forget_peak_memory`: on the GPU if the run is there."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text()
+        (kilobytes,) = (row.split()[1] for row in status.splitlines() if row.startswith("VmHWM"))
+        return 1024 * int(kilobytes)
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -43,6 +40,7 @@ from ganlab.training.loop import Budget, Diverged, train
 from ganlab.training.model import Model, build_model, parameter_count
 from ganlab.training.observers import Display, Evaluator, Observers
 from ganlab.training.precision import choose, configure_torch
+from ganlab.training.signals import stop_signals
 
 
 @dataclass
@@ -139,8 +137,8 @@ def execute(
 ) -> Run:
     """Train what was planned: from the start, or from where the run's last session ended.
 
-    Returns the run, whose status says how it ended: finished or interrupted. Whatever else stops
-    it is raised, after the run was marked.
+    ``evaluator`` scores it at the experiment's intervals. Returns the run, whose status says how it
+    ended: finished or interrupted. Whatever else stops it is raised, after the run was marked.
     """
     if plan.finished:
         assert plan.existing is not None
@@ -183,6 +181,7 @@ def _take_up(plan: Plan, run: Run, *, allow_changes: bool) -> None:
     stored = read_newest(run, tidy=True)
     if stored is None:
         run.progress = Progress()
+        run.info.pop("best", None)  # of code that may have been mended since
         return
     check_belongs(stored, run)
     if not allow_changes:
@@ -207,7 +206,7 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
     _start_session(plan, run)
     error: BaseException | None = None
     try:
-        with _stop_signals() as stopped:
+        with stop_signals() as stopped:
             observers.run_start()
             train(
                 run,
@@ -216,7 +215,7 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
                 train_options,
                 observers=observers,
                 should_stop=lambda: bool(stopped),
-                evaluate_every=plan.experiment.eval.options.every,
+                evaluate_every=plan.experiment.eval.options.every if evaluator else None,
             )
             status = "interrupted" if stopped else "finished"
             run.info["signal"] = stopped[0] if stopped else None
@@ -239,6 +238,7 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
 
 def _start_session(plan: Plan, run: Run) -> None:
     choices = plan.model.choices
+    record.forget_peak_memory(choices.device)
     session = {
         "started": now(),
         "argv": sys.argv[1:],
@@ -308,23 +308,3 @@ def _init_from(model: Model, name: str, runs: Path) -> dict[str, str]:
     if model.ema is not None:
         load_module(model.ema, stored, "ema" if stored.has_average else "generator")
     return {"checkpoint": str(stored.path), "sha256": stored.meta["sha256"]}
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM inside; a second Ctrl-C interrupts at once."""
-    stopped: list[int] = []
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        stopped.append(number)
-        if len(stopped) > 1:
-            raise KeyboardInterrupt
-
-    before: Sequence[tuple[int, Any]] = [
-        (number, signal.signal(number, stop)) for number in (signal.SIGINT, signal.SIGTERM)
-    ]
-    try:
-        yield stopped
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)

@@ -188,7 +188,7 @@ class FidelityNet(ExtractorNet):
         self.id = net_id
         self.class_names = ()
         self.network = network
-        self.has_logits = len(network.features_list) > 1
+        self.has_logits = len(network.features_list) > 1  # type: ignore[arg-type]
         self.requires_grad_(False)
         self.eval()
 

@@ -47,6 +47,7 @@ def test_json_holds_the_paper_and_every_option(call) -> None:
         "name": "dots",
         "doc": "Random dots.",
         "paper": "Nobody, 2001",
+        "facts": {},
         "source": FILE,
         "file": FILE,
     }

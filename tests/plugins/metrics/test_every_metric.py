@@ -29,7 +29,12 @@ KEYS = {
 }
 HIGHER = {"cas", "cond-acc", "coverage", "is", "prc"}
 WARNS = {"ct", "memorization"}
-NEEDS = {"cas": ("judge", "held out"), "cond-acc": ("judge",), "ct": ("held out",)}
+NEEDS = {
+    "cas": ("judge", "held out"),
+    "cond-acc": ("judge",),
+    "ct": ("held out",),
+    "is": ("logits",),
+}
 OF_LABELS = {"cas", "cond-acc", "fjd", "ifid"}
 OF_FEATURES = set(KEYS) - {"cas", "cond-acc", "is"}
 FAKE, REAL = evidence(1, shift=0.5), changed(evidence(2), held_out=evidence(4))
@@ -53,6 +58,8 @@ def test_it_says_where_it_comes_from_and_which_way_is_better(name: str) -> None:
     assert found.higher_is_better is (None if name in WARNS else name in HIGHER)
     assert found.needs == NEEDS.get(name, ())
     assert found.version == 1
+    assert found.range
+    assert found.facts()["range"] == found.range
 
 
 @pytest.mark.parametrize("name", sorted(set(KEYS) - WARNS))

@@ -1,0 +1,29 @@
+"""Ctrl-C and SIGTERM: a run that is asked to stop saves first."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM inside; a second one interrupts at once."""
+    stopped: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.append(number)
+        if len(stopped) > 1:
+            raise KeyboardInterrupt
+
+    before: Sequence[tuple[int, Any]] = [
+        (number, signal.signal(number, stop)) for number in (signal.SIGINT, signal.SIGTERM)
+    ]
+    try:
+        yield stopped
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
