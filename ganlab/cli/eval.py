@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -112,13 +112,14 @@ def command(
     if weights and extractor is None:
         raise click.UsageError("--weights belongs to --extractor")
     if every and (images or form or html):
-        raise click.UsageError("--every prints curves: it takes no --images and no other form")
+        raise click.UsageError(
+            "--every prints curves: --images, --json, --csv, --markdown and --html are of boards"
+        )
     request = Request(metrics, profile, samples, seeds, extractor, weights, bn, raw)
     scorer = Scorer(ctx, request, device=device, root=data_root)
     found = find_runs(runs, runs_dir, needed=images is None)
     if every:
-        for run in found if runs else [run for run in found if "made_elsewhere" not in run.info]:
-            _print_curve(scorer, run)
+        _print_curves(scorer, found, strict=bool(runs))
         return
     which: Epoch = "best" if best else epoch
     entries = []
@@ -126,7 +127,7 @@ def command(
         added = _add_images(scorer, found, images, labels, reference, runs_dir)
         entries = scorer.entries([added], which)
         found = [run for run in found if run.path != added.path]
-    entries += scorer.entries(found, which, strict=bool(runs) or len(found) == 1)
+    entries += scorer.entries(found, which, strict=bool(runs) or (len(found) == 1 and not entries))
     print_board(entries, form, html)
 
 
@@ -254,13 +255,24 @@ def _add_images(
     return add_images(folder, labels=labels, dataset=dataset, runs=runs_dir, root=scorer.root)
 
 
+def _print_curves(scorer: Scorer, runs: Sequence[Run], *, strict: bool) -> None:
+    """Print the curves of runs; ``strict``: each of them must have one."""
+    from ganlab.errors import GanlabError
+
+    for run in runs:
+        try:
+            _print_curve(scorer, run)
+        except GanlabError as error:
+            if strict or len(runs) == 1:
+                raise
+            warn(f"{run.name} is left out: {error}")
+
+
 def _print_curve(scorer: Scorer, run: Run) -> None:
     """Score every epoch that a run keeps, print them, and draw the curve."""
     from ganlab.cli.tables import columns
     from ganlab.errors import RunError
-    from ganlab.evaluation import record
     from ganlab.evaluation.board import Row
-    from ganlab.evaluation.during import history
     from ganlab.pictures import draw_scores
     from ganlab.runs import writing
     from ganlab.training.checkpoint import kept_epochs
@@ -269,20 +281,19 @@ def _print_curve(scorer: Scorer, run: Run) -> None:
     if not epochs:
         raise RunError(f"{run.name} keeps no weights of an epoch")
     entries = [entry for epoch in epochs for entry in scorer.entries([run], epoch)]
-    names = [wanted.name for wanted in entries[0].question.metrics]
+    curves = {
+        wanted.name: [
+            (entry.checkpoint["epochs"], Row([entry]).values(wanted.name)[0]) for entry in entries
+        ]
+        for wanted in entries[0].question.metrics
+    }
+    scores = zip(*curves.values(), strict=True)  # of each epoch, (epochs, score) by metric
     rows = [
-        (entry.choice.removeprefix("epoch "), *(f"{_mean(Row([entry]), n):.4g}" for n in names))
-        for entry in entries
+        (str(epoch), *(f"{score:.4g}" for _, score in of_one))
+        for epoch, of_one in zip(epochs, scores, strict=True)
     ]
-    click.echo(f"{run.name}\n{columns([('epoch', *names), *rows])}")
+    click.echo(f"{run.name}\n{columns([('epoch', *curves), *rows])}")
     path = run.path / "scores.png"
     with writing(path):
-        draw_scores(
-            history(record.read(run.path), entries[0].question.protocol.id), path, title=run.name
-        )
+        draw_scores(curves, path, title=run.name)
     click.echo(f"curve    {path}", err=True)
-
-
-def _mean(row: Any, name: str) -> float:
-    values: list[float] = row.values(name)
-    return sum(values) / len(values)

@@ -20,6 +20,7 @@ COLUMNS = 10
 @click.command()
 @click.argument("run")
 @click.option("--epoch", type=click.IntRange(min=0), help="Finished epochs; default: the newest.")
+@click.option("--best", is_flag=True, help="The best weights that eval.every found, not the last.")
 @click.option("--class", "class_name", metavar="CLASS", help="Draw this class only.")
 @click.option("--n", "count", type=click.IntRange(min=1), help="How many images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
@@ -40,6 +41,7 @@ def command(
     ctx: click.Context,
     run: str,
     epoch: int | None,
+    best: bool,
     class_name: str | None,
     count: int | None,
     seed: int,
@@ -63,6 +65,8 @@ def command(
     from ganlab.runs import find_run
     from ganlab.sampling import load
 
+    if best and epoch is not None:
+        raise click.UsageError("--epoch and --best name different weights: give one")
     if trust_plugins:
         app_of(ctx).folders.insert(0, find_run(run, runs_dir).path / "plugins")
     trained = load(
@@ -72,7 +76,8 @@ def command(
         plugins=app_of(ctx).plugins(),
     )
     labels, z = _inputs(trained, class_name, count, seed)
-    images = trained.sample(labels, z=z, epoch=epoch, weights=weights, bn=bn)  # type: ignore[arg-type]
+    which = "best" if best else epoch
+    images = trained.sample(labels, z=z, epoch=which, weights=weights, bn=bn)  # type: ignore[arg-type]
     output = output or Path(f"{trained.run.path.parent.name}-samples.png")
     _write(output, images, labels, trained)
     click.echo(output)

@@ -120,8 +120,9 @@ def _check(
             if scorer is not None and not planned.finished:
                 _check_board(planned, scorer)
         except GanlabError as error:
-            for reason in error.problems if isinstance(error, ConfigError) else [error]:
-                wrong.setdefault(str(reason), []).append(point)
+            problems = error.problems if isinstance(error, ConfigError) else [error]
+            for problem in problems:
+                wrong.setdefault(str(problem), []).append(point)
             continue
         for other in checked:
             if other.folder == planned.folder:

@@ -85,7 +85,7 @@ def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
     """
     grid: dict[str, Node] = {}
     if not isinstance(node.value, dict) or not node.value:
-        what = f"expected keys with lists of values, got {shown(node.value or None)}"
+        what = f"expected keys with lists of values, got {_shown(node.value)}"
         problems.append(node.problem(what))
         return grid
     for key, values in node.value.items():
@@ -95,7 +95,7 @@ def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
             found = {key: values}
         else:
             found = {}
-            what = f"expected a list of values to try, got {shown(values.value)}"
+            what = f"expected a list of values to try, got {_shown(values.value)}"
             problems.append(values.problem(what))
         for name, entries in found.items():
             before = grid.get(name)
@@ -104,6 +104,10 @@ def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
             if before is None or before.layer < entries.layer:
                 grid[name] = entries
     return grid
+
+
+def _shown(value: Any) -> str:
+    return shown(value).replace("a ", "an empty ") if value in ([], {}) else shown(value)
 
 
 def _lost_overrides(root: Node, changed: Node) -> list[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +52,7 @@ def is_external(run: Run) -> bool:
 def add_images(
     folder: Path, *, labels: Path | None, dataset: Dataset, runs: Path, root: Path | None = None
 ) -> Run:
-    """Read a folder of images, and return its entry below ``runs``, made if it is not there.
+    """Read a folder of images, and return its entry below ``runs``, made or brought up to date.
 
     Raises `DataError` if the images or their labels do not fit the dataset.
     """
@@ -60,10 +61,11 @@ def add_images(
     images = _read(files, data.spec)
     sha = content_hash(images, torch.tensor(numbers), data.spec.class_names)
     name = folder.resolve().name.replace("~", "-")  # "~" marks runs that were set aside
-    path = runs / FOLDER / f"{name}-{sha[:6]}"
+    identity = hashlib.sha256(f"{sha} {data.sha256}".encode()).hexdigest()[:12]
+    path = runs / FOLDER / f"{name}-{identity[:6]}"
     info: dict[str, Any] = {
         "experiment": f"{FOLDER}/{name}",
-        "identity": sha[:12],
+        "identity": identity,
         "seed": 0,
         "status": "finished",
         "created": now(),
@@ -77,7 +79,7 @@ def add_images(
         "checkpoint": {"sha256": sha, "weights": "images", "steps": 0, "epochs": 0.0},
     }
     with writing(path):
-        path.mkdir(parents=True, exist_ok=True)  # added before: they may lie elsewhere now
+        path.mkdir(parents=True, exist_ok=True)
         write_json(path / "run.json", info)
     return read_run(path)
 

@@ -21,6 +21,7 @@ from ganlab.errors import DataError
 from ganlab.files import cache_dir, write_atomically
 from ganlab.measures import Evidence, Metric
 from ganlab.nn import ExtractorNet
+from ganlab.seeds import seeded
 
 BATCH = 250
 SLOW_SECONDS = 20
@@ -98,8 +99,12 @@ def real_evidence(data: Prepared, net: ExtractorNet, *, say: Say = quiet) -> Evi
 
 
 def compute(metric: Metric, fake: Evidence, real: Evidence) -> dict[str, float]:
-    """Return a metric's values. Raises ValueError for what cannot be recorded or ranked."""
-    values = metric.compute(subset(fake, metric.most), subset(real, metric.most))
+    """Return a metric's values. Raises ValueError for what cannot be recorded or ranked.
+
+    Whatever it draws is the same every time, and leaves every random state as it was found.
+    """
+    with seeded(0, torch.device("cpu")):
+        values = metric.compute(subset(fake, metric.most), subset(real, metric.most))
     if metric.name not in values:
         raise ValueError(f"it gives no value called '{metric.name}', by which to rank")
     for name, value in values.items():

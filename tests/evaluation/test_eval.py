@@ -3,66 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from click.testing import Result
 
-import ganlab as package
 from ganlab.evaluation import features
 from ganlab.evaluation.protocol import Profile
-from ganlab.evaluation.ruler import Ruler, ruler_for
 from ganlab.evaluation.score import score_run
-from ganlab.measures import Extractor, Metric
-from ganlab.plugins import Plugins
-from ganlab.sampling import Trained
-from tests.training.helpers import TINY, only_run
+from ganlab.measures import Metric
+from tests.evaluation.helpers import EVAL, lines, opened, ruler_of, scored
+from tests.training.helpers import only_run
 
 Write = Callable[..., Path]
 Ganlab = Callable[..., Result]
-EVAL = ("eval", "--extractor", "tiny", "-m", "tiny", "-m", "tiny-acc")
 
-
-@pytest.fixture(autouse=True)
-def _without_companions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the shipped metric that stands on every board: these are tests of the core."""
-    if "GANLAB_BLOCK_PLUGINS" not in os.environ:
-        monkeypatch.setenv("GANLAB_BLOCK_PLUGINS", "metrics.cond_acc")
-
-
-@pytest.fixture
-def run(write_experiment: Write, ganlab: Ganlab, workplace: Path) -> Path:
-    assert ganlab("run", write_experiment(steps=6)).exit_code == 0
-    return only_run(workplace)
-
-
-def lines(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()]
-
-
-def opened(run: Path) -> tuple[Trained, Plugins]:
-    plugins = Plugins()
-    plugins.load_folder(TINY)
-    return package.load(run, plugins=plugins), plugins
-
-
-def ruler_of(trained: Trained, plugins: Plugins) -> Ruler:
-    extractor = plugins.get(Extractor, "tiny")()
-    return ruler_for(
-        trained.experiment.dataset, trained.run.info["dataset"], plugins, extractor=extractor
-    )
-
-
-def scored(run: Path, **changes: Any) -> dict[str, Any]:
-    trained, plugins = opened(run)
-    ruler = ruler_of(trained, plugins)
-    metrics = [plugins.get(Metric, name)() for name in ("tiny", "tiny-acc")]
-    question = ruler.question(metrics, Profile(samples=20, seeds=2, level="quick"), **changes)
-    return score_run(trained, metrics, ruler, question)
+pytestmark = pytest.mark.usefixtures("without_companions")
 
 
 def test_the_board_of_one_run(run: Path, ganlab: Ganlab) -> None:
@@ -210,11 +168,9 @@ def test_a_run_of_other_images_is_refused(run: Path, ganlab: Ganlab) -> None:
     assert "'tiny' has other images now than the run was trained on: 0000000" in result.stderr
 
 
-def test_a_damaged_feature_cache_is_made_again(run: Path, ganlab: Ganlab) -> None:
-    import os
-
+def test_a_damaged_feature_cache_is_made_again(run: Path, ganlab: Ganlab, own_cache: Path) -> None:
     ganlab(*EVAL)
-    (entry,) = (Path(os.environ["GANLAB_CACHE"]) / "features").glob("*tiny-tiny*")
+    (entry,) = (own_cache / "features").glob("*tiny-tiny*")
     entry.write_bytes(entry.read_bytes()[:50])
     result = ganlab(*EVAL, "--samples", 30)
     assert result.exit_code == 0
