@@ -169,7 +169,7 @@ def test_the_readmes_commands_are_real() -> None:
     from ganlab.cli.app import COMMANDS
 
     text = (REPOSITORY / "README.md").read_text()
-    named = set(re.findall(r"\bganlab ([a-z]+)\b", " ".join(re.findall(r"`+([^`]+)`+", text))))
+    named = set(re.findall(r"\bganlab ([a-z]+)\b", "\n".join(re.findall(r"`+([^`]+)`+", text))))
     assert {"run", "sample", "check"} <= named <= set(COMMANDS)
     makefile = (REPOSITORY / "Makefile").read_text()
     for target in re.findall(r"\bmake ([a-z-]+)", text):

@@ -16,7 +16,6 @@ from ganlab.evaluation import record
 from ganlab.evaluation.draws import quota_labels
 from ganlab.evaluation.features import Say, compute, judged, quiet, subset
 from ganlab.evaluation.protocol import PROFILES
-from ganlab.evaluation.record import history as history
 from ganlab.evaluation.ruler import metrics_for, ruler_for
 from ganlab.evaluation.score import Subject, score
 from ganlab.runs import Run
@@ -91,7 +90,7 @@ class DuringTraining:
 
     def history(self, run: Run) -> dict[str, list[tuple[float, float]]]:
         """Return (epochs, score) of each metric, by name, as far as this run has been scored."""
-        return history(record.read(run.path), self.question.protocol.id)
+        return record.history(record.read(run.path), self.question.protocol.id)
 
     def _rehearse(self) -> None:
         """Score real images: what refuses even those would refuse the first generated ones."""
