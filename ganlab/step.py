@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.errors import PluginError
+from ganlab.schedules import Schedule
 
 if TYPE_CHECKING:
     from ganlab.components import Loss, Participant
@@ -154,8 +155,17 @@ class Step:
             self.autocast = before
 
     def log(self, name: str, value: Tensor) -> None:
-        """Have the log show a scalar that is not minimised, such as an adaptive strength."""
-        self.logged[name] = value.detach()
+        """Have the log show a scalar that is not minimised, such as an adaptive strength.
+
+        It is copied: the log is written later, when a buffer has changed again.
+        """
+        self.logged[name] = value.detach().clone()
+
+    def now(self, option: float | Schedule) -> Tensor:
+        """Return an option's present value, 0-d on the device: some options have a schedule."""
+        value = option.at(self.images) if isinstance(option, Schedule) else option
+        # `full` fills on the device; a tensor made from a number would be copied there.
+        return torch.full((), value, device=self.real.x.device, dtype=self.real.x.dtype)
 
     def randn(self, n: int, *shape: int) -> Tensor:
         """Standard normal numbers (n, *shape) on the device of the images."""

@@ -3,42 +3,61 @@
 from __future__ import annotations
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from ganlab import Conditioning, DataSpec, hookimpl, one_hot
+from ganlab import Conditioning, DataSpec, Embed, hookimpl, one_hot
 
 
 class Concat(Conditioning):
-    """One-hot labels beside G's noise, and one constant plane per class beside D's image."""
+    """One-hot labels beside G's noise, and one constant plane per class beside D's image.
+
+    G(z, y) = G([z, c(y)]) and D(x, y) = D([x, c(y)]), with c(y) one-hot or learned vectors.
+    """
 
     name = "concat"
     paper = "Mirza & Osindero, 2014, arXiv:1411.1784, figure 1"
 
+    embedding: PositiveInt | None = None
+    """Length of a learned vector for each class, one in each network, instead of one-hot."""
+
     def latent(self, z_dim: int, spec: DataSpec) -> nn.Module:
-        return Beside(z_dim, spec.num_classes)
+        return Beside(z_dim, Code(spec.num_classes, self.embedding))
 
     def image(self, channels: int, spec: DataSpec) -> nn.Module:
-        return Planes(channels, spec.num_classes)
+        return Planes(channels, Code(spec.num_classes, self.embedding))
+
+
+class Code(nn.Module):
+    """y -> (N, size): one-hot, or learned if a length is given."""
+
+    def __init__(self, num_classes: int, embedding: int | None) -> None:
+        super().__init__()
+        self.size = embedding or num_classes
+        self.embed = Embed(num_classes, embedding) if embedding else None
+
+    def forward(self, y: Tensor, dtype: torch.dtype) -> Tensor:
+        return self.embed(y).to(dtype) if self.embed else one_hot(y, self.size, dtype=dtype)
 
 
 class Beside(nn.Module):
-    def __init__(self, z_dim: int, num_classes: int) -> None:
+    def __init__(self, z_dim: int, code: Code) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.out_features = z_dim + num_classes
+        self.code = code
+        self.out_features = z_dim + code.size
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        return torch.cat([z, one_hot(y, self.num_classes, dtype=z.dtype)], dim=1)
+        return torch.cat([z, self.code(y, z.dtype)], dim=1)
 
 
 class Planes(nn.Module):
-    def __init__(self, channels: int, num_classes: int) -> None:
+    def __init__(self, channels: int, code: Code) -> None:
         super().__init__()
-        self.num_classes = num_classes
-        self.out_channels = channels + num_classes
+        self.code = code
+        self.out_channels = channels + code.size
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        planes = one_hot(y, self.num_classes, dtype=x.dtype)[:, :, None, None]
+        planes = self.code(y, x.dtype)[:, :, None, None]
         return torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], dim=1)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
 from torch import Tensor, nn
 
 from ganlab import Penalty, Regularizer, Step, hookimpl
+from ganlab.schedules import Weight
 
 
 class R1(Penalty):
@@ -14,12 +14,12 @@ class R1(Penalty):
     name = "r1"
     paper = "Mescheder, Geiger & Nowozin, 2018, arXiv:1801.04406, equation 9"
 
-    gamma: float = Field(default=10.0, gt=0)
+    gamma: Weight = 10.0
     """Weight of the penalty."""
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         gradient = step.input_gradient(step.real.x, step.real.y)
-        return {"r1": self.gamma / 2 * gradient.square().flatten(1).sum(1).mean()}
+        return {"r1": step.now(self.gamma) / 2 * gradient.square().flatten(1).sum(1).mean()}
 
 
 @hookimpl

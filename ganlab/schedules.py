@@ -1,0 +1,79 @@
+"""Numbers that change while a run trains: ``1 to 0 over 10000 images``."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+FORM = re.compile(r"(\S+) to (\S+) over (\S+) images(, geometric)?")
+ALLOWED = "write a number, '1 to 0 over 10000 images', or '1 to 0.1 over 10000 images, geometric'"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A number >= 0 that moves from ``start`` to ``end`` while D is shown so many real images."""
+
+    start: float
+    end: float
+    over_images: float
+    shape: Literal["linear", "geometric"] = "linear"
+    """The same difference, or the same factor, for each image."""
+
+    def __str__(self) -> str:
+        start, end, images = (_shown(n) for n in (self.start, self.end, self.over_images))
+        shape = "" if self.shape == "linear" else f", {self.shape}"
+        return f"{start} to {end} over {images} images{shape}"
+
+    def at(self, images: int) -> float:
+        """Return the value when D has seen so many real images."""
+        share = min(images / self.over_images, 1.0)
+        if self.shape == "geometric":
+            return float(self.start * (self.end / self.start) ** share)
+        return self.start + (self.end - self.start) * share
+
+
+def parse(value: Any) -> float | Schedule:
+    """Read a number >= 0 or a schedule, or raise `ValueError`."""
+    if isinstance(value, Schedule):
+        return value
+    if isinstance(value, str) and (found := FORM.fullmatch(value.strip())):
+        start, end, images = (_number(text, value) for text in found.group(1, 2, 3))
+        if not images:
+            raise ValueError(f"{value!r} is no schedule: it needs images to go over")
+        if not found[4]:
+            return Schedule(start, end, images)
+        if not (start and end):
+            raise ValueError(f"{value!r} is no schedule: a geometric one starts and ends above 0")
+        return Schedule(start, end, images, "geometric")
+    return _number(value, value)
+
+
+def _number(value: Any, written: Any) -> float:
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isnan(number) or (isinstance(written, str) and value is written):
+        raise ValueError(f"{written!r} is no number and no schedule; {ALLOWED}")
+    if not 0 <= number < math.inf:
+        raise ValueError(f"must be at least 0 and finite, got {written!r}")
+    return number
+
+
+def _shown(number: float) -> str:
+    return str(int(number)) if number == int(number) else repr(number)
+
+
+Weight = Annotated[
+    float | Schedule,
+    BeforeValidator(parse),
+    PlainSerializer(lambda value: str(value) if isinstance(value, Schedule) else value),
+    WithJsonSchema(
+        {"type": ["number", "string"], "minimum": 0, "examples": [1.0, "1 to 0 over 10000 images"]}
+    ),
+]
+"""The type of an option that is a number >= 0 or its schedule: read it by `Step.now`."""

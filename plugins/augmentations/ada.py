@@ -1,0 +1,190 @@
+"""Adaptive discriminator augmentation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, get_args
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganlab import Augmentation, DataSpec, Step, hookimpl
+
+from ._adaptive import Adaptive, Strength
+from ._geometry import Warp, blit
+
+Blit = Literal["flip", "rotate90", "translate"]
+Geometry = Literal["scale", "rotate", "stretch", "shift"]
+Color = Literal["brightness", "contrast", "luma-flip", "hue", "saturation"]
+GROUPS = {"blit": get_args(Blit), "geometry": get_args(Geometry), "color": get_args(Color)}
+
+
+class ADA(Adaptive):
+    """D sees every image through T, each part of which acts with probability p.
+
+    blit: mirror, turn by 90 degrees, translate by up to an eighth; geometry: scale by
+    2^N(0, 0.2^2), rotate, stretch, shift by N(0, 0.125^2) of the size, all by one resampling;
+    color: brightness, contrast, luma flip, hue, saturation; a grey image has the first three. p
+    rises while r = E sign(D(x)) > target. Both networks learn through T, which G does not learn to
+    imitate as long as p stays below about 0.8. The paper's filters and corruptions, not in
+    the pipeline that it settles on, are left out.
+    """
+
+    name = "ada"
+    paper = "Karras et al., 2020, arXiv:2006.06676, section 3 and appendix B"
+
+    policy: list[Literal["blit", "geometry", "color"] | Blit | Geometry | Color] = Field(
+        default=["blit", "geometry", "color"], min_length=1
+    )
+    """The groups of changes, or single ones: take out what changes the class of an image."""
+
+    def state(self, spec: DataSpec) -> nn.Module:
+        state = Strength(self.p)
+        state.warp = Warp(spec.image_size)
+        return state
+
+    def augment(self, x: Tensor, step: Step, state: Any) -> Tensor:
+        chosen = {part for name in self.policy for part in GROUPS.get(name, (name,))}
+        draw = Draw(x, step, state.p)
+        if chosen & set(GROUPS["blit"]):
+            x = blit(x, **blits(chosen, draw))
+        if chosen & set(GROUPS["geometry"]):
+            x = state.warp(x, geometry(chosen, draw)[:, :2])
+        if chosen & set(GROUPS["color"]):
+            x = recolor(x, colors(chosen, draw, channels=x.shape[1]))
+        return x
+
+
+class Draw:
+    """Random numbers, one for each image, that are ``neutral`` where a change does not act."""
+
+    def __init__(self, x: Tensor, step: Step, p: Tensor) -> None:
+        self.n, self.size, self.step, self.p = len(x), x.shape[3], step, p
+        self.zero = x.new_zeros(len(x))
+
+    def uniform(self, low: float, high: float) -> Tensor:
+        """Uniform numbers (N,) in [low, high)."""
+        return low + (high - low) * self.step.rand(self.n)
+
+    def normal(self, std: float) -> Tensor:
+        """Normal numbers (N,) around 0."""
+        return std * self.step.randn(self.n)
+
+    def acting(self, value: Tensor, neutral: float, p: Tensor | None = None) -> Tensor:
+        """Return ``value`` (N,) or (N, 2) for a share p of the images, ``neutral`` for others."""
+        acts = self.step.rand(self.n, *(1,) * (value.dim() - 1)) < (self.p if p is None else p)
+        return torch.where(acts, value, neutral)
+
+
+def blits(chosen: set[str], draw: Draw) -> dict[str, Tensor]:
+    """Return what `blit` does to each image."""
+    mirror, turns, shift = draw.zero, draw.zero, torch.stack([draw.zero, draw.zero], 1)
+    if "flip" in chosen:
+        mirror = draw.acting(draw.uniform(0, 2).floor(), 0)
+    if "rotate90" in chosen:
+        turns = draw.acting(draw.uniform(0, 4).floor(), 0)
+    if "translate" in chosen:
+        way = torch.stack([draw.uniform(-0.125, 0.125), draw.uniform(-0.125, 0.125)], 1)
+        shift = (draw.acting(way, 0) * draw.size).round()
+    return {"mirror": mirror, "turns": turns, "shift": shift}
+
+
+def geometry(chosen: set[str], draw: Draw) -> Tensor:
+    """Return the maps (N, 3, 3) from an augmented image back to the image, in pixels."""
+    zero, one = draw.zero, draw.zero + 1
+    inverse = matrix([[one, zero, zero], [zero, one, zero], [zero, zero, one]])
+
+    def scaled(x: Tensor, y: Tensor) -> Tensor:
+        return matrix([[1 / x, zero, zero], [zero, 1 / y, zero], [zero, zero, one]])
+
+    def rotated() -> Tensor:
+        # Before and after the stretch, so that either happens with probability p.
+        angle = draw.uniform(-math.pi, math.pi)
+        angle = draw.acting(angle, 0, 1 - (1 - draw.p).clamp(0, 1).sqrt())
+        cos, sin = angle.cos(), angle.sin()
+        return matrix([[cos, sin, zero], [-sin, cos, zero], [zero, zero, one]])
+
+    if "scale" in chosen:
+        scale = draw.acting(draw.normal(0.2).exp2(), 1)
+        inverse = inverse @ scaled(scale, scale)
+    if "rotate" in chosen:
+        inverse = inverse @ rotated()
+    if "stretch" in chosen:
+        stretch = draw.acting(draw.normal(0.2).exp2(), 1)
+        inverse = inverse @ scaled(stretch, 1 / stretch)
+    if "rotate" in chosen:
+        inverse = inverse @ rotated()
+    if "shift" in chosen:
+        way = torch.stack([draw.normal(0.125), draw.normal(0.125)], 1)
+        x, y = (draw.acting(way, 0) * draw.size).unbind(1)
+        inverse = inverse @ matrix([[one, zero, -x], [zero, one, -y], [zero, zero, one]])
+    return inverse
+
+
+def colors(chosen: set[str], draw: Draw, *, channels: int) -> Tensor:
+    """Return the maps (N, 4, 4) of homogeneous colours (r, g, b, 1)."""
+    zero, one = draw.zero, draw.zero + 1
+    unit = torch.eye(4, device=zero.device, dtype=zero.dtype)
+    # Onto the grey axis: the luma axis of the paper, (1, 1, 1) / sqrt 3.
+    luma = torch.full_like(unit, 1 / 3)
+    luma[3] = 0
+    luma[:, 3] = 0
+    result = unit.expand(draw.n, 4, 4)
+
+    def diagonal(c: Tensor) -> Tensor:
+        return torch.diag_embed(torch.stack([c, c, c, one], 1))
+
+    if "brightness" in chosen:
+        b = draw.acting(draw.normal(0.2), 0)
+        column = torch.stack([b, b, b, zero], 1)
+        result = (unit + column[:, :, None] * unit[3]) @ result
+    if "contrast" in chosen:
+        result = diagonal(draw.acting(draw.normal(0.5).exp2(), 1)) @ result
+    if "luma-flip" in chosen:
+        flipped = draw.acting(draw.uniform(0, 2).floor(), 0)
+        result = (unit - 2 * luma * flipped[:, None, None]) @ result
+    if channels > 1 and "hue" in chosen:
+        result = turned_hue(draw.acting(draw.uniform(-math.pi, math.pi), 0)) @ result
+    if channels > 1 and "saturation" in chosen:
+        factor = draw.acting(draw.normal(1.0).exp2(), 1)[:, None, None]
+        result = (luma + (unit - luma) * factor) @ result
+    return result
+
+
+def turned_hue(angle: Tensor) -> Tensor:
+    """Return rotations (N, 4, 4) around the grey axis, by Rodrigues' formula."""
+    zero, one, axis = torch.zeros_like(angle), torch.ones_like(angle), math.sqrt(1 / 3)
+    cos, sin = angle.cos(), angle.sin() * axis
+    same, third = cos + (1 - cos) / 3, (1 - cos) / 3
+    return matrix(
+        [
+            [same, third - sin, third + sin, zero],
+            [third + sin, same, third - sin, zero],
+            [third - sin, third + sin, same, zero],
+            [zero, zero, zero, one],
+        ]
+    )
+
+
+def recolor(x: Tensor, map_: Tensor) -> Tensor:
+    """Apply colour maps (N, 4, 4) to images (N, 3, H, W), or to grey ones: the mean over r, g, b.
+
+    Of a grey image r = g = b, and what becomes of it is their mean.
+    """
+    if x.shape[1] == 1:
+        row = map_[:, :3].mean(1)
+        gain, offset = row[:, :3].sum(1), row[:, 3]
+        return x * gain.view(-1, 1, 1, 1) + offset.view(-1, 1, 1, 1)
+    mixed = map_[:, :3, :3] @ x.flatten(2) + map_[:, :3, 3:]
+    return mixed.view_as(x)
+
+
+def matrix(rows: list[list[Tensor]]) -> Tensor:
+    """Return matrices (N, rows, columns) of entries (N,)."""
+    return torch.stack([torch.stack(row, 1) for row in rows], 1)
+
+
+@hookimpl
+def register_augmentations() -> list[type[Augmentation]]:
+    return [ADA]

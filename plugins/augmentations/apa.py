@@ -1,0 +1,51 @@
+"""Adaptive pseudo augmentation."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ganlab import Augmentation, Side, Step, hookimpl, one_hot
+
+from ._adaptive import Adaptive
+
+
+class APA(Adaptive):
+    """In the real batch each image is, with probability p, replaced by a generated one.
+
+    It comes with the label that it was made for: with the label of the image that it replaces it
+    would teach D that labels mean nothing. p rises while r > target. r is E sign(D(x)) (real),
+    -E sign(D(G(z))) (fake), or the mean of both.
+    """
+
+    name = "apa"
+    paper = "Jiang et al., 2021, arXiv:2111.06849, equations 2 to 4"
+
+    heuristic: Literal["real", "fake", "both"] = "real"
+    """What r is: lambda_r, lambda_f or lambda_rf."""
+
+    def overfitting(self, step: Step) -> Tensor:
+        real = step.real.judged.logit.sign().mean()
+        fake = -step.fake.judged.logit.sign().mean()
+        return {"real": real, "fake": fake, "both": (real + fake) / 2}[self.heuristic]
+
+    def as_real(self, step: Step, state: Any) -> Side:
+        real, fake = step.real, step.fake
+        assert fake.z is not None
+        # Other images than those that are shown as generated: D is not asked to say both of one.
+        x = step.generate(step.randn(*fake.z.shape), fake.y)
+        y, pseudo_y = real.y, fake.y
+        if y.dim() != pseudo_y.dim():
+            y, pseudo_y = (one_hot(t, step.spec.num_classes, dtype=x.dtype) for t in (y, pseudo_y))
+        pseudo = step.rand(len(x)) < state.p
+        return Side(
+            x=torch.where(pseudo.view(-1, 1, 1, 1), x, real.x),
+            y=torch.where(pseudo if y.dim() == 1 else pseudo[:, None], pseudo_y, y),
+        )
+
+
+@hookimpl
+def register_augmentations() -> list[type[Augmentation]]:
+    return [APA]

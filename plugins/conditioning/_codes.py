@@ -1,0 +1,40 @@
+"""The modules of InfoGAN: codes that go into G, and the network that reads them off images."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ganlab import one_hot
+from ganlab.nn import BatchNorm
+
+
+def uniform(z: Tensor) -> Tensor:
+    """Return standard normal numbers as numbers uniform on [-1, 1]."""
+    return torch.erf(z / math.sqrt(2))
+
+
+class Code(nn.Module):
+    """(z, y) -> the continuous codes, the rest of the noise, and the label."""
+
+    def __init__(self, z_dim: int, num_classes: int, codes: int) -> None:
+        super().__init__()
+        self.num_classes, self.codes = num_classes, codes
+        self.out_features = z_dim + num_classes
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        label = one_hot(y, self.num_classes, dtype=z.dtype)
+        return torch.cat([uniform(z[:, : self.codes]), z[:, self.codes :], label], dim=1)
+
+
+class Q(nn.Sequential):
+    """(h (N, features), y) -> (N, outputs), without a look at y; layers as in appendix C.1."""
+
+    def __init__(self, features: int, hidden: int, outputs: int) -> None:
+        inner = [nn.Linear(features, hidden), BatchNorm(hidden), nn.LeakyReLU(0.1)]
+        super().__init__(*inner, nn.Linear(hidden, outputs))
+
+    def forward(self, h: Tensor, y: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(h)

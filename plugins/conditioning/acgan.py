@@ -1,0 +1,46 @@
+"""The auxiliary classifier of AC-GAN."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganlab import Conditioning, DataSpec, Step, hookimpl
+
+from ._classes import Classifier, cross_entropy
+
+
+class ACGAN(Conditioning):
+    """D names the class of an image instead of seeing it; G draws what D recognises.
+
+    L_C = E log P(C = c | x_real) + E log P(C = c | x_fake), which D and G both maximise.
+    """
+
+    name = "acgan"
+    paper = "Odena, Olah & Shlens, 2017, arXiv:1610.09585, equation 3"
+
+    real: float = Field(default=1.0, ge=0)
+    """Weight for D of the cross-entropy at real images."""
+
+    fake: float = Field(default=1.0, ge=0)
+    """Weight for D of the cross-entropy at generated images; much later work sets it to 0."""
+
+    generator: float = Field(default=1.0, ge=0)
+    """Weight for G of the cross-entropy at generated images."""
+
+    def note(self, features: int, spec: DataSpec) -> nn.Module:
+        return Classifier(features, spec.num_classes)
+
+    def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
+        real = cross_entropy(step.real.judged.notes[self.name], step.real.y)
+        fake = cross_entropy(step.fake.judged.notes[self.name], step.fake.y)
+        return {"classes_real": self.real * real, "classes_fake": self.fake * fake}
+
+    def g_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
+        fake = cross_entropy(step.fake.judged.notes[self.name], step.fake.y)
+        return {"classes": self.generator * fake}
+
+
+@hookimpl
+def register_conditionings() -> list[type[Conditioning]]:
+    return [ACGAN]

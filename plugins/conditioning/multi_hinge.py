@@ -1,0 +1,61 @@
+"""The multi-class hinge loss of MHingeGAN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ganlab import Conditioning, DataSpec, Side, Step, hookimpl, one_hot
+
+
+class MultiHinge(Conditioning):
+    """D scores K classes and "generated" as class K + 1, and every margin is 1. It is the loss.
+
+    D: max(0, 1 - s_y(x) + s_{not y}(x)) + max(0, 1 - s_{K+1}(G) + s_{not K+1}(G)).
+    G: max(0, 1 - s_y(G) + s_{not y}(G)), with s_{not k} the largest of the other scores.
+    D's logit, for the log and for gradient penalties, is s_y - s_{K+1}.
+    """
+
+    name = "multi-hinge"
+    paper = "Kavalerov, Czaja & Chellappa, 2021, arXiv:1912.04216, section 3"
+    replaces_loss = True
+
+    def head(self, features: int, plain: nn.Module, spec: DataSpec) -> nn.Module:
+        return Head(features, spec.num_classes)
+
+    def adversarial(
+        self, step: Step, plain: Callable[[], Tensor], state: nn.Module | None
+    ) -> Tensor:
+        if step.role == "generator":
+            return self._own(step.fake)
+        return self._own(step.real) + margins(step.fake.judged.notes[self.name])[:, -1]
+
+    def _own(self, side: Side) -> Tensor:
+        each = margins(side.judged.notes[self.name])[:, :-1]
+        return (one_hot(side.y, each.shape[1], dtype=each.dtype) * each).sum(1)
+
+
+def margins(scores: Tensor) -> Tensor:
+    """Return max(0, 1 - s_k + s_{not k}) for every class k, (N, K + 1)."""
+    top = scores.topk(2, dim=1)
+    classes = torch.arange(scores.shape[1], device=scores.device)
+    others = torch.where(classes == top.indices[:, :1], top.values[:, 1:], top.values[:, :1])
+    return torch.relu(1 - scores + others)
+
+
+class Head(nn.Module):
+    def __init__(self, features: int, num_classes: int) -> None:
+        super().__init__()
+        self.scores = nn.Linear(features, num_classes + 1)
+
+    def forward(self, h: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        scores = self.scores(h)
+        own = one_hot(y, scores.shape[1] - 1, dtype=scores.dtype) * scores[:, :-1]
+        return own.sum(1) - scores[:, -1], scores
+
+
+@hookimpl
+def register_conditionings() -> list[type[Conditioning]]:
+    return [MultiHinge]

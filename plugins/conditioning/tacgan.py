@@ -1,0 +1,61 @@
+"""The twin auxiliary classifiers of TAC-GAN."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganlab import Conditioning, DataSpec, Step, hookimpl
+
+from ._classes import Classifier, cross_entropy
+
+
+class TACGAN(Conditioning):
+    """A second classifier, of generated images, takes back AC-GAN's pull to easy images.
+
+    D maximises E_real log C(y | x) + E_fake log C_mi(y | x);
+    G maximises E_fake log C(y | x) - E_fake log C_mi(y | x).
+    """
+
+    name = "tacgan"
+    paper = "Gong et al., 2019, arXiv:1907.02690, section 3.2"
+
+    weight: float = Field(default=1.0, ge=0)
+    """Weight of all terms, lambda_c."""
+
+    fake: float = Field(default=0.0, ge=0)
+    """Share with which C learns from generated images too; its analysis has it learn from real."""
+
+    def note(self, features: int, spec: DataSpec) -> nn.Module:
+        return Twins(features, spec.num_classes)
+
+    def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
+        real, _ = step.real.judged.notes[self.name]
+        fake, twin = step.fake.judged.notes[self.name]
+        own = cross_entropy(real, step.real.y) + self.fake * cross_entropy(fake, step.fake.y)
+        return {
+            "classes": self.weight * own,
+            "twin": self.weight * cross_entropy(twin, step.fake.y),
+        }
+
+    def g_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
+        fake, twin = step.fake.judged.notes[self.name]
+        return {
+            "classes": self.weight * cross_entropy(fake, step.fake.y),
+            "twin": -self.weight * cross_entropy(twin, step.fake.y),
+        }
+
+
+class Twins(nn.Module):
+    def __init__(self, features: int, num_classes: int) -> None:
+        super().__init__()
+        self.own = Classifier(features, num_classes)
+        self.twin = Classifier(features, num_classes)
+
+    def forward(self, h: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return self.own(h, y), self.twin(h, y)
+
+
+@hookimpl
+def register_conditionings() -> list[type[Conditioning]]:
+    return [TACGAN]

@@ -1,0 +1,67 @@
+"""Path length regularization of StyleGAN2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+
+from ganlab import DataSpec, Penalty, Regularizer, Step, hookimpl
+from ganlab.schedules import Weight
+
+
+class PathLength(Penalty):
+    """A step in w moves the image by the same length everywhere: weight * E (|J_w^T u| - a)^2.
+
+    J_w^T u = grad_w (G(w) * u) with pixels u ~ N(0, 1 / (H W)); a is the running mean of the
+    lengths. w is what ``G.map`` returns; with one w for each layer the length is the root of the
+    mean over layers. It needs a gradient of a gradient of G.
+    """
+
+    name = "path-length"
+    paper = "Karras et al., 2020, arXiv:1912.04958, equation 4"
+
+    weight: Weight = 2.0
+    """Weight of the penalty (gamma_pl)."""
+
+    decay: float = Field(default=0.99, ge=0, lt=1)
+    """Share of the old running mean that each penalty keeps."""
+
+    batch_shrink: PositiveInt = 2
+    """Use one image for so many of the batch: it costs memory."""
+
+    every: int = Field(default=4, ge=1)
+    """Add the term at every k-th update only, k times as strong."""
+
+    def state(self, spec: DataSpec) -> nn.Module:
+        return RunningMean()
+
+    def g_terms(self, step: Step, state: Any) -> dict[str, Tensor]:
+        assert step.fake.z is not None
+        n = max(2, len(step.fake.z) // self.batch_shrink)  # batch normalisation needs two
+        with step.twice():
+            mapped = step.G.map(step.randn(n, step.fake.z.shape[1]), step.fake.y[:n])  # type: ignore[operator]
+            if not mapped.w.requires_grad:  # nothing in the mapping is learned
+                mapped = mapped._replace(w=mapped.w.detach().requires_grad_())
+            images = step.G.synthesize(mapped)  # type: ignore[operator]
+            pixels = step.randn(*images.shape) / (images.shape[2] * images.shape[3]) ** 0.5
+            (gradient,) = torch.autograd.grad((images * pixels).sum(), mapped.w, create_graph=True)
+        layers = gradient.shape[1] if gradient.dim() == 3 else 1
+        lengths = gradient.flatten(1).norm(dim=1) / layers**0.5
+        with torch.no_grad():
+            state.mean.lerp_(lengths.mean(), 1 - self.decay)
+        step.log("path_length_mean", state.mean)
+        return {"path_length": step.now(self.weight) * (lengths - state.mean).square().mean()}
+
+
+class RunningMean(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(()))
+
+
+@hookimpl
+def register_regularizers() -> list[type[Regularizer]]:
+    return [PathLength]

@@ -1,0 +1,86 @@
+"""Adaptive pseudo augmentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganlab.runs import Progress
+from ganlab.step import Side
+from tests.plugins.stand import active, build, part, step_of
+from tests.training.helpers import iterate_once
+
+
+class Labelled(nn.Module):
+    """Draws images whose every pixel says 10 + the label."""
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        label = y.argmax(1) if y.dim() == 2 else y
+        return (10.0 + label).view(-1, 1, 1, 1).expand(-1, 1, 4, 4)
+
+
+def shown_as_real(p: float, y: Tensor, fake_y: Tensor) -> Side:
+    n = len(y)
+    label = y.argmax(1) if y.dim() == 2 else y
+    real = label.float().view(-1, 1, 1, 1).expand(-1, 1, 4, 4)
+    step = step_of(real=real, fake=real, z=torch.zeros(n, 2), G=Labelled(), y=y)
+    step.fake = Side(step.fake.x, fake_y, step.fake.z)
+    apa = active(part("augmentation", "apa", p=p))
+    return apa.component.as_real(step, apa.state)
+
+
+@pytest.mark.parametrize("rows", [(False, False), (True, True), (True, False), (False, True)])
+def test_a_fake_comes_with_the_label_that_it_was_made_for(rows: tuple[bool, bool]) -> None:
+    torch.manual_seed(0)
+    y, fake_y = torch.randint(3, (2, 300))
+    one_hot = [torch.nn.functional.one_hot(t, 3).float() if row else t
+               for t, row in zip((y, fake_y), rows, strict=True)]  # fmt: skip
+    side = shown_as_real(0.4, *one_hot)
+    label = side.y.argmax(1) if side.y.dim() == 2 else side.y
+    pixel = side.x[:, 0, 0, 0]
+    pseudo = pixel >= 10
+    assert 90 < pseudo.sum() < 150
+    assert torch.equal(label[pseudo], pixel[pseudo].long() - 10)
+    assert torch.equal(label[pseudo], fake_y[pseudo])
+    assert torch.equal(label[~pseudo], y[~pseudo])
+    assert torch.equal(pixel[~pseudo].long(), y[~pseudo])
+
+
+@pytest.mark.parametrize(("p", "share"), [(0.0, 0), (1.0, 1)])
+def test_at_p_0_no_fake_is_shown_and_at_p_1_only_fakes_are(p: float, share: int) -> None:
+    y = torch.arange(30) % 3
+    side = shown_as_real(p, y, y)
+    assert (side.x[:, 0, 0, 0] >= 10).double().mean() == share
+
+
+def test_the_fakes_that_pass_for_real_are_not_those_that_are_shown_as_fakes() -> None:
+    """And only D's updates show them, without a gradient for G."""
+    model, batches, options = build(
+        augmentations=[{"type": "apa", "p": 1, "target": None}], generator="mlp"
+    )
+    seen: list[Any] = []
+    forward = model.D.forward
+
+    def spy(x: Tensor, y: Tensor) -> Any:
+        seen.append(x)
+        return forward(x, y)
+
+    model.D.forward = spy  # type: ignore[method-assign]
+    iterate_once(model, batches, Progress(), options)
+    real, fake, for_g = seen
+    assert not torch.equal(real, fake)
+    assert torch.equal(fake, for_g)
+    assert not real.requires_grad
+    assert for_g.requires_grad
+
+
+@pytest.mark.parametrize(("heuristic", "r"), [("real", 0.5), ("fake", -1.0), ("both", -0.25)])
+def test_r_is_what_the_heuristic_says(heuristic: str, r: float) -> None:
+    x = torch.zeros(4, 1, 4, 4)
+    step = step_of(real=x, fake=x + 1, logit=lambda x, y: x[:, 0, 0, 0] + 1)
+    verdict = step.real.judged._replace(logit=torch.tensor([1.0, 2.0, 3.0, -1.0]))
+    step.real = Side(x, step.real.y, None, verdict)
+    assert part("augmentation", "apa", heuristic=heuristic).overfitting(step).item() == r

@@ -1,0 +1,142 @@
+"""Small networks of known gradients, steps made by hand, and one iteration of shipped parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganlab.components import Loss, Participant
+from ganlab.config.resolve import resolve
+from ganlab.data.batches import Batches
+from ganlab.data.prepared import Prepared
+from ganlab.plugins import Plugins, load_plugins
+from ganlab.step import Active, DataSpec, Mapped, Role, Side, Step, Verdict
+from ganlab.training.model import Model, build_model
+from ganlab.training.precision import choose
+
+SPEC = DataSpec(3, 16, 1, ("a", "b", "c"))
+SMALL = {"dcgan": {"width": 4}, "mlp": {"widths": [16, 8]}}
+_loaded: list[Plugins] = []
+
+
+def plugins() -> Plugins:
+    """Return what is shipped, loaded once."""
+    if not _loaded:
+        _loaded.append(load_plugins())
+    return _loaded[0]
+
+
+def part(kind: str, name: str, **options: Any) -> Any:
+    """Return a shipped component."""
+    return plugins().find(kind, name).component(**options)
+
+
+class Judge(nn.Module):
+    """A discriminator whose logit is a function of the image and the label."""
+
+    def __init__(self, logit: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.logit = logit
+
+    def forward(self, x: Tensor, y: Tensor) -> Verdict:
+        return Verdict(self.logit(x, y), x.flatten(1), {})
+
+
+class Draw(nn.Module):
+    """A generator: pixels = weight @ noise."""
+
+    def __init__(self, weight: Tensor, shape: tuple[int, int, int] = (1, 4, 4)) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.shape = shape
+
+    def map(self, z: Tensor, y: Tensor) -> Mapped:
+        return Mapped(z, z)
+
+    def synthesize(self, mapped: Mapped) -> Tensor:
+        return (mapped.w @ self.weight.T).view(-1, *self.shape)
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        return self.synthesize(self.map(z, y))
+
+
+def step_of(
+    role: Role = "discriminator",
+    *,
+    real: Tensor,
+    fake: Tensor,
+    logit: Callable[[Tensor, Tensor], Tensor] = lambda x, y: x.flatten(1).sum(1),
+    G: nn.Module | None = None,
+    z: Tensor | None = None,
+    participants: Sequence[Active] = (),
+    images: int = 0,
+    index: int = 0,
+    y: Tensor | None = None,
+) -> Step:
+    """Return a step that has judged both batches."""
+    labels = torch.arange(len(real)) % 3 if y is None else y
+    step = Step(
+        role=role,
+        index=index,
+        real=Side(real, labels),
+        fake=Side(fake, (labels + 1) % 3, z),
+        G=G or nn.Identity(),
+        D=Judge(logit),
+        loss=Loss(),
+        spec=SPEC,
+        participants=participants,
+        images=images,
+    )
+    step.real = Side(real, step.real.y, None, step.judge(real, step.real.y))
+    step.fake = Side(fake, step.fake.y, z, step.judge(fake, step.fake.y))
+    return step
+
+
+def active(component: Participant) -> Active:
+    return Active(f"{component.kind}.{component.name}", component, component.state(SPEC))
+
+
+def build(
+    *,
+    regularizers: Sequence[Any] = (),
+    augmentations: Sequence[Any] = (),
+    generator: str = "dcgan",
+    discriminator: str = "dcgan",
+    conditioning: Any = "concat",
+    loss: str = "hinge",
+    spec: DataSpec = SPEC,
+    batch_size: int = 4,
+    **train: Any,
+) -> tuple[Model, Batches, Any]:
+    """Return small shipped networks with these parts, eight random images, and the options."""
+    experiment = resolve(
+        {
+            "dataset": {"type": "digits", "image_size": spec.image_size},
+            "generator": {"type": generator, **SMALL[generator]},
+            "discriminator": {"type": discriminator, **SMALL[discriminator]},
+            "conditioning": conditioning,
+            "loss": loss,
+            "regularizers": list(regularizers),
+            "augmentations": list(augmentations),
+            "optimizer": train.pop("optimizer", "adam"),
+            "train": {
+                "steps": 1,
+                "batch_size": batch_size,
+                "z_dim": 5,
+                "device": "cpu",
+                "precision": "fp32",
+                **train,
+            },
+        },
+        plugins(),
+    )
+    shape = (8, spec.channels, spec.image_size, spec.image_size)
+    images = torch.randint(256, shape, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(8) % spec.num_classes
+    data = Prepared(images.to(torch.uint8), labels, spec, "", "")
+    model = build_model(experiment, spec, choose(experiment.train))
+    batches = Batches(data, batch_size=batch_size, seed=0, device=torch.device("cpu"))
+    return model, batches, experiment.train

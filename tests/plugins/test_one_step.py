@@ -1,0 +1,179 @@
+"""Every shipped regularizer and augmentation takes part in a step of every kind of network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeCopyMode,
+    FakeTensorMode,
+)
+
+from ganlab.components import Regularizer
+from ganlab.runs import Progress
+from ganlab.step import Active, DataSpec, Side, Step
+from ganlab.training.iteration import Scalars, iterate
+from ganlab.training.model import Model
+from tests.plugins.stand import build, plugins
+from tests.training.helpers import iterate_once
+
+# What makes a part act at the first step, where it would come in later.
+AT_ONCE: dict[str, dict[str, Any]] = {
+    "orthogonal": {"network": "both"},
+    "spectral-norm": {"network": "both"},
+    "lecam": {"start_steps": 1},
+    "ada": {"p": 0.8, "adapt_every": 1},
+    "apa": {"p": 0.5, "adapt_every": 1},
+    "top-k": {"share": 0.5},
+}
+REGULARIZERS = [o.component.name for o in plugins().registered("regularizer")]
+AUGMENTATIONS = [o.component.name for o in plugins().registered("augmentation")]
+PARTS = [("regularizers", n) for n in REGULARIZERS] + [("augmentations", n) for n in AUGMENTATIONS]
+parts = pytest.mark.parametrize(("section", "name"), PARTS, ids=[name for _, name in PARTS])
+
+
+def block(name: str) -> list[dict[str, Any]]:
+    return [{"type": name, **AT_ONCE.get(name, {})}]
+
+
+def test_all_parts_are_here() -> None:
+    assert {"gp", "dragan", "r1", "r2", "weight-clip", "lecam", "cr", "bcr", "zcr"} <= {
+        *REGULARIZERS
+    }
+    assert {"orthogonal", "top-k", "path-length", "spectral-norm"} <= {*REGULARIZERS}
+    assert {"ada", "apa", "diffaugment"} <= {*AUGMENTATIONS}
+
+
+@parts
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("network", ["dcgan", "mlp"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_takes_steps_with_finite_terms_and_gradients(
+    section: str, name: str, network: str, precision: str, channels: int
+) -> None:
+    torch.manual_seed(0)
+    model, batches, options = build(
+        **{section: block(name)},
+        generator=network,
+        discriminator=network,
+        spec=DataSpec(3, 16, channels, ("a", "b", "c")),
+        precision=precision,
+    )
+    for i in range(2):
+        scalars = iterate_once(model, batches, Progress(i, i, 4 * i), options)
+        assert all(torch.isfinite(value) for value in scalars.values()), scalars
+        for role, net in model.networks.items():
+            for where, parameter in net.named_parameters():
+                assert parameter.grad is not None, (role, where)
+                assert torch.isfinite(parameter.grad).all(), (role, where)
+                assert parameter.dtype == torch.float32
+    for key, module in model.modules().items():
+        for where, value in module.state_dict().items():
+            assert torch.isfinite(value).all(), (key, where)
+
+
+@parts
+def test_changes_what_is_learned(section: str, name: str) -> None:
+    weights = []
+    for chosen in ({}, {section: block(name)}):
+        model, batches, options = build(**chosen)
+        for i in range(2):
+            torch.manual_seed(i)
+            iterate_once(model, batches, Progress(i, i, 4 * i), options)
+        weights.append(torch.cat([p.detach().flatten() for p in model.G.parameters()]))
+    assert not torch.equal(*weights)
+
+
+def step_without_values(model: Model, options: Any) -> Scalars:
+    """Do an iteration with tensors that have shapes and no values."""
+    mode = FakeTensorMode()
+    with FakeCopyMode(mode):
+        model.networks = copy.deepcopy(model.networks)
+        states = [copy.deepcopy(p.state) for p in model.participants]
+    kept = [replace(p, state=s) for p, s in zip(model.participants, states, strict=True)]
+    model.participants = tuple(kept)
+    with mode:
+        model.optimizers = {  # Adam reads its step on the host
+            role: torch.optim.SGD(network.parameters()) for role, network in model.networks.items()
+        }
+        real = Side(torch.randn(4, 1, 16, 16), torch.randint(3, (4,)))
+        labels = torch.randint(3, (4,))
+        return iterate(model, [real], Progress(), options, draw_labels=lambda n: labels)
+
+
+@parts
+def test_keeps_the_rules_of_a_term(section: str, name: str) -> None:
+    """Without values no branch on one, no ``item`` and no shape that depends on one can run."""
+    model, _, options = build(**{section: block(name)}, generator="mlp", discriminator="dcgan")
+    scalars = step_without_values(model, options)
+    assert all(value.shape == () for value in scalars.values())
+
+
+@pytest.mark.parametrize(
+    "breach",
+    [
+        lambda logit: logit.mean().item(),
+        lambda logit: 1 if logit.mean() > 0 else 0,
+        lambda logit: len(logit[logit > 0]),
+    ],
+    ids=["item", "branch", "shape"],
+)
+def test_a_breach_of_the_rules_would_be_noticed(breach: Callable[[Tensor], float]) -> None:
+    class Breaking(Regularizer):
+        name = "breaking"
+
+        def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
+            return {"breaking": step.real.judged.logit.mean() * breach(step.real.judged.logit)}
+
+    model, _, options = build()
+    model.participants = (Active("regularizers.breaking", Breaking()),)
+    with pytest.raises((DataDependentOutputException, DynamicOutputShapeException)):
+        step_without_values(model, options)
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+@pytest.mark.parametrize("penalty", ["r1", "gp", "cr"])
+def test_a_penalty_acts_behind_an_augmentation(penalty: str, augmentation: str) -> None:
+    model, batches, options = build(
+        regularizers=[penalty], augmentations=block(augmentation), discriminator="mlp"
+    )
+    scalars = iterate_once(model, batches, Progress(), options)
+    assert torch.isfinite(scalars[f"d/{penalty}"])
+    assert scalars[f"d/{penalty}"] > 0
+
+
+def test_the_whole_set_at_once_takes_a_step() -> None:
+    model, batches, options = build(
+        regularizers=[b for name in REGULARIZERS for b in block(name)],
+        augmentations=[b for name in AUGMENTATIONS for b in block(name)],
+    )
+    scalars = iterate_once(model, batches, Progress(), options)
+    assert all(torch.isfinite(value) for value in scalars.values())
+
+
+@pytest.mark.parametrize("name", ["gp", "dragan", "r2", "lecam", "cr", "bcr", "zcr", "orthogonal"])
+def test_a_lazy_term_counts_k_times(name: str) -> None:
+    values = []
+    for every in (1, 4):
+        model, batches, options = build(
+            regularizers=[{**block(name)[0], "every": every}], discriminator="mlp"
+        )
+        for part in model.participants:
+            for buffer in part.state.buffers() if part.state is not None else ():
+                buffer.fill_(1)  # so that a running mean takes part
+        torch.manual_seed(0)
+        scalars = iterate_once(model, batches, Progress(), options)
+        terms = {k: v.item() for k, v in scalars.items() if name in k}
+        assert terms
+        values.append(terms)
+        later = iterate_once(model, batches, Progress(1, 1), options)
+        assert all((term in later) == (every == 1) for term in terms)
+    assert values[1] == pytest.approx({k: 4 * v for k, v in values[0].items()}, rel=1e-4)
