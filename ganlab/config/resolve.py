@@ -33,6 +33,9 @@ from ganlab.options import Component
 from ganlab.plugins import Plugins
 
 DEFAULT = "default"
+SWEEP = "sweep"
+"""The section that makes a file a sweep: see `ganlab.config.sweeps`."""
+
 KEYS = (*Experiment.SECTIONS, "name", "extends")
 
 
@@ -58,7 +61,7 @@ def load_experiment(path: Path, plugins: Plugins, overrides: Sequence[str] = ())
     Raises `ConfigError` with everything that is wrong, in the order of the files.
     """
     read = read_root(path, overrides)
-    sweep = read.root.child("sweep")
+    sweep = read.root.child(SWEEP)
     if sweep is not None:
         what = f"this file holds a sweep: ganlab sweep {path} runs it"
         raise ConfigError([sweep.problem(what)], str(path))

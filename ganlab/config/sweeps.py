@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ganlab.config.layers import in_order
-from ganlab.config.resolve import Loaded, finish, read_root
+from ganlab.config.resolve import SWEEP, Loaded, finish, read_root
 from ganlab.config.tree import ROLES, Node, put, shown
 from ganlab.errors import ConfigError, Problem
 from ganlab.plugins import Plugins
-
-SECTION = "sweep"
 
 
 @dataclass(frozen=True)
@@ -36,13 +34,13 @@ def load_sweep(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> l
     Raises `ConfigError` with everything that is wrong, with any of the experiments.
     """
     read = read_root(path, overrides)
-    grid_node = read.root.child(SECTION)
+    grid_node = read.root.child(SWEEP)
     if grid_node is None:
         example = "sweep: {conditioning: [concat, cbn], train.seed: [0, 1, 2]}"
-        raise ConfigError([Problem(SECTION, f"is missing: {example}", str(path))], str(path))
+        raise ConfigError([Problem(SWEEP, f"is missing: {example}", str(path))], str(path))
     problems = list(read.problems)
     grid = _grid(grid_node, problems)
-    rest = {key: node for key, node in read.root.value.items() if key != SECTION}
+    rest = {key: node for key, node in read.root.value.items() if key != SWEEP}
     root = replace(read.root, value=rest)
     points = []
     for values in itertools.product(*(node.value for node in grid.values())):
@@ -114,7 +112,7 @@ def _lost_overrides(root: Node, changed: Node) -> list[Problem]:
     """Return a problem for each override of the command line that the sweep's values replace."""
     lost = sorted(_overridden(root) - _overridden(changed))
     what = "the sweep has its own values for it: override its list, -s {}.{}='[...]'"
-    return [Problem(where, what.format(SECTION, where), "-s") for where in lost]
+    return [Problem(where, what.format(SWEEP, where), "-s") for where in lost]
 
 
 def _overridden(node: Node) -> set[str]:
