@@ -204,6 +204,8 @@ def read_run(path: Path) -> Run:
     file = path / "run.json"
     try:
         info = json.loads(file.read_text())
+        if not isinstance(info, dict):
+            raise ValueError(f"it holds a {type(info).__name__}, not a mapping")
         progress = Progress(**info.get("progress", {}))
     except FileNotFoundError:
         raise RunError(f"{path} is no run: it has no run.json") from None

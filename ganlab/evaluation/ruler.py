@@ -134,7 +134,8 @@ def metrics_for(
     """Return the metrics to compute: the named ones, or the profile's, and the companions.
 
     Raises `DataError` if a named one is named twice, needs more images than there are, or a judge
-    that is not there. Of the others, those are left out that cannot be computed; one must be left.
+    that is not there. Of the others, those are left out, with a warning, that cannot be computed;
+    one must be left.
     """
     samples = ruler.question([], profile).protocol.samples
     names = [metric.name for metric in named]
@@ -158,6 +159,8 @@ def metrics_for(
     found = [*named, *(metric for metric in others if reasons[metric.name] is None)]
     if not found:
         raise DataError("\n  ".join(["no metric can be computed", *map(str, reasons.values())]))
+    for reason in filter(None, reasons.values()):
+        log.warning("left out: %s", reason)
     return found
 
 

@@ -26,25 +26,44 @@ def variants(configs: Sequence[Config]) -> tuple[str, list[str]]:
     """
     told = [dict(_say(config, configs)) for config in configs]
     names = list(dict.fromkeys(name for one in told for name in one))
-    differing = [name for name in names if len({one.get(name) for one in told}) > 1]
+    values = {name: tuple(one.get(name, "-") for one in told) for name in names}
+    differing = _merged({name: v for name, v in values.items() if len(set(v)) > 1})
     if len(differing) == 1:
-        return differing[0], [one.get(differing[0], "-") for one in told]
+        ((heading, rows),) = differing.items()
+        return heading, list(rows)
+    short = {_short(name, list(differing)): rows for name, rows in differing.items()}
     return "variant", [
-        "  ".join(f"{_short(name, differing)}={one.get(name, '-')}" for name in differing)
-        for one in told
+        "  ".join(f"{name}={rows[i]}" for name, rows in short.items()) for i in range(len(told))
     ]
+
+
+def _merged(differing: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Say what always goes together, such as the width of G and of D, once and by its last name."""
+    merged: dict[str, tuple[str, ...]] = {}
+    for name, values in differing.items():
+        last = name.rpartition(".")[2]
+        twins = [n for n, v in differing.items() if (n.rpartition(".")[2], v) == (last, values)]
+        merged[last if len(twins) > 1 else name] = values
+    return merged
 
 
 def _say(config: Config, all_configs: Sequence[Config]) -> list[tuple[str, str]]:
     found = []
     for section, value in config.items():
         others = [other.get(section) for other in all_configs]
-        if section in OF_COMPONENTS:
+        if section in OF_COMPONENTS and not _of_one_type(others):
             found.append((section, _components(value, others)))
         else:
             leaves = _leaves({section: value})
             found += [(path, _plain(leaf)) for path, leaf in leaves if path not in NOT_SAID]
     return found
+
+
+def _of_one_type(values: Sequence[Any]) -> bool:
+    """True if a section is the same single component in all experiments, but for its options."""
+    return all(isinstance(v, dict) and "type" in v for v in values) and (
+        len({value["type"] for value in values}) == 1
+    )
 
 
 def _components(value: Any, others: Sequence[Any]) -> str:

@@ -291,6 +291,14 @@ def test_short_names_that_mean_two_things_are_written_in_full() -> None:
     assert variants([one, other]) == ("variant", ["g.lr=1  d.lr=2", "g.lr=3  d.lr=4"])
 
 
+def test_what_goes_together_is_said_once() -> None:
+    wide = {"type": "dcgan", "width": 32}
+    both = config(generator=wide, discriminator=wide)
+    assert said(config(), both) == ("width", ["16", "32"])
+    lrs = [{"g": {"lr": lr}, "d": {"lr": lr}, "x": x} for lr, x in ((1, 5), (3, 5), (3, 6))]
+    assert variants(lrs) == ("variant", ["lr=1  x=5", "lr=3  x=5", "lr=3  x=6"])
+
+
 def test_equal_experiments_and_a_single_one_go_by_their_names() -> None:
     assert said(config(), config()) == ("experiment", ["e0/000000", "e1/000000"])
     assert said(config()) == ("experiment", ["e0/000000"])
@@ -301,9 +309,9 @@ def test_images_from_elsewhere_go_by_their_name() -> None:
     theirs.info.pop("config")  # type: ignore[attr-defined]
     wide = config(generator={"type": "dcgan", "width": 32})
     table = only_table(theirs, entry(1.0), entry(2.0, identity="b" * 12, config=wide))
-    assert table.heading == "generator"
+    assert table.heading == "generator.width"
     names = [row.variant for row in table.rows]
-    assert names == ["images/theirs/cccccc", "dcgan(width=16)", "dcgan(width=32)"]
+    assert names == ["images/theirs/cccccc", "16", "32"]
 
 
 # -------------------------------------------------------------------------------- real runs

@@ -261,3 +261,27 @@ def test_a_metric_that_needs_a_judge_where_there_is_none(
     )
     result = ganlab("eval", "--extractor", "tiny", "-m", "tiny")  # the others need none
     assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("[1]", "it holds a list, not a mapping"),
+        ('"run"', "it holds a str, not a mapping"),
+        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+    ],
+)
+def test_a_damaged_run_file_is_one_clear_line(
+    run: Path, ganlab: Ganlab, content: str, what: str
+) -> None:
+    (run / "run.json").write_text(content)
+    result = ganlab("eval", str(run), "-m", "tiny")
+    error = f"Error: {run}/run.json cannot be read: {what}\n"
+    assert (result.exit_code, result.stderr) == (1, error)
+
+
+def test_what_the_profile_leaves_out_is_said(run: Path, ganlab: Ganlab) -> None:
+    result = ganlab("eval", "--extractor", "tiny", "--samples", "2")
+    assert "warning: left out: tiny needs at least 3 images, generated and real: here are 2\n" in (
+        result.stderr
+    )

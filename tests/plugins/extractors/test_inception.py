@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,10 +17,10 @@ from ganlab_plugins.extractors import inception
 from ganlab_plugins.extractors._fidelity import FidelityNet
 from ganlab_plugins.extractors.inception import PUBLISHED, Inception
 from torch import Tensor, nn
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from torch_fidelity.utils import create_feature_extractor
 
 from ganlab.errors import DataError, DataUnavailable
+from tests.plugins.extractors.weights import random_inception
 
 
 @pytest.fixture(autouse=True)
@@ -34,20 +33,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def state() -> dict[str, Tensor]:
-    class Blank(FeatureExtractorInceptionV3):
-        def load_state_dict(self, state: Any) -> None:  # type: ignore[override]
-            pass
-
-    empty = io.BytesIO()
-    torch.save({}, empty)
-    empty.seek(0)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        net = Blank("inception-v3-compat", ["2048"], feature_extractor_weights_path=empty)
-        for layer in net.modules():
-            if isinstance(layer, nn.Conv2d):  # so that signals neither vanish nor explode
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    return net.state_dict()
+    return random_inception()
 
 
 @pytest.fixture(scope="module")
