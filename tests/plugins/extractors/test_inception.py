@@ -16,7 +16,7 @@ from ganlab_plugins.datasets import _download
 from ganlab_plugins.extractors import inception
 from ganlab_plugins.extractors._fidelity import FidelityNet
 from ganlab_plugins.extractors.inception import PUBLISHED, Inception
-from torch import Tensor, nn
+from torch import Tensor
 from torch_fidelity.utils import create_feature_extractor
 
 from ganlab.errors import DataError, DataUnavailable
