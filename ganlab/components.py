@@ -43,6 +43,9 @@ class Participant(Component):
     replaces_loss: ClassVar[bool] = False
     """True if `adversarial` does not call ``plain``: the experiment then writes no ``loss``."""
 
+    asks_loss: ClassVar[bool] = False
+    """True if it calls ``step.loss`` itself, which nothing may replace then."""
+
     def interval(self) -> int:
         """Return k if its terms are added at every k-th update only; they then count k times."""
         return 1
@@ -93,6 +96,9 @@ class Conditioning(Participant):
         "generator": ("latent", "style", "norm"),
         "discriminator": ("image", "head", "note"),
     }
+
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Sites of D of which another scheme must claim one, such as ``("image", "head")``."""
 
     def latent(self, z_dim: int, spec: DataSpec) -> nn.Module | None:
         """Module (z (N, z_dim), y) -> (N, out_features), with ``out_features``. They chain."""

@@ -46,6 +46,13 @@ def modulate(h: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
     return gain.view(shape) * h + bias.view(shape)
 
 
+def truncate(z: Tensor, threshold: float) -> Tensor:
+    """Turn normal numbers into truncated normal ones in [-threshold, threshold], in their order."""
+    low = torch.special.ndtr(torch.tensor(-threshold, dtype=torch.float64)).item()
+    share = low + torch.special.ndtr(z.double()) * (1 - 2 * low)
+    return torch.special.ndtri(share).clamp(-threshold, threshold).to(z)
+
+
 class GeneratorNet(nn.Module):
     """What a `Generator` builds. It sets ``latent`` and ``style``, writes `synthesize`."""
 
@@ -63,8 +70,17 @@ class GeneratorNet(nn.Module):
         """Return images (N, C, H, W) in [-1, 1]."""
         raise NotImplementedError
 
-    def forward(self, z: Tensor, y: Tensor) -> Tensor:
-        return self.synthesize(self.map(z, y))
+    def truncated(self, z: Tensor, y: Tensor, strength: float) -> Mapped:
+        """Condition noise so that images are nearer to the typical ones, and less various.
+
+        By default of z between -strength and strength alone (Brock et al., 2019, arXiv:1809.11096,
+        section 3.1). A network with an average style may draw towards it instead.
+        """
+        return self.map(truncate(z, strength), y)
+
+    def forward(self, z: Tensor, y: Tensor, truncation: float | None = None) -> Tensor:
+        mapped = self.map(z, y) if truncation is None else self.truncated(z, y, truncation)
+        return self.synthesize(mapped)
 
 
 class DiscriminatorNet(nn.Module):

@@ -73,6 +73,7 @@ class Trained:
         epoch: Epoch = None,
         weights: Weights = "auto",
         bn: Bn = "running",
+        truncation: float | None = None,
     ) -> Tensor:
         """Return images (N, C, H, W) uint8 in 0..255 on the CPU, one for each label.
 
@@ -84,6 +85,8 @@ class Trained:
             weights: ``ema`` for the average, ``raw``, or ``auto``: the average if there is one.
             bn: batch normalisation by ``running`` statistics, by those of this ``batch``, or by
                 ``standing`` ones, gathered anew from the final weights.
+            truncation: less variety for more quality: noise between -t and t alone; or, for a
+                network that keeps an average style, the share of the way from it. None for none.
 
         Raises:
             RunError: if the weights are not there or are damaged.
@@ -98,7 +101,9 @@ class Trained:
         if z is None:
             z = noise(len(y), self.experiment.train.z_dim, seed)
         network = self.network(epoch=epoch, weights=weights)
-        return draw_images(network, z.to(self.device), y.to(self.device), bn=bn)
+        return draw_images(
+            network, z.to(self.device), y.to(self.device), bn=bn, truncation=truncation
+        )
 
     def network(self, *, epoch: Epoch = None, weights: Weights = "auto") -> nn.Module:
         """Return the generator with the weights of an epoch, in single precision."""

@@ -7,10 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
-FORM = re.compile(r"(\S+) to (\S+) over (\S+) images(, geometric)?")
-ALLOWED = "write a number, '1 to 0 over 10000 images', or '1 to 0.1 over 10000 images, geometric'"
+FORM = re.compile(r"(\S+) to (\S+) over (\S+) images(?:, (linear|geometric|cosine))?")
+ALLOWED = (
+    "write a number, '1 to 0 over 10000 images', or with ', cosine' or ', geometric' at its end"
+)
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class Schedule:
     start: float
     end: float
     over_images: float
-    shape: Literal["linear", "geometric"] = "linear"
-    """The same difference, or the same factor, for each image."""
+    shape: Literal["linear", "geometric", "cosine"] = "linear"
+    """The same difference or the same factor for each image, or half a period of a cosine."""
 
     def __str__(self) -> str:
         start, end, images = (_shown(n) for n in (self.start, self.end, self.over_images))
@@ -33,6 +35,8 @@ class Schedule:
         share = min(images / self.over_images, 1.0)
         if self.shape == "geometric":
             return float(self.start * (self.end / self.start) ** share)
+        if self.shape == "cosine":
+            share = (1 - math.cos(math.pi * share)) / 2
         return self.start + (self.end - self.start) * share
 
 
@@ -44,11 +48,10 @@ def parse(value: Any) -> float | Schedule:
         start, end, images = (_number(text, value) for text in found.group(1, 2, 3))
         if not images:
             raise ValueError(f"{value!r} is no schedule: it needs images to go over")
-        if not found[4]:
-            return Schedule(start, end, images)
-        if not (start and end):
+        shape: Any = found[4] or "linear"
+        if shape == "geometric" and not (start and end):
             raise ValueError(f"{value!r} is no schedule: a geometric one starts and ends above 0")
-        return Schedule(start, end, images, "geometric")
+        return Schedule(start, end, images, shape)
     return _number(value, value)
 
 
@@ -77,3 +80,19 @@ Weight = Annotated[
     ),
 ]
 """The type of an option that is a number >= 0 or its schedule: read it by `Step.now`."""
+
+
+def at(option: float | Schedule, images: int) -> float:
+    """Return an option's value when D has seen so many real images."""
+    return option.at(images) if isinstance(option, Schedule) else option
+
+
+def above_zero(option: float | Schedule) -> float | Schedule:
+    """Refuse an option that is zero all the time."""
+    if not (max(option.start, option.end) if isinstance(option, Schedule) else option):
+        raise ValueError("must be more than 0, got 0")
+    return option
+
+
+Rate = Annotated[Weight, AfterValidator(above_zero)]
+"""The type of a learning rate: a number > 0, or a schedule that is not zero all the time."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,6 +13,8 @@ from ganlab.components import Conditioning
 from ganlab.errors import ConfigError, PluginError, Problem
 from ganlab.nn import one_hot
 from ganlab.step import DataSpec, Role, Verdict
+
+log = logging.getLogger("ganlab")
 
 
 class Chain(nn.Module):
@@ -91,6 +95,7 @@ class Sites:
         self.spec = spec
         self._asked: set[str] = set()
         self._claimed: set[str] = set()
+        self._unheard = False
 
     # ---------------------------------------------------------------------------- of G
 
@@ -112,7 +117,9 @@ class Sites:
         The network hands it the style, followed by ``extra`` numbers of its own: a chunk of z.
         """
         assert hasattr(self, "_style_dim"), "a network asks for its style before its norms"
-        return self._owned("norm", channels, self._style_dim + extra, plain) or Plain(plain)
+        owned = self._owned("norm", channels, self._style_dim + extra, plain)
+        self._unheard |= owned is None and extra > 0
+        return owned or Plain(plain)
 
     # ---------------------------------------------------------------------------- of D
 
@@ -151,6 +158,11 @@ class Sites:
             problems.append(Problem("conditioning", what))
         if problems:
             raise ConfigError(problems)
+        if self._unheard:
+            _warn(
+                f"{self.role} '{network}' hands noise to its norm sites, which no scheme has: it "
+                "has no effect there"
+            )
 
     def _claiming(self, site: str) -> list[Conditioning]:
         return [scheme for scheme in self.schemes if site in type(scheme).claims(self.role)]
@@ -181,7 +193,46 @@ class Sites:
         if out and not isinstance(getattr(module, out, None), int):
             raise PluginError(f"{where} returned a module without an integer `{out}`")
         self._claimed.add(site)
+        mark(module, where)
+        if site in SHAPES:
+            module.register_forward_hook(partial(_check_shape, where, SHAPES[site]))
         return module
+
+
+def mark(module: nn.Module, where: str) -> None:
+    """Have errors say whose module it is: see `ganlab.training.blame`."""
+    module.ganlab_site = where  # type: ignore[assignment]
+
+
+def mark_of(module: object) -> str | None:
+    """Return what `mark` said of a module."""
+    return vars(module).get("ganlab_site") if isinstance(module, nn.Module) else None
+
+
+Shape = Callable[[Any, Tensor], tuple[int, ...]]
+SHAPES: dict[str, Shape] = {
+    "latent": lambda module, z: (len(z), module.out_features),
+    "style": lambda module, z: (len(z), module.out_features),
+    "norm": lambda module, h: tuple(h.shape),
+    "image": lambda module, x: (len(x), module.out_channels, *x.shape[2:]),
+}
+"""What a site's module must return, given the module and its first input."""
+
+
+def _check_shape(
+    where: str, shape: Shape, module: nn.Module, inputs: tuple[Any, ...], output: object
+) -> None:
+    expected = shape(module, inputs[0])
+    if not isinstance(output, Tensor):
+        raise PluginError(f"{where} must give a tensor {expected}, got {type(output).__name__}")
+    if tuple(output.shape) != expected:
+        raise PluginError(f"{where} must give shape {expected}, got {tuple(output.shape)}")
+
+
+@lru_cache
+def _warn(text: str) -> None:
+    """Say it once, though networks are built to be checked and then to be trained."""
+    log.warning("%s", text)
 
 
 def _width(site: Chain, width: int, out: str) -> int:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.errors import PluginError
-from ganlab.schedules import Schedule
+from ganlab.schedules import Schedule, at
 
 if TYPE_CHECKING:
     from ganlab.components import Loss, Participant
@@ -122,6 +122,9 @@ class Step:
 
     logged: dict[str, Tensor] = field(default_factory=dict)
 
+    owners: dict[str, str] = field(default_factory=dict)
+    """The key of the participant that a term is of, by the term's name."""
+
     def judge(self, x: Tensor, y: Tensor) -> Verdict:
         """Augment ``x`` (N, C, H, W), then ask D. Call it as often as you need."""
         for part in self.participants:
@@ -163,9 +166,10 @@ class Step:
 
     def now(self, option: float | Schedule) -> Tensor:
         """Return an option's present value, 0-d on the device: some options have a schedule."""
-        value = option.at(self.images) if isinstance(option, Schedule) else option
         # `full` fills on the device; a tensor made from a number would be copied there.
-        return torch.full((), value, device=self.real.x.device, dtype=self.real.x.dtype)
+        return torch.full(
+            (), at(option, self.images), device=self.real.x.device, dtype=self.real.x.dtype
+        )
 
     def randn(self, n: int, *shape: int) -> Tensor:
         """Standard normal numbers (n, *shape) on the device of the images."""
@@ -206,7 +210,8 @@ def objective(step: Step) -> dict[str, Tensor]:
     replaced by whoever takes part, and the terms that they add.
     """
     adversarial = partial(_plain, step)
-    for part in step.participants:
+    # Whoever replaces the loss is what the others wrap, wherever the experiment names it.
+    for part in sorted(step.participants, key=lambda p: not p.component.replaces_loss):
         adversarial = partial(part.component.adversarial, step, adversarial, part.state)
     terms = {"adversarial": _per_example(adversarial(), step).mean()}
     for part in step.participants:
@@ -224,7 +229,9 @@ def objective(step: Step) -> dict[str, Tensor]:
                 raise PluginError(f"{part.key}: {expected}")
             # What is computed at every k-th step counts k times, so that k changes no balance.
             scaled = every * value if every > 1 else value
-            terms[f"{part.key}.{name}" if name in terms else name] = scaled
+            unique = f"{part.key}.{name}" if name in terms else name
+            terms[unique] = scaled
+            step.owners[unique] = part.key
     return terms
 
 

@@ -28,7 +28,8 @@ def execute(page: Path, workplace: Path) -> list[str]:
     """Write a page's files and run its commands, in order; return the commands that ran."""
     ran = []
     environment = os.environ | {
-        "PYTHONPATH": str(workplace / "site"),
+        "PYTHONPATH": os.pathsep.join([str(workplace / "site"), os.environ.get("PYTHONPATH", "")]),
+        "PYTEST_PLUGINS": "ganlab.testing.fixtures",  # what an installed ganlab says itself
         "OMP_NUM_THREADS": "1",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
@@ -75,9 +76,9 @@ def _install(workplace: Path, environment: dict[str, str]) -> None:
 
 def test_the_tutorial_runs_from_top_to_bottom(workplace: Path) -> None:
     ran = execute(DOCS / "plugins.md", workplace)
-    assert len(ran) == 7
+    assert len(ran) == 12
     folders = {file.parent.name for file in workplace.glob("runs/offset/*/curves.png")}
-    assert len(folders) == 4
+    assert len(folders) == 5
     (table,) = workplace.glob("runs/offset/*/losses.csv")
     assert len(table.read_text().splitlines()) == 20
     copied, *_ = workplace.glob("runs/offset/*/plugins/offset.py")

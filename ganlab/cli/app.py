@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "Train": ("run", "sweep", "sample"),
     "Compare": ("eval", "extractor"),
-    "Extend": ("plugins", "show"),
+    "Extend": ("new", "plugins", "show"),
     "Check": ("check", "schema"),
 }
 COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
@@ -33,13 +33,15 @@ class App:
         self._plugins: Plugins | None = None
         self._added: click.Group | None = None
 
-    def plugins(self) -> Plugins:
-        """Return the plugins, saying on stderr which of them did not load."""
+    def plugins(self, *, silent: Sequence[Path] = ()) -> Plugins:
+        """Return the plugins, saying on stderr which of them, but the ``silent``, did not load."""
         if self._plugins is None:
             from ganlab.plugins import load_plugins
 
             self._plugins = load_plugins(self.folders)
             for plugin in self._plugins.plugins.values():
+                if plugin.file in silent:
+                    continue
                 if plugin.failed:  # `run` goes further and refuses a broken file of the user's own
                     warn(f"{plugin.source} did not load: {plugin.status}")
         return self._plugins

@@ -40,6 +40,11 @@ PROFILES = ("quick", "standard", "full", "published")
 @click.option("--every", is_flag=True, help="Score every epoch that a run keeps: its curve.")
 @click.option("--raw", is_flag=True, help="G's own weights, though there are averaged ones.")
 @click.option("--bn", type=click.Choice(["running", "batch", "standing"]), default="running")
+@click.option(
+    "--truncation",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Noise between -T and T alone, or the share T of the way from the average style.",
+)
 @click.option("--extractor", metavar="NAME", help="What features come from.")
 @click.option("--weights", metavar="FILE", help="The extractor's weights.")
 @click.option(
@@ -82,6 +87,7 @@ def command(
     every: bool,
     raw: bool,
     bn: Bn,
+    truncation: float | None,
     extractor: str | None,
     weights: str | None,
     images: Path | None,
@@ -115,7 +121,7 @@ def command(
         raise click.UsageError(
             "--every prints curves: --images, --json, --csv, --markdown and --html are of boards"
         )
-    request = Request(metrics, profile, samples, seeds, extractor, weights, bn, raw)
+    request = Request(metrics, profile, samples, seeds, extractor, weights, bn, raw, truncation)
     scorer = Scorer(ctx, request, device=device, root=data_root)
     found = find_runs(runs, runs_dir, needed=images is None)
     if every:

@@ -31,7 +31,12 @@ COLUMNS = 10
     help="A picture file for one sheet, or a folder for single images in class folders.",
 )
 @click.option("--weights", type=click.Choice(["auto", "raw", "ema"]), default="auto")
-@click.option("--bn", type=click.Choice(["running", "batch"]), default="running")
+@click.option("--bn", type=click.Choice(["running", "batch", "standing"]), default="running")
+@click.option(
+    "--truncation",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Noise between -T and T alone, or the share T of the way from the average style.",
+)
 @click.option("--device", metavar="DEVICE", default="auto", help="auto, cpu, cuda, cuda:<number>.")
 @click.option("--trust-plugins", is_flag=True, help="Execute the plugin files kept in the run.")
 @runs_dir_option
@@ -48,6 +53,7 @@ def command(
     output: Path | None,
     weights: str,
     bn: str,
+    truncation: float | None,
     device: str,
     trust_plugins: bool,
     runs_dir: Path,
@@ -77,7 +83,14 @@ def command(
     )
     labels, z = _inputs(trained, class_name, count, seed)
     which = "best" if best else epoch
-    images = trained.sample(labels, z=z, epoch=which, weights=weights, bn=bn)  # type: ignore[arg-type]
+    images = trained.sample(
+        labels,
+        z=z,
+        epoch=which,  # type: ignore[arg-type]
+        weights=weights,  # type: ignore[arg-type]
+        bn=bn,  # type: ignore[arg-type]
+        truncation=truncation,
+    )
     output = output or Path(f"{trained.run.path.parent.name}-samples.png")
     _write(output, images, labels, trained)
     click.echo(output)

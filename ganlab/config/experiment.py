@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from ganlab.components import (
     Augmentation,
@@ -23,6 +23,7 @@ from ganlab.components import (
 from ganlab.config.evaluating import Evaluation
 from ganlab.config.intervals import FREE, Every, Interval
 from ganlab.options import Component, Options
+from ganlab.schedules import Rate
 from ganlab.step import Role
 
 # ------------------------------------------------------------------------------- optimizer
@@ -33,8 +34,8 @@ Probability = Annotated[float, Field(ge=0, lt=1)]
 class OptimizerOptions(Options):
     """What every optimizer has."""
 
-    lr: PositiveFloat = 2e-4
-    """Learning rate."""
+    lr: Rate = 2e-4
+    """Learning rate, or its schedule: ``2e-4 to 0 over 6000000 images``."""
 
     weight_decay: float = Field(default=0.0, ge=0)
     """Decay of the weights: L2 for adam, rmsprop and sgd, decoupled for adamw."""
@@ -88,6 +89,24 @@ class Ema(Options):
     decay: Probability = 0.999
     """Share of the old average that each G update keeps."""
 
+    start: int = Field(default=0, ge=0)
+    """Updates of G during which the average is a copy of the weights (BigGAN: 20,000)."""
+
+    rampup: PositiveFloat | None = None
+    """The half-life is at most this share of the images shown so far (StyleGAN2-ADA: 0.05)."""
+
+    def decay_at(self, *, step: int, images: int, batch_size: int) -> float:
+        """Return what is kept of the average at a G update, after D was shown so many images.
+
+        With ``rampup`` r it is at most 0.5 ** (batch_size / (r * images)) (Karras et al., 2020,
+        arXiv:2006.06676, whose code this follows).
+        """
+        if step < self.start:
+            return 0.0
+        if self.rampup is None:
+            return self.decay
+        return min(self.decay, 0.5 ** (batch_size / max(self.rampup * images, 1e-8)))
+
 
 class Train(Options):
     """How to train. Training ends at whichever of the budgets is reached first."""
@@ -106,6 +125,10 @@ class Train(Options):
 
     batch_size: int = Field(default=64, ge=2)
     """Images in a batch, over all devices together."""
+
+    accumulate: PositiveInt = 1
+    """Parts that a batch is computed in, one after the other: less memory, the same gradient but
+    for what looks at a batch as a whole, such as batch normalisation. It divides ``batch_size``."""
 
     z_dim: PositiveInt = 100
     """Length of the noise vector."""
@@ -151,6 +174,15 @@ class Train(Options):
 
     init_from: str | None = None
     """A run whose weights to start from: both networks, and the average if there is one."""
+
+    @model_validator(mode="after")
+    def _whole_parts(self) -> Train:
+        if self.batch_size % self.accumulate or self.batch_size // self.accumulate < 2:
+            raise ValueError(
+                f"accumulate must divide batch_size ({self.batch_size}) into parts of two images "
+                f"or more, got {self.accumulate}"
+            )
+        return self
 
 
 BUDGETS = ("epochs", "images", "steps", "seconds")

@@ -164,6 +164,10 @@ def _resolve(
     participants += [built.component for built in regularizers]
     participants += [built.component for built in augmentations]
     replacing = [part.name for part in participants if part.replaces_loss]
+    asking = [part.name for part in participants if part.asks_loss]
+    if replacing and asking:
+        what = f"'{asking[0]}' asks the loss, which '{replacing[0]}' replaces; keep one of the two"
+        problems.append(Problem("loss", what, root.source))
     loss = _loss(builder, root, replacing, complete=len(problems) == before)
     optimizer, optimizer_blocks = read_optimizers(root.child("optimizer"), problems)
     train_node, train = _train(root, problems)

@@ -44,6 +44,7 @@ def read_schemes(builder: Builder, node: Node | None) -> tuple[list[Scheme], Nod
     if len(builder.problems) == known:
         for role in ROLES:
             _check_owners(builder, written, cast(Role, role), node)
+        _check_company(builder, written)
         _check_reach(builder, written, node, per_role=per_role)
     schemes = [Scheme(w.built.component, w.roles) for w in written]
     if all(len(w.roles) == len(ROLES) for w in written):
@@ -118,6 +119,21 @@ def _check_owners(builder: Builder, written: list[Written], role: Role, node: No
             claimed = " and ".join(f"'{name}'" for name in names)
             what = f"{claimed} claim the {role}'s {site} site, which can have one owner; keep one"
             builder.problems.append(node.problem(what))
+    notes = [w.name for w in written if "note" in w.claims(role)]
+    for name in sorted({name for name in notes if notes.count(name) > 1}):
+        what = f"'{name}' stands twice in the {role}, where its note has one name; keep one"
+        builder.problems.append(node.problem(what))
+
+
+def _check_company(builder: Builder, written: list[Written]) -> None:
+    """Refuse a scheme without the other one that it works through."""
+    for w in written:
+        needed = type(w.built.component).beside
+        others = [site for o in written if o is not w for site in o.claims("discriminator")]
+        if needed and not set(needed) & set(others):
+            sites = " or ".join(needed)
+            what = f"'{w.name}' needs a scheme beside it that has the discriminator's {sites} site"
+            builder.problems.append(w.built.node.problem(what))
 
 
 def _check_reach(builder: Builder, written: list[Written], node: Node, *, per_role: bool) -> None:

@@ -237,6 +237,7 @@ def _conditions(entry: Entry) -> dict[str, Any]:
     return {
         "weights": entry.checkpoint["weights"],
         "bn": entry.question.bn,
+        "truncation": entry.question.truncation,
         "status": entry.info.get("status") if entry.choice == "last" else None,
     }
 

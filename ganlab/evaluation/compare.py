@@ -100,7 +100,11 @@ class Comparison:
             )
             metrics = metrics_for(self.plugins, self._metrics, self.profile, ruler)
             question = ruler.question(
-                metrics, self.profile, bn=self.request.bn, raw=self.request.raw
+                metrics,
+                self.profile,
+                bn=self.request.bn,
+                raw=self.request.raw,
+                truncation=self.request.truncation,
             )
             self._measurings[key] = Measuring(ruler, metrics, question)
         return self._measurings[key]

@@ -54,6 +54,7 @@ def drawer(
     epoch: Epoch = None,
     raw: bool = False,
     bn: Bn = "running",
+    truncation: float | None = None,
 ) -> Draw:
     """Return what draws a run's images; for labels like the reference's (M,).
 
@@ -63,6 +64,8 @@ def drawer(
     def draw(seed: int) -> tuple[Tensor, Tensor]:
         labels = quota_labels(reference, trained.spec.num_classes, samples=samples, seed=seed)
         weights = f"{checkpoint['sha256'][:16]}-{'raw' if raw else checkpoint['weights']}-{bn}"
+        if truncation is not None:
+            weights += f"-t{truncation!r}"
         # Equal weights draw other images in another network, or by other code.
         made_by = _digest(trained.run.info["identity"], trained.code, str(trained.device), VERSIONS)
         name = f"{weights}-{made_by}-{_digest(*labels.tolist())}-{seed}"
@@ -72,7 +75,9 @@ def drawer(
             z = noise(samples, trained.experiment.train.z_dim, seed)
             which: Weights = "raw" if raw else "auto"
             with _only_finite(trained.network(epoch=epoch, weights=which), trained.run.name):
-                images = trained.sample(labels, z=z, epoch=epoch, weights=which, bn=bn)
+                images = trained.sample(
+                    labels, z=z, epoch=epoch, weights=which, bn=bn, truncation=truncation
+                )
             _cache(entry, images)
         return images, labels
 

@@ -113,6 +113,9 @@ class Question:
     raw: bool = False
     """G's own weights are scored, though averaged ones are there."""
 
+    truncation: float | None = None
+    """What `GeneratorNet.truncated` is called with; None if it is not."""
+
     def key(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a line of scores must say to be an answer for these weights."""
         return {
@@ -120,6 +123,7 @@ class Question:
             "weights_sha256": checkpoint["sha256"],
             "weights": "raw" if self.raw else checkpoint["weights"],
             "bn": self.bn,
+            "truncation": self.truncation,
             "seeds": list(range(self.seeds)),
         }
 

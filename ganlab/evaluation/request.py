@@ -39,6 +39,7 @@ class Request:
 
     bn: Bn = "running"
     raw: bool = False
+    truncation: float | None = None
 
 
 class Memory:
@@ -99,7 +100,7 @@ def of_images(run: Run, question: Question) -> Iterator[Question]:
     """
     count = run.info["made_elsewhere"]["images"]
     protocol = replace(question.protocol, samples=min(question.protocol.samples, count))
-    asked = replace(question, protocol=protocol, seeds=1, bn="running", raw=False)
+    asked = replace(question, protocol=protocol, seeds=1, bn="running", raw=False, truncation=None)
     yield asked
     if protocol.samples == count:
         yield replace(asked, protocol=replace(protocol, labels=AS_THEY_CAME))

@@ -89,6 +89,7 @@ class Ruler:
         *,
         bn: Bn = "running",
         raw: bool = False,
+        truncation: float | None = None,
     ) -> Question:
         """Return what is asked of a run that learned from this dataset."""
         return Question(
@@ -97,6 +98,7 @@ class Ruler:
             seeds=profile.seeds,
             bn=bn,
             raw=raw,
+            truncation=truncation,
         )
 
 

@@ -73,6 +73,7 @@ def score_run(
             epoch=epoch,
             raw=question.raw,
             bn=question.bn,
+            truncation=question.truncation,
         )
         subject = Subject(trained.run.name, trained.run.path, checkpoint, draw)
         known |= score(subject, missing, ruler, question, say=say)

@@ -38,19 +38,30 @@ def sheet_inputs(spec: DataSpec, z_dim: int, seed: int) -> tuple[Tensor, Tensor]
 
 
 @torch.no_grad()
-def draw_images(network: nn.Module, z: Tensor, y: Tensor, *, bn: Bn = "running") -> Tensor:
+def draw_images(
+    network: nn.Module,
+    z: Tensor,
+    y: Tensor,
+    *,
+    bn: Bn = "running",
+    truncation: float | None = None,
+) -> Tensor:
     """Return images (N, C, H, W) uint8 of noise (N, Z) and labels (N,).
 
     With ``bn="batch"`` batch normalisation uses the statistics of these images, all drawn at once;
     with ``"standing"`` the mean statistics of many batches with labels like these, as BigGAN does
     (Brock et al., 2019, arXiv:1809.11096, appendix C). The network's own stay as they are.
+    ``truncation`` is the strength of `GeneratorNet.truncated`; None is for none.
     """
     weight = next(network.parameters())
     size = len(z) if bn == "batch" else BATCH
     images = []
-    with seeded(mix(0, "draw"), weight.device), _drawing(network, bn, z, y) as drawer:
+    with (
+        seeded(mix(0, "draw"), weight.device),
+        _drawing(network, bn, z, y, truncation) as drawer,
+    ):
         for part_z, part_y in zip(z.split(size), y.split(size), strict=True):
-            x = drawer(part_z.to(weight), part_y.to(weight.device))
+            x = drawer(part_z.to(weight), part_y.to(weight.device), *_given(truncation))
             images.append(quantise(x).cpu())
     return torch.cat(images)
 
@@ -60,11 +71,17 @@ def quantise(x: Tensor) -> Tensor:
     return ((full(x) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
+def _given(truncation: float | None) -> tuple[float, ...]:
+    return () if truncation is None else (truncation,)
+
+
 @contextmanager
-def _drawing(network: nn.Module, bn: Bn, z: Tensor, y: Tensor) -> Iterator[nn.Module]:
+def _drawing(
+    network: nn.Module, bn: Bn, z: Tensor, y: Tensor, truncation: float | None
+) -> Iterator[nn.Module]:
     """Lend the network in eval mode, or a copy of it with other statistics."""
     if bn == "standing":
-        yield _with_standing_statistics(network, z.shape[1], y)
+        yield _with_standing_statistics(network, z.shape[1], y, truncation)
         return
     if bn == "batch":
         network = copy.deepcopy(network).eval()
@@ -82,7 +99,9 @@ def _drawing(network: nn.Module, bn: Bn, z: Tensor, y: Tensor) -> Iterator[nn.Mo
             module.training = mode
 
 
-def _with_standing_statistics(network: nn.Module, z_dim: int, labels: Tensor) -> nn.Module:
+def _with_standing_statistics(
+    network: nn.Module, z_dim: int, labels: Tensor, truncation: float | None
+) -> nn.Module:
     """Return a copy in eval mode whose normalisation has the mean statistics of many batches."""
     network = copy.deepcopy(network).eval()
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
@@ -94,7 +113,7 @@ def _with_standing_statistics(network: nn.Module, z_dim: int, labels: Tensor) ->
         norm.train()
     weight = next(network.parameters())
     for z, y in standing_batches(z_dim, labels.cpu()):
-        network(z.to(weight), y.to(weight.device))
+        network(z.to(weight), y.to(weight.device), *_given(truncation))
     return network.eval()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,14 +33,19 @@ def iterate(
     """
     scalars: Scalars = {}
     for i, real in enumerate(reals):
+        parts = _split(real, options.accumulate)
         # Only images that G learns from need its gradient.
-        for_g = options.same_fakes and i == len(reals) - 1
-        fake = draw(model, real, options, draw_labels, gradient=for_g)
-        scalars |= update(model, "discriminator", real, fake, at, index=at.batches + i)
-    if not options.same_fakes:
-        fake = draw(model, real, options, draw_labels, gradient=True)
-    scalars |= update(model, "generator", real, fake, at, index=at.steps)
-    return scalars
+        for_g = options.same_fakes and len(parts) == 1 and i == len(reals) - 1
+        fakes = [draw(model, part, options, draw_labels, gradient=for_g) for part in parts]
+        pairs = zip(parts, fakes, strict=True)
+        scalars |= update(model, "discriminator", pairs, at, index=at.batches + i)
+    # What must be drawn anew is drawn part by part: the graph of one is gone before the next one's.
+    again = (
+        draw(model, part, options, draw_labels, gradient=True, like=fake)
+        for part, fake in zip(parts, fakes, strict=True)
+    )
+    pairs = zip(parts, fakes if for_g else again, strict=True)
+    return scalars | update(model, "generator", pairs, at, index=at.steps)
 
 
 def draw(
@@ -49,10 +55,14 @@ def draw(
     draw_labels: Callable[[int], Tensor],
     *,
     gradient: bool,
+    like: Side | None = None,
 ) -> Side:
-    """Draw noise and labels, and G's images of them."""
+    """Draw noise and labels, and G's images of them; ``like`` has those that D saw."""
     n = len(real.x)
     step = _step(model, "generator" if gradient else "discriminator", real, real)
+    if like is not None and options.same_fakes:
+        assert like.z is not None
+        return Side(step.generate(like.z, like.y), like.y, like.z)
     if options.fake_labels == "real":
         y = real.y
     else:
@@ -62,30 +72,87 @@ def draw(
 
 
 def update(
-    model: Model, role: Role, real: Side, fake: Side, at: Progress, *, index: int
+    model: Model, role: Role, pairs: Iterable[tuple[Side, Side]], at: Progress, *, index: int
 ) -> Scalars:
-    """Move one network by one optimizer step; the other one is left as it is."""
+    """Move one network by one optimizer step; the other one is left as it is.
+
+    ``pairs`` are the real and the generated images of each part of the batch, all of one size.
+    """
     for parameter in model.D.parameters():
         parameter.requires_grad_(role == "discriminator" and parameter not in model.frozen)
-    step = _step(model, role, real, fake, index=index, images=at.images)
-    if role == "discriminator":
-        step.fake = replace(fake, x=fake.x.detach())
-        for part in model.participants:
-            step.real = part.component.as_real(step, part.state)
-    if role == "discriminator" or model.loss.real_in_g:
-        step.real = replace(step.real, verdict=step.judge(step.real.x, step.real.y))
-    step.fake = replace(step.fake, verdict=step.judge(step.fake.x, step.fake.y))
-
-    terms = objective(step)
-    total = reduce(torch.add, terms.values())
     optimizer = model.optimizers[role]
     optimizer.zero_grad(set_to_none=True)
-    total.backward()
-    optimizer.step()
+    steps, scalars = [], []
+    for real, fake in pairs:
+        step = _step(model, role, real, fake, index=index, images=at.images)
+        terms = objective(judge(step, model))
+        total = reduce(torch.add, terms.values())
+        total.backward()
+        scalars.append(_scalars(step, terms, total))
+        model.owners |= {f"{role[0]}/{name}": owner for name, owner in step.owners.items()}
+        steps.append(step)
     with torch.no_grad():
+        if len(steps) > 1:
+            gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
+            torch._foreach_div_([g for g in gradients if g is not None], len(steps))
+        model.set_rate(role, images=at.images)
+        optimizer.step()
+        step = _joined(steps)
         for part in model.participants:
             part.component.after_step(step, part.state)
-    return _scalars(step, terms, total)
+    logged = {f"{role[0]}/{name}": value for name, value in step.logged.items()}
+    return _mean(scalars) | logged
+
+
+def judge(step: Step, model: Model) -> Step:
+    """Show both sides to D, as whoever takes part wants the real one to be."""
+    if step.role == "discriminator":
+        step.fake = replace(step.fake, x=step.fake.x.detach())
+        for part in model.participants:
+            step.real = part.component.as_real(step, part.state)
+    if step.role == "discriminator" or model.loss.real_in_g:
+        step.real = replace(step.real, verdict=step.judge(step.real.x, step.real.y))
+    step.fake = replace(step.fake, verdict=step.judge(step.fake.x, step.fake.y))
+    return step
+
+
+# ------------------------------------------------------------------------ parts of a batch
+
+
+def _split(side: Side, count: int) -> list[Side]:
+    return [Side(x, y) for x, y in zip(side.x.chunk(count), side.y.chunk(count), strict=True)]
+
+
+def _joined(steps: Sequence[Step]) -> Step:
+    """Return the step of the whole batch, without gradients, for whoever acts after it."""
+    if len(steps) == 1:
+        return steps[0]
+    real, fake = (_join([getattr(step, side) for step in steps]) for side in ("real", "fake"))
+    logged = {name: _join([step.logged[name] for step in steps]) for name in steps[0].logged}
+    return replace(steps[-1], real=real, fake=fake, logged=logged)
+
+
+def _join(parts: Sequence[Any]) -> Any:
+    """Put tensors together along the batch, wherever they are; 0-d ones are averaged."""
+    first = parts[0]
+    if isinstance(first, Tensor):
+        detached = [part.detach() for part in parts]
+        return torch.cat(detached) if first.dim() else torch.stack(detached).mean()
+    if isinstance(first, Side):
+        names = ("x", "y", "z", "verdict")
+        return Side(*(_join([getattr(part, name) for part in parts]) for name in names))
+    if isinstance(first, dict):
+        return type(first)({key: _join([part[key] for part in parts]) for key in first})
+    if isinstance(first, tuple | list):
+        joined = map(_join, zip(*parts, strict=True))
+        return type(first)(*joined) if hasattr(first, "_fields") else type(first)(joined)
+    return first
+
+
+def _mean(parts: Sequence[Scalars]) -> Scalars:
+    if len(parts) == 1:
+        return parts[0]
+    return {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
 
 
 def _step(
@@ -119,4 +186,4 @@ def _scalars(step: Step, terms: Scalars, total: Tensor) -> Scalars:
         scalars["d_fake_after"] = fake
     if len(terms) > 1:
         scalars |= {f"{short}/{name}": value.detach() for name, value in terms.items()}
-    return scalars | {f"{short}/{name}": value for name, value in step.logged.items()}
+    return scalars

@@ -15,6 +15,7 @@ from ganlab.errors import RunError
 from ganlab.runs import Clock, Progress, Run
 from ganlab.seeds import mix, seed_everything
 from ganlab.step import Side
+from ganlab.training.blame import check_gradients
 from ganlab.training.checkpoint import save_checkpoint, save_generator
 from ganlab.training.iteration import Scalars, iterate
 from ganlab.training.model import Model, update_average
@@ -25,6 +26,10 @@ EPOCH = Interval(1, "epochs")
 
 class Diverged(RunError):
     """A loss became infinite or not a number."""
+
+    def __init__(self, name: str, value: float, step: int) -> None:
+        self.name = name
+        super().__init__(f"{name} became {value} at step {step}")
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,13 @@ def train(
         seed_everything(mix(options.seed, "step", before.steps), batches.device)
         reals = [Side(*batches.batch(before.batches + i)) for i in range(options.d_steps)]
         scalars = iterate(model, reals, before, options, draw_labels=batches.labels)
+        if before.steps == 0:
+            check_gradients(model)
         if model.ema is not None and options.ema is not None:
-            update_average(model.ema, model.G, options.ema.decay)
+            decay = options.ema.decay_at(
+                step=before.steps, images=before.images, batch_size=options.batch_size
+            )
+            update_average(model.ema, model.G, decay)
 
         at = advanced(before, options, dataset_size=batches.size, seconds=clock.seconds())
         run.progress = at
@@ -149,8 +159,10 @@ def collect(run: Run, since_log: list[tuple[int, Scalars]]) -> None:
     numbers = iter(flat.tolist())
     for step, scalars in since_log:
         record = {"step": step} | {name: next(numbers) for name in scalars}
-        for name, value in record.items():
-            if not math.isfinite(value):
-                raise Diverged(f"{name} became {value} at step {step}")
+        broken = [name for name, value in record.items() if not math.isfinite(value)]
+        if broken:
+            # A single term says more than the sum of all.
+            name = next((name for name in broken if "/" in name), broken[0])
+            raise Diverged(name, record[name], step)
         run.unlogged.append(record)
     since_log.clear()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ganlab.components import Loss, Network
-from ganlab.config.experiment import Experiment
+from ganlab.config.experiment import Experiment, OptimizerOptions
 from ganlab.errors import ConfigError, Problem
 from ganlab.seeds import mix, seeded
-from ganlab.sites import Sites
+from ganlab.sites import Sites, mark
 from ganlab.step import Active, DataSpec, Role
-from ganlab.training.optimizers import build_optimizer
+from ganlab.training.optimizers import build_optimizer, set_rate
 from ganlab.training.precision import Choices
 
 OUT_OF_MEMORY = ("allocate memory", "Storage size calculation overflowed")
@@ -31,6 +31,7 @@ class Model:
 
     networks: dict[Role, nn.Module]
     optimizers: dict[Role, torch.optim.Optimizer]
+    optimizer_options: dict[Role, OptimizerOptions]
     ema: nn.Module | None
     participants: tuple[Active, ...]
     loss: Loss
@@ -38,6 +39,9 @@ class Model:
     choices: Choices
     frozen: frozenset[nn.Parameter]
     """Parameters that were built to stay as they are."""
+
+    owners: dict[str, str] = field(default_factory=dict)
+    """The keys of the participants whose terms the log shows, by the number's name there."""
 
     @property
     def G(self) -> nn.Module:
@@ -51,6 +55,10 @@ class Model:
     def drawn_from(self) -> nn.Module:
         """The generator that images come from: the average, where there is one."""
         return self.G if self.ema is None else self.ema
+
+    def set_rate(self, role: Role, *, images: int) -> None:
+        """Set the learning rate that holds when D has seen so many images."""
+        set_rate(self.optimizers[role], self.optimizer_options[role], images=images)
 
     def modules(self) -> dict[str, nn.Module]:
         """Return every module that has a state, by the name that it has in a checkpoint."""
@@ -77,6 +85,7 @@ def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Mod
             role: build_optimizer(experiment.optimizer[role], network.parameters(), choices.device)
             for role, network in networks.items()
         },
+        optimizer_options=experiment.optimizer,
         ema=copy.deepcopy(networks["generator"]) if experiment.train.ema else None,
         participants=tuple(participants),
         loss=experiment.loss,
@@ -110,6 +119,7 @@ def build_network(experiment: Experiment, role: Role, spec: DataSpec) -> nn.Modu
             what = f"'{component.name}' does not fit into memory with these options"
             raise ConfigError([Problem(role, what)]) from error
         sites.check_all_used(component.name)
+        mark(network, f"{role} '{component.name}'")
         for _, part in experiment.participants():
             network = part.transform(network, role, spec)
     return network

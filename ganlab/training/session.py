@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from ganlab.config.experiment import Experiment
 from ganlab.config.writer import to_yaml
 from ganlab.data.batches import Batches
 from ganlab.data.prepare import Prepared
-from ganlab.errors import GanlabError, RunError
+from ganlab.errors import GanlabError, PluginError, RunError
 from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
 from ganlab.runs import (
@@ -29,6 +30,7 @@ from ganlab.runs import (
     writing,
 )
 from ganlab.training import record
+from ganlab.training.blame import blamed, not_finite
 from ganlab.training.checkpoint import (
     check_belongs,
     checkpoint_files,
@@ -36,11 +38,15 @@ from ganlab.training.checkpoint import (
     read_newest,
     restore,
 )
+from ganlab.training.draw import noise
 from ganlab.training.loop import Budget, Diverged, train
 from ganlab.training.model import Model, build_model, parameter_count
 from ganlab.training.observers import Display, Evaluator, Observers
 from ganlab.training.precision import choose, configure_torch
 from ganlab.training.signals import stop_signals
+
+TRACEBACK = "traceback.txt"
+"""Keeps what a plugin raised, below a run's folder."""
 
 
 @dataclass
@@ -223,11 +229,18 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
         status, error = _status_of(caught), caught
         if isinstance(caught, Diverged):
             observers.log()  # what came before it
+            caught.args = (f"{caught}{_where(caught, plan)}",)
         if isinstance(caught, torch.OutOfMemoryError):
             raise RunError(
                 f"the GPU's memory is full at step {run.progress.steps}: make train.batch_size or "
                 "the networks smaller"
             ) from caught
+        plugin_error = None if isinstance(caught, GanlabError) else blamed(caught)
+        if plugin_error is not None and isinstance(caught, Exception):
+            text = "".join(traceback.format_exception(caught))
+            write_atomically(run.path / TRACEBACK, text.encode())
+            error = PluginError(f"{plugin_error}\n  traceback: {run.path / TRACEBACK}")
+            raise error from caught
         raise
     finally:
         _end_session(plan, run, status, error)
@@ -295,6 +308,17 @@ def _status_of(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     return "diverged" if isinstance(error, Diverged) else "failed"
+
+
+def _where(diverged: Diverged, plan: Plan) -> str:
+    """Say which plugin a number that is not finite came from, as far as that shows."""
+    owner = plan.model.owners.get(diverged.name)
+    if owner:
+        return f": it is a term of {owner}"
+    fresh = build_model(plan.experiment, plan.data.spec, plan.model.choices)
+    z = noise(2, plan.experiment.train.z_dim, 0).to(fresh.choices.device, fresh.choices.dtype)
+    site = not_finite(fresh, z, torch.arange(2, device=z.device))
+    return f": {site} gives numbers that are not finite, with its initial weights" if site else ""
 
 
 def _init_from(model: Model, name: str, runs: Path) -> dict[str, str]:

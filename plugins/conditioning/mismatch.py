@@ -21,6 +21,9 @@ class Mismatch(Conditioning):
     name = "mismatch"
     paper = "Reed et al., 2016, arXiv:1605.05396, algorithm 1"
 
+    asks_loss = True
+    beside = ("image", "head")
+
     weight: float = Field(default=0.5, ge=0, le=1)
     """Share of real images with a wrong label in what D must reject."""
 

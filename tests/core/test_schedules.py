@@ -62,7 +62,11 @@ def scheduled(weight: object) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     ("shape", "values"),
-    [("linear", [4, 3.25, 2.5, 1, 1]), ("geometric", [4, 4 * 0.25**0.25, 2, 1, 1])],
+    [
+        ("linear", [4, 3.25, 2.5, 1, 1]),
+        ("geometric", [4, 4 * 0.25**0.25, 2, 1, 1]),
+        ("cosine", [4, 4 - 3 * (1 - 0.5**0.5) / 2, 2.5, 1, 1]),
+    ],
 )
 def test_it_goes_from_start_to_end_and_stays_there(shape: str, values: list[float]) -> None:
     schedule = Schedule(4, 1, 100, shape)
@@ -121,7 +125,9 @@ def test_it_reads_from_yaml_and_back(
     assert number.identity() != again.identity()
 
 
-ALLOWED = "write a number, '1 to 0 over 10000 images', or '1 to 0.1 over 10000 images, geometric'"
+ALLOWED = (
+    "write a number, '1 to 0 over 10000 images', or with ', cosine' or ', geometric' at its end"
+)
 
 
 @pytest.mark.parametrize(

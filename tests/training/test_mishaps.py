@@ -231,8 +231,8 @@ def test_a_run_that_never_saved_anything_starts_over_with_mended_code(
     file.write_text(text.replace("BODY", "raise ValueError('not yet')"))
     first = start("run", exp, cwd=workplace)
     _, errors = first.communicate()
-    assert first.returncode == 1
-    assert "ValueError: not yet" in errors
+    assert first.returncode == 3
+    assert "raised ValueError at mended.py:5: not yet" in errors
     file.write_text(text.replace("BODY", "pass"))
     process = start("run", exp, cwd=workplace)
     _, errors = process.communicate()
@@ -263,9 +263,16 @@ def test_an_exception_in_a_plugin_marks_the_run_failed_and_is_shown(
         "def register_callbacks(): return [Raising]\n"
     )
     result = ganlab("run", write_experiment(steps=6, sections={"callbacks": ["raising"]}))
-    assert isinstance(result.exception, ValueError)
-    info = json.loads((only_run(workplace) / "run.json").read_text())
-    assert (info["status"], info["error"]) == ("failed", "ValueError: three")
+    run = only_run(workplace).relative_to(workplace)
+    what = (
+        "callback 'raising': on_step_end() raised ValueError at raising.py:5: three\n"
+        f"  traceback: {run}/traceback.txt"
+    )
+    assert (result.exit_code, result.stderr.partition("Error: ")[2]) == (3, f"{what}\n")
+    info = json.loads((run / "run.json").read_text())
+    assert (info["status"], info["error"]) == ("failed", what)
+    kept = (run / "traceback.txt").read_text()
+    assert "if step == 3: raise ValueError('three')" in kept
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,18 @@ Pair = Callable[[np.ndarray, np.ndarray], np.ndarray]
 FORMULAS: dict[str, tuple[str, dict[str, Any], Pair, Pair]] = {
     "bce": ("bce", {}, lambda r, f: -log(r) - log_not(f), lambda f, r: -log(f)),
     "minimax": ("minimax", {}, lambda r, f: -log(r) - log_not(f), lambda f, r: log_not(f)),
+    "bce-smooth": (
+        "bce",
+        {"smoothing": 0.1},
+        lambda r, f: -0.9 * log(r) - 0.1 * log_not(r) - log_not(f),
+        lambda f, r: -log(f),
+    ),
+    "minimax-smooth": (
+        "minimax",
+        {"smoothing": 0.25},
+        lambda r, f: -0.75 * log(r) - 0.25 * log_not(r) - log_not(f),
+        lambda f, r: log_not(f),
+    ),
     "logistic": ("logistic", {}, lambda r, f: -log(r) - log_not(f), lambda f, r: -log(f)),
     "lsgan": (
         "lsgan",

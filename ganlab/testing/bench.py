@@ -1,0 +1,188 @@
+"""Experiments of the kit's parts with some of them replaced, and short training of them."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from ganlab.components import KINDS
+from ganlab.config.experiment import OPTIMIZERS, Experiment, Replaced, Scheme, Train
+from ganlab.data.batches import Batches
+from ganlab.data.prepared import Prepared
+from ganlab.nn import one_hot
+from ganlab.options import Component
+from ganlab.runs import Progress
+from ganlab.seeds import mix, seed_everything, seeded
+from ganlab.step import DataSpec, Role, Side, Step
+from ganlab.testing import parts
+from ganlab.testing.small import small
+from ganlab.training.iteration import iterate
+from ganlab.training.loop import advanced
+from ganlab.training.model import Model, build_model, update_average
+from ganlab.training.precision import choose
+
+CPU = torch.device("cpu")
+SIZE = 16
+
+
+def spec_of(classes: int = 4, *, channels: int = 1, size: int = SIZE) -> DataSpec:
+    """Return sizes for a check."""
+    return DataSpec(classes, size, channels, tuple(map(str, range(classes))))
+
+
+def labels_of(n: int, classes: int, *, rows: bool = False) -> Tensor:
+    """Return labels that go round: (N,) indices, or (N, K) rows."""
+    y = torch.arange(n) % classes
+    return one_hot(y, classes) if rows else y
+
+
+def experiment_of(*components: Component | type[Component], **train: Any) -> Experiment:
+    """Return a tiny experiment with these components in it, the kit's own parts elsewhere.
+
+    A class stands for a small one of it. ``train`` are training options.
+    """
+    made = [one if isinstance(one, Component) else small(one) for one in components]
+    of = {kind: [one for one in made if one.kind == kind] for kind in KINDS}
+    schemes = of["conditioning"] or [parts.KitConditioning()]
+    options = {"steps": 3, "batch_size": 4, "z_dim": 16, "device": "cpu", "precision": "fp32"}
+    taking_part = [*schemes, *of["regularizer"], *of["augmentation"]]
+    loss = of["loss"] or [
+        Replaced() if any(getattr(p, "replaces_loss", False) for p in taking_part)
+        else parts.KitLoss()
+    ]  # fmt: skip
+    default = next(iter(OPTIMIZERS.values()))
+    return Experiment(
+        name=parts.NAME,
+        dataset=cast(Any, (of["dataset"] or [parts.KitImages()])[0]),
+        generator=cast(Any, (of["generator"] or [parts.KitGenerator()])[0]),
+        discriminator=cast(Any, (of["discriminator"] or [parts.KitDiscriminator()])[0]),
+        conditioning=tuple(Scheme(cast(Any, one)) for one in schemes),
+        loss=cast(Any, loss[0]),
+        regularizers=cast(Any, tuple(of["regularizer"])),
+        augmentations=cast(Any, tuple(of["augmentation"])),
+        optimizer={"generator": default(), "discriminator": default()},
+        train=Train(**{**options, **train}),
+        callbacks=cast(Any, tuple(of["callback"])),
+    )
+
+
+@dataclass
+class Bench:
+    """A model and images, and how far it has been trained."""
+
+    experiment: Experiment
+    model: Model
+    batches: Batches
+    at: Progress = field(default_factory=Progress)
+    losses: list[dict[str, float]] = field(default_factory=list)
+    """What the log would show of every step: ``loss_d``, ``loss_g``, terms."""
+
+    def step(self) -> dict[str, Tensor]:
+        """Do one iteration, seeded as in a run."""
+        options, at = self.experiment.train, self.at
+        seed_everything(mix(options.seed, "step", at.steps), CPU)
+        reals = [Side(*self.batches.batch(at.batches + i)) for i in range(options.d_steps)]
+        scalars = iterate(self.model, reals, at, options, draw_labels=self.batches.labels)
+        if self.model.ema is not None and options.ema is not None:
+            update_average(self.model.ema, self.model.G, options.ema.decay)
+        self.at = advanced(at, options, dataset_size=self.batches.size, seconds=0)
+        self.losses.append({name: float(value) for name, value in scalars.items()})
+        return scalars
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return every parameter and buffer, by its name in a checkpoint."""
+        return {
+            f"{name}/{key}": value
+            for name, module in self.model.modules().items()
+            for key, value in module.state_dict().items()
+        }
+
+    def not_finite(self) -> str | None:
+        """Return the first tensor that holds a number that is not finite."""
+        for name, value in self.tensors().items():
+            if value.is_floating_point() and not torch.isfinite(value).all():
+                return name
+        return None
+
+
+def bench(experiment: Experiment, spec: DataSpec | None = None) -> Bench:
+    """Build an experiment for random images."""
+    spec = spec or spec_of(channels=_channels(experiment), size=_size(experiment))
+    generator = torch.Generator().manual_seed(0)
+    shape = (16, spec.channels, spec.image_size, spec.image_size)
+    images = torch.randint(256, shape, generator=generator).to(torch.uint8)
+    data = Prepared(images, labels_of(16, spec.num_classes), spec, "", parts.NAME)
+    model = build_model(experiment, spec, choose(experiment.train))
+    size = experiment.train.batch_size
+    return Bench(experiment, model, Batches(data, batch_size=size, seed=0, device=CPU))
+
+
+def train(*components: Component | type[Component], steps: int = 2, **options: Any) -> Bench:
+    """Train these components for some steps with the kit's parts, and return what became of it."""
+    trained = bench(experiment_of(*components, **options))
+    with seeded(0, CPU):
+        for _ in range(steps):
+            trained.step()
+    return trained
+
+
+def _size(experiment: Experiment) -> int:
+    sizes = set(experiment.generator.sizes) & set(experiment.discriminator.sizes)
+    return SIZE if SIZE in sizes or not sizes else min(sizes)
+
+
+def _channels(experiment: Experiment) -> int:
+    both = set(experiment.generator.channels) & set(experiment.discriminator.channels)
+    return min(both, default=1)
+
+
+def step_of(model: Model, role: Role, *, n: int, rows: bool = False, train: Train) -> Step:
+    """Return a step of one network as the loop makes it, both batches judged."""
+    spec = model.spec
+    y = labels_of(n, spec.num_classes, rows=rows)
+    x = torch.rand(n, spec.channels, spec.image_size, spec.image_size) * 2 - 1
+    z = torch.randn(n, train.z_dim)
+    fake_y = y.roll(1, 0)
+    for parameter in model.D.parameters():
+        parameter.requires_grad_(role == "discriminator" and parameter not in model.frozen)
+    images = model.G(z, fake_y)
+    step = Step(
+        role=role,
+        index=0,
+        real=Side(x, y),
+        fake=Side(images if role == "generator" else images.detach(), fake_y, z),
+        G=model.G,
+        D=model.D,
+        loss=model.loss,
+        spec=spec,
+        participants=model.participants,
+        autocast=model.choices.autocast,
+    )
+    if role == "discriminator":
+        for part in model.participants:
+            step.real = part.component.as_real(step, part.state)
+    if role == "discriminator" or model.loss.real_in_g:
+        step.real = replace(step.real, verdict=step.judge(step.real.x, step.real.y))
+    step.fake = replace(step.fake, verdict=step.judge(step.fake.x, step.fake.y))
+    return step
+
+
+def restored(trained: Bench) -> Bench:
+    """Return a new model that holds what a checkpoint of this one keeps, through safetensors."""
+    from safetensors.torch import load, save
+
+    plain = {k: v.detach().contiguous().clone() for k, v in trained.tensors().items()}
+    stored = load(save(plain))
+    fresh = bench(trained.experiment, trained.model.spec)
+    for name, module in fresh.model.modules().items():
+        prefix = f"{name}/"
+        found = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}
+        module.load_state_dict(found)
+    for role, optimizer in fresh.model.optimizers.items():
+        optimizer.load_state_dict(copy.deepcopy(trained.model.optimizers[role].state_dict()))
+    fresh.at = trained.at
+    return fresh

@@ -1,0 +1,126 @@
+"""The smallest parts that make an experiment: what a component is tried with first.
+
+They are the kit's own, so that a check needs no shipped component and a partner's mistake is not
+taken for the subject's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from ganlab.components import (
+    Conditioning,
+    Dataset,
+    Discriminator,
+    Generator,
+    Images,
+    Loss,
+    Split,
+)
+from ganlab.nn import DiscriminatorNet, GeneratorNet, one_hot
+from ganlab.sites import Sites
+from ganlab.step import DataSpec, Mapped
+
+NAME = "kit"
+WIDTH = 6
+
+
+class KitImages(Dataset):
+    """Noise around a brightness for each class."""
+
+    name = NAME
+    image_size: int = 16
+    count: int = 16
+    """How many images."""
+
+    def read(self, root: Path, split: Split) -> Images:
+        labels = np.arange(self.count) % 4
+        random = np.random.default_rng(0 if split == "train" else 1)
+        noise = random.integers(0, 60, (self.count, 16, 16))
+        return Images((noise + 60 * labels[:, None, None]).astype(np.uint8), labels, tuple("abcd"))
+
+
+class KitGenerator(Generator):
+    """A linear layer, a norm site, a convolution that writes a quarter of the image's side."""
+
+    name = NAME
+
+    def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
+        return _G(z_dim, spec, sites)
+
+
+class _G(GeneratorNet):
+    def __init__(self, z_dim: int, spec: DataSpec, sites: Sites) -> None:
+        super().__init__()
+        site = sites.latent(z_dim)
+        self.latent, self.style = site, sites.style(z_dim)
+        self.first = nn.Linear(site.out_features, WIDTH * 16)
+        self.norm = sites.norm(WIDTH, nn.GroupNorm(2, WIDTH))
+        side = spec.image_size // 4
+        self.last = nn.ConvTranspose2d(WIDTH, spec.channels, side, side)
+
+    def synthesize(self, mapped: Mapped) -> Tensor:
+        h = self.first(mapped.w).view(-1, WIDTH, 4, 4)
+        return torch.tanh(self.last(torch.relu(self.norm(h, mapped.style))))
+
+
+class KitDiscriminator(Discriminator):
+    """A strided convolution and a linear layer."""
+
+    name = NAME
+
+    def build(self, spec: DataSpec, sites: Sites) -> DiscriminatorNet:
+        return _D(spec, sites)
+
+
+class _D(DiscriminatorNet):
+    def __init__(self, spec: DataSpec, sites: Sites) -> None:
+        super().__init__()
+        site = sites.image()
+        self.image = site
+        self.conv = nn.Conv2d(site.out_channels, WIDTH, 4, spec.image_size // 4)
+        self.verdict = sites.verdict(WIDTH * 16, nn.Linear(WIDTH * 16, 1))
+
+    def features(self, x: Tensor) -> Tensor:
+        return nn.functional.leaky_relu(self.conv(x), 0.2).flatten(1)
+
+
+class KitConditioning(Conditioning):
+    """One-hot labels beside the noise, and as constant planes beside the image."""
+
+    name = NAME
+
+    def latent(self, z_dim: int, spec: DataSpec) -> nn.Module:
+        return _Beside(z_dim, spec.num_classes)
+
+    def image(self, channels: int, spec: DataSpec) -> nn.Module:
+        return _Beside(channels, spec.num_classes)
+
+
+class _Beside(nn.Module):
+    def __init__(self, width: int, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.out_features = self.out_channels = width + num_classes
+
+    def forward(self, t: Tensor, y: Tensor) -> Tensor:
+        code = one_hot(y, self.num_classes, dtype=t.dtype)
+        planes = code.view(*code.shape, *(1,) * (t.dim() - 2))
+        return torch.cat([t, planes.expand(-1, -1, *t.shape[2:])], 1)
+
+
+class KitLoss(Loss):
+    """-log sigmoid of what each network wants."""
+
+    name = NAME
+
+    def d(self, real: Tensor, fake: Tensor) -> Tensor:
+        return softplus(-real) + softplus(fake)
+
+    def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        return softplus(-fake)

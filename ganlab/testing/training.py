@@ -1,0 +1,146 @@
+"""Two steps beside every partner that is loaded, one kind of partner at a time; and resuming."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from ganlab.errors import ConfigError
+from ganlab.options import Component
+from ganlab.plugins import Plugins
+from ganlab.seeds import seeded
+from ganlab.testing.bench import CPU, Bench, bench, experiment_of, restored
+from ganlab.testing.report import Findings
+from ganlab.testing.small import small
+
+PARTNERS = (
+    "generator",
+    "discriminator",
+    "conditioning",
+    "loss",
+    "regularizer",
+    "augmentation",
+)
+"""The kinds that are trained together."""
+
+PRECISIONS = ("fp32", "bf16")
+STEPS = 2
+
+
+def check_training(found: Findings, subject: Component, plugins: Plugins) -> None:
+    """Train beside the kit's parts, then beside each partner."""
+    with found.group("training"):
+        tried, alone = 0, 0
+        for precision in PRECISIONS:
+            with found.guarded("training", f"{STEPS} steps in {precision}"):
+                wrong = _trained(subject, precision=precision)
+                found.expect(not wrong, "training", f"finite numbers in {precision}", wrong)
+        if found.groups[-1].failures:
+            return
+        for kind in PARTNERS:
+            if kind == subject.kind:
+                continue
+            partners = list(_partners(plugins, kind))
+            refused = []
+            for partner in partners:
+                where = f"beside {kind} '{partner.name}'"
+                outcome = _beside(found, subject, partner, where)
+                tried += outcome == "trained"
+                alone += outcome == "its own fault"
+                refused += [partner.name] if outcome == "refused" else []
+            if partners and len(refused) == len(partners):
+                found.fail("training", f"expected a {kind} that it works with, got refusals by all")
+        skipped = f"; {alone} partners fail without it" if alone else ""
+        found.groups[-1].note = f"{STEPS} steps in fp32 and bf16 beside {tried} partners{skipped}"
+
+
+def _partners(plugins: Plugins, kind: str) -> Iterator[Component]:
+    for owner in plugins.registered(kind):
+        try:
+            yield small(owner.component)
+        except ValidationError:  # an option without a default: nobody can say what it should be
+            continue
+
+
+def _beside(found: Findings, subject: Component, partner: Component, where: str) -> str:
+    """Train the two; return ``trained``, ``refused``, ``its own fault`` or ``failed``."""
+    if getattr(partner, "replaces_loss", False) and (
+        subject.kind == "loss" or getattr(subject, "replaces_loss", False)
+    ):
+        return "conflict"
+    for precision in PRECISIONS:
+        try:
+            wrong = _trained(subject, partner, precision=precision)
+        except ConfigError:
+            return "refused"
+        except Exception as error:
+            if _fails_alone(partner, precision):
+                return "its own fault"
+            what = f"expected {STEPS} steps in {precision}, got {found.told(error)}"
+            found.fail(where, what)
+            return "failed"
+        if wrong and _fails_alone(partner, precision):
+            return "its own fault"
+        if not found.expect(not wrong, where, f"finite numbers in {precision}", wrong):
+            return "failed"
+    return "trained"
+
+
+def _fails_alone(partner: Component, precision: str) -> bool:
+    try:
+        return bool(_trained(partner, precision=precision))
+    except Exception:
+        return True
+
+
+def _trained(*components: Component, precision: str) -> str:
+    """Train, and return what is not finite after it, if anything is."""
+    made = bench(experiment_of(*components, precision=precision))
+    with seeded(0, CPU):
+        for number in range(1, STEPS + 1):
+            for name, value in made.step().items():
+                if not torch.isfinite(value):
+                    return f"{name} = {value:g} at step {number}"
+    where = made.not_finite()
+    return f"some that are not in {where}" if where else ""
+
+
+def check_resume(found: Findings, subject: Component) -> None:
+    """Train three steps, again, and again with a stop after two: all end at the same numbers."""
+    with found.group("resume", "the same seed gives the same weights, stopped in between or not"):
+        ema: dict[str, Any] = {"ema": {"decay": 0.5}}
+        made = [bench(experiment_of(subject, **ema)) for _ in range(2)]
+        with seeded(0, CPU):
+            whole, again = made
+            for one in made:
+                one.step()
+                one.step()
+            halted = restored(whole)
+            for one in (whole, again, halted):
+                one.step()
+        for other, claim in (
+            (again, "the same weights from the same seed"),
+            (halted, "to go on after a resume as if there had been none"),
+        ):
+            name = _differing(whole, other)
+            if not found.expect(not name, "training", claim, f"another {name}"):
+                return
+
+
+def _differing(one: Bench, other: Bench) -> str:
+    """Return the first tensor that differs, from what the subject keeps to what it changed."""
+    a, b = one.tensors(), other.tensors()
+    late = ("discriminator", "generator", "ema")
+
+    def place(name: str) -> int:
+        module = name.partition("/")[0]
+        return 1 + late.index(module) if module in late else 0
+
+    for name in sorted(a, key=place):
+        x, y = a[name], b[name]
+        if not ((x == y) | ((x != x) & (y != y))).all():
+            return name
+    return ""

@@ -1,0 +1,103 @@
+"""The generator of BigGAN: hierarchical noise and a shared style at every norm site."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from pydantic import NonNegativeInt, PositiveInt
+from torch import Tensor, nn
+
+from ganlab import DataSpec, Generator, GeneratorNet, Mapped, Sites, hookimpl
+from ganlab.nn import BatchNorm
+
+from .._layers import Attention, checked_resolution, orthogonal
+from ._residual import UpBlock
+
+CHANNELS = {
+    16: (4, 4, 4),
+    32: (4, 4, 4, 4),
+    64: (16, 16, 8, 4, 2),
+    128: (16, 16, 8, 4, 2, 1),
+}
+"""Multiples of the width at 4 x 4, 8 x 8, ...: 128 as in the paper, 64 and 32 as in its authors'
+BigGAN-PyTorch, 16 as 32 with a block less."""
+
+
+class BigGANGenerator(Generator):
+    """A linear layer to 4 x 4, residual blocks that double the size, attention after one of them.
+
+    The noise is cut into a chunk for the linear layer and one for each block; the norm sites of a
+    block see the style followed by the block's chunk. A scheme that does not normalise leaves all
+    chunks but the first without effect: set ``hierarchical: false`` beside one. The paper has the
+    schemes ``[shared-embedding, cbn, projection]`` and normalises both networks spectrally: the
+    regularizer ``spectral-norm`` with ``network: both``.
+    """
+
+    name = "biggan"
+    paper = "Brock, Donahue & Simonyan, 2019, arXiv:1809.11096, appendix B, table 4, figure 15"
+
+    width: PositiveInt = 64
+    """Channels at the full image size, of which the other layers have multiples (ch; 96)."""
+
+    hierarchical: bool = True
+    """Cut the noise into chunks of equal length; the first one takes what is left over."""
+
+    attention: NonNegativeInt | None = None
+    """Height of the feature map that attends to itself; by default half the image, 0 for none."""
+
+    def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
+        channels = [self.width * multiple for multiple in CHANNELS[spec.image_size]]
+        chunk = z_dim // len(channels) if self.hierarchical else 0
+        attention = spec.image_size // 2 if self.attention is None else self.attention
+        return Net(channels, chunk, attention, z_dim, spec, sites)
+
+
+class Net(GeneratorNet):
+    def __init__(
+        self,
+        channels: list[int],
+        chunk: int,
+        attention: int,
+        z_dim: int,
+        spec: DataSpec,
+        sites: Sites,
+    ) -> None:
+        super().__init__()
+        blocks = len(channels) - 1
+        self.chunks = [z_dim - blocks * chunk] + blocks * [chunk]
+        self.latent = sites.latent(self.chunks[0])
+        self.style = sites.style(z_dim)
+        self.first = orthogonal(nn.Linear(self.latent.out_features, channels[0] * 4 * 4))
+        self.blocks = nn.ModuleList(
+            UpBlock(before, after, lambda c: sites.norm(c, BatchNorm(c), extra=chunk), orthogonal)
+            for before, after in pairwise(channels)
+        )
+        resolutions = [8 * 2**i for i in range(blocks)]
+        if attention:
+            checked_resolution(attention, resolutions, "generator")
+        self.attentions = nn.ModuleList(
+            Attention(after, orthogonal) if resolution == attention else nn.Identity()
+            for after, resolution in zip(channels[1:], resolutions, strict=True)
+        )
+        self.norm = BatchNorm(channels[-1])
+        self.last = orthogonal(nn.Conv2d(channels[-1], spec.channels, 3, padding=1))
+
+    def map(self, z: Tensor, y: Tensor) -> Mapped:
+        """Cut the noise (N, Z): a chunk beside the label, one beside the style of each block."""
+        first, *chunks = z.split(self.chunks, dim=1)
+        style = self.style(z, y)
+        styles = [torch.cat([style, chunk], dim=1) for chunk in chunks]
+        return Mapped(self.latent(first, y), [s for s in styles for _ in range(2)])
+
+    def synthesize(self, mapped: Mapped) -> Tensor:
+        h = self.first(mapped.w).unflatten(1, (-1, 4, 4))
+        styles = iter(mapped.style)
+        for block, attention in zip(self.blocks, self.attentions, strict=True):
+            h = attention(block(h, next(styles), next(styles)))
+        return torch.tanh(self.last(torch.relu(self.norm(h))))
+
+
+@hookimpl
+def register_generators() -> list[type[Generator]]:
+    return [BigGANGenerator]

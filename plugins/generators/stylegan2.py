@@ -1,0 +1,227 @@
+"""The generator of StyleGAN2, conditioned at its latent and norm sites."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, conv_transpose2d, linear
+
+from ganlab import DataSpec, Generator, GeneratorNet, Mapped, Sites, hookimpl
+
+from ._equalized import Linear, activate
+from ._resampling import Blur, Upsample
+
+
+class StyleGAN2Generator(Generator):
+    """A mapping of noise and label to w, and convolutions whose weights w modulates.
+
+    The label's way in ADA is the latent site: `concat` with ``embedding: 512`` puts a learned
+    vector beside z, and both are normalised before the mapping. A scheme of the norm site acts
+    after each modulated convolution of 3 x 3. Images are not squashed: as in the paper they may
+    leave [-1, 1], and are cut when they are drawn.
+    """
+
+    name = "stylegan2"
+    paper = (
+        "Karras et al., 2020, arXiv:1912.04958, figures 2d and 7b; "
+        "with labels: Karras et al., 2020 (ADA), arXiv:2006.06676"
+    )
+
+    style_dim: PositiveInt = 512
+    """Length of w."""
+
+    mapping_layers: PositiveInt = 8
+    """Layers of the mapping from (z, y) to w. ADA takes 2 for CIFAR-10."""
+
+    mapping_lr: float = Field(default=0.01, gt=0)
+    """Learning rate of the mapping, as a share of that of the other layers."""
+
+    channel_base: PositiveInt = 32768
+    """Channels of a layer times its height, where ``channel_max`` is not the limit."""
+
+    channel_max: PositiveInt = 512
+    """Channels of a layer at most."""
+
+    style_mixing: float = Field(default=0.0, ge=0, le=1)
+    """Share of images whose later layers get the w of another z, in training.
+
+    It is 0.9 in StyleGAN2 for faces. ADA turns it off for CIFAR-10, and so does the default.
+    """
+
+    def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
+        return Net(self, z_dim, spec, sites)
+
+
+class Net(GeneratorNet):
+    w_avg: Tensor
+    """(W,) The running mean of w over training: over all z and all labels as they were drawn."""
+
+    def __init__(
+        self, options: StyleGAN2Generator, z_dim: int, spec: DataSpec, sites: Sites
+    ) -> None:
+        super().__init__()
+        self.z_dim, self.style_mixing = z_dim, options.style_mixing
+        self.latent = sites.latent(z_dim)
+        self.style = sites.style(z_dim)
+        style_dim = options.style_dim
+        inputs = [self.latent.out_features] + [style_dim] * (options.mapping_layers - 1)
+        self.mapping = nn.ModuleList(Linear(n, style_dim, lr=options.mapping_lr) for n in inputs)
+        self.register_buffer("w_avg", torch.zeros(style_dim))
+
+        sizes = [2**i for i in range(2, int(math.log2(spec.image_size)) + 1)]
+        channels = [min(options.channel_base // size, options.channel_max) for size in sizes]
+        self.constant = nn.Parameter(torch.randn(1, channels[0], 4, 4))
+        self.first = Layer(channels[0], channels[0], 4, style_dim, sites)
+        self.first_image = ToImage(channels[0], spec.channels, style_dim)
+        self.blocks = nn.ModuleList(
+            Block(before, after, size, style_dim, spec.channels, sites)
+            for before, after, size in zip(channels, channels[1:], sizes[1:], strict=False)
+        )
+        # Vectors w of an image: one for each convolution of 3 x 3, one for the last image.
+        self.layers = 2 * len(sizes)
+
+    def map(self, z: Tensor, y: Tensor) -> Mapped:
+        w = self._w(z, y)
+        if self.training:
+            with torch.no_grad():
+                self.w_avg.lerp_(w.mean(0).to(self.w_avg.dtype), 0.005)
+        w = w[:, None].expand(-1, self.layers, -1)  # (N, L, W)
+        if self.training and self.style_mixing:
+            w = self._mixed(w, self._w(torch.randn_like(z), y))
+        return Mapped(w, self.style(z, y))
+
+    def truncated(self, z: Tensor, y: Tensor, strength: float) -> Mapped:
+        """Map with w pulled towards its running mean: w_avg + strength * (w - w_avg).
+
+        There is one mean for all classes, as in the paper, so that images of a low strength look
+        less like their class. Karras et al., 2019, arXiv:1812.04948, appendix B.
+        """
+        mapped = self.map(z, y)
+        return mapped._replace(w=torch.lerp(self.w_avg.to(mapped.w.dtype), mapped.w, strength))
+
+    def synthesize(self, mapped: Mapped) -> Tensor:
+        w = mapped.w.unbind(1)
+        h = self.constant.expand(len(mapped.w), -1, -1, -1)
+        h = self.first(h, w[0], mapped.style)
+        image = self.first_image(h, w[1])
+        for i, block in enumerate(self.blocks):
+            # The last of three is the image's, which shares it with the next block's first layer.
+            h, image = block(h, image, w[2 * i + 1 : 2 * i + 4], mapped.style)
+        return image
+
+    def _w(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return w (N, W): one for all layers."""
+        h = self.latent(z, y)
+        # What a scheme puts beside z is normalised for itself, so that it counts as much as z.
+        h = torch.cat([normalised(h[:, : self.z_dim]), normalised(h[:, self.z_dim :])], dim=1)
+        for layer in self.mapping:
+            h = activate(layer(h))
+        return h
+
+    def _mixed(self, w: Tensor, other: Tensor) -> Tensor:
+        """Replace w (N, L, W) by ``other`` (N, W), for a share of the images, from a layer on.
+
+        The layer is drawn from the second to the last: Karras et al., 2019, arXiv:1812.04948,
+        section 3.1.
+        """
+        n, layers, _ = w.shape
+        start = torch.randint(1, layers, (n, 1), device=w.device)
+        mixes = torch.rand(n, 1, device=w.device) < self.style_mixing
+        late = torch.arange(layers, device=w.device) >= start  # (N, L)
+        return torch.where((mixes & late)[:, :, None], other[:, None], w)
+
+
+class Block(nn.Module):
+    """The layers of one size, which double it: (h, image, three w, style) -> (h, image)."""
+
+    def __init__(
+        self, before: int, after: int, size: int, style_dim: int, channels: int, sites: Sites
+    ) -> None:
+        super().__init__()
+        self.up = Layer(before, after, size, style_dim, sites, up=True)
+        self.same = Layer(after, after, size, style_dim, sites)
+        self.to_image = ToImage(after, channels, style_dim)
+        self.upsample = Upsample()
+
+    def forward(
+        self, h: Tensor, image: Tensor, w: tuple[Tensor, ...], style: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        h = self.same(self.up(h, w[0], style), w[1], style)
+        return h, self.upsample(image) + self.to_image(h, w[2])
+
+
+class Layer(nn.Module):
+    """Modulated convolution, norm site, noise, bias, leaky ReLU: (h, w, style) -> h."""
+
+    noise: Tensor
+    """(H, W) Every image's noise outside training: an image depends on z and y only."""
+
+    def __init__(
+        self, before: int, after: int, size: int, style_dim: int, sites: Sites, *, up: bool = False
+    ) -> None:
+        super().__init__()
+        self.affine = Linear(style_dim, before, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(after, before, 3, 3))
+        self.norm = sites.norm(after, nn.Identity())
+        self.register_buffer("noise", torch.randn(size, size))
+        self.strength = nn.Parameter(torch.zeros(()))
+        self.bias = nn.Parameter(torch.zeros(after))
+        self.up = up
+        # The filter of upsampling comes after the convolution: the same, as both are linear.
+        self.blur: nn.Module = Blur(padding=1, gain=4.0) if up else nn.Identity()
+
+    def forward(self, h: Tensor, w: Tensor, style: Tensor) -> Tensor:
+        h = self.blur(modulated(h, self.weight, self.affine(w), up=self.up))
+        h = self.norm(h, style)
+        noise = torch.randn_like(h[:, :1]) if self.training else self.noise.to(h.dtype)
+        return activate(h + self.strength * noise + self.bias.to(h.dtype)[:, None, None])
+
+
+class ToImage(nn.Module):
+    """A modulated convolution of 1 x 1 to the image, without demodulation: (h, w) -> image."""
+
+    def __init__(self, before: int, channels: int, style_dim: int) -> None:
+        super().__init__()
+        self.affine = Linear(style_dim, before, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(channels, before, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.scale = 1 / math.sqrt(before)
+
+    def forward(self, h: Tensor, w: Tensor) -> Tensor:
+        image = modulated(h, self.weight, self.scale * self.affine(w), demodulate=False)
+        return image + self.bias.to(image.dtype)[:, None, None]
+
+
+def modulated(
+    h: Tensor, weight: Tensor, s: Tensor, *, up: bool = False, demodulate: bool = True
+) -> Tensor:
+    """Convolve h (N, I, H, W), each image with a weight of its own: equations 1 to 3.
+
+    w'_ijk = s_i w_ijk and w''_ijk = w'_ijk / sqrt(sum_ik w'_ijk^2 + eps), from the weight w
+    (O, I, k, k) of all images and s (N, I). To scale what goes in by s, and what comes out by the
+    root, is the same. The root takes any constant scale off the weight, so that an equalized
+    learning rate needs no further one. With ``up`` there are zeros between the pixels of h, and
+    (2 H + 1) x (2 W + 1) come out.
+    """
+    h = h * s[:, :, None, None]
+    if up:
+        h = conv_transpose2d(h, weight.transpose(0, 1), stride=2)
+    else:
+        h = conv2d(h, weight, padding=weight.shape[2] // 2)
+    if demodulate:
+        squares = linear(s.square(), weight.square().sum((2, 3)))  # (N, O)
+        h = h * (squares + 1e-8).rsqrt().to(h.dtype)[:, :, None, None]
+    return h
+
+
+def normalised(t: Tensor) -> Tensor:
+    """Return rows (N, F) scaled to a mean square of 1."""
+    return t * (t.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+
+
+@hookimpl
+def register_generators() -> list[type[Generator]]:
+    return [StyleGAN2Generator]
