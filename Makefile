@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXPERIMENT ?= experiments/cgan_digits.yaml
 
-.PHONY: run test test-slow lint format docs clean
+.PHONY: run test test-slow lint format docs matrix clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/run-ready
@@ -31,6 +31,10 @@ format: $(VENV)/dev-ready
 
 docs: $(VENV)/dev-ready
 	$(BIN)/python docs/generate.py
+
+matrix: $(VENV)/dev-ready
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.plugins.matrix > docs/matrix.md.part
+	mv docs/matrix.md.part docs/matrix.md
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -43,6 +43,9 @@ class Component(Options):
     paper: ClassVar[str] = ""
     """Where it comes from: authors, year, arXiv id, equation."""
 
+    for_tests: ClassVar[dict[str, Any]] = {}
+    """Options that make it small, and quick to act: what `ganlab check` and tests try it with."""
+
     @classmethod
     def facts(cls) -> dict[str, str]:
         """Return what else a listing says of it, by heading."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
@@ -20,7 +20,7 @@ from ganlab.seeds import mix, seed_everything, seeded
 from ganlab.step import DataSpec, Role, Side, Step
 from ganlab.testing import parts
 from ganlab.testing.small import small
-from ganlab.training.iteration import iterate
+from ganlab.training.iteration import iterate, judge
 from ganlab.training.loop import advanced
 from ganlab.training.model import Model, build_model, update_average
 from ganlab.training.precision import choose
@@ -88,7 +88,10 @@ class Bench:
         reals = [Side(*self.batches.batch(at.batches + i)) for i in range(options.d_steps)]
         scalars = iterate(self.model, reals, at, options, draw_labels=self.batches.labels)
         if self.model.ema is not None and options.ema is not None:
-            update_average(self.model.ema, self.model.G, options.ema.decay)
+            decay = options.ema.decay_at(
+                step=at.steps, images=at.images, batch_size=options.batch_size
+            )
+            update_average(self.model.ema, self.model.G, decay)
         self.at = advanced(at, options, dataset_size=self.batches.size, seconds=0)
         self.losses.append({name: float(value) for name, value in scalars.items()})
         return scalars
@@ -162,13 +165,7 @@ def step_of(model: Model, role: Role, *, n: int, rows: bool = False, train: Trai
         participants=model.participants,
         autocast=model.choices.autocast,
     )
-    if role == "discriminator":
-        for part in model.participants:
-            step.real = part.component.as_real(step, part.state)
-    if role == "discriminator" or model.loss.real_in_g:
-        step.real = replace(step.real, verdict=step.judge(step.real.x, step.real.y))
-    step.fake = replace(step.fake, verdict=step.judge(step.fake.x, step.fake.y))
-    return step
+    return judge(step, model)
 
 
 def restored(trained: Bench) -> Bench:

@@ -15,12 +15,11 @@ WIDTHS = (4, 8, 16, 32)
 def small(cls: type[C]) -> C:
     """Return a component with the options that its class names for tests.
 
-    These are ``for_tests``, a ClassVar; where there is none, options whose name begins with
-    ``width`` get their smallest allowed value. Raises `pydantic.ValidationError` for a class with
+    These are ``for_tests``; beside them, options whose name begins with ``width`` get their
+    smallest allowed value. Raises `pydantic.ValidationError` for a class with
     an option that has no default.
     """
-    named: dict[str, Any] = getattr(cls, "for_tests", {})
-    options = dict(named)
+    options = dict(cls.for_tests)
     for option, info in cls.model_fields.items():
         if not option.startswith("width") or option in options:
             continue

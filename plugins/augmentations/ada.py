@@ -33,6 +33,7 @@ class ADA(Adaptive):
 
     name = "ada"
     paper = "Karras et al., 2020, arXiv:2006.06676, section 3 and appendix B"
+    for_tests = {"p": 0.5, "adapt_every": 1, "images_to_full": 100}
 
     policy: list[Literal["blit", "geometry", "color"] | Blit | Geometry | Color] = Field(
         default=["blit", "geometry", "color"], min_length=1

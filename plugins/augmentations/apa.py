@@ -22,6 +22,7 @@ class APA(Adaptive):
 
     name = "apa"
     paper = "Jiang et al., 2021, arXiv:2111.06849, equations 2 to 4"
+    for_tests = {"p": 0.5, "adapt_every": 1, "images_to_full": 100}
 
     heuristic: Literal["real", "fake", "both"] = "real"
     """What r is: lambda_r, lambda_f or lambda_rf."""

@@ -29,6 +29,7 @@ class BigGANDiscriminator(Discriminator):
 
     name = "biggan"
     paper = "Brock, Donahue & Simonyan, 2019, arXiv:1809.11096, appendix B, table 4, figure 15"
+    for_tests = {"width": 1}
 
     width: PositiveInt = 64
     """Channels after the first block at 128 x 128, of which all layers have multiples (ch; 96)."""

@@ -17,6 +17,7 @@ class DCGANDiscriminator(Discriminator):
 
     name = "dcgan"
     paper = "Radford, Metz & Chintala, 2016, arXiv:1511.06434"
+    for_tests = {"width": 4}
 
     width: PositiveInt = 64
     """Channels after the first layer; twice as many in each layer further in (ndf)."""

@@ -13,6 +13,7 @@ class MLPDiscriminator(Discriminator):
 
     name = "mlp"
     paper = "Mirza & Osindero, 2014, arXiv:1411.1784, section 4.1 (there with maxout units)"
+    for_tests = {"widths": [16, 8]}
 
     widths: list[PositiveInt] = Field(default=[512, 256], min_length=1)
     """Units of the hidden layers, from the image to the verdict."""

@@ -20,6 +20,7 @@ class SNGANDiscriminator(ResidualDiscriminator):
 
     name = "sngan"
     paper = "Miyato et al., 2018, arXiv:1802.05957, tables 4 (32 x 32) and 6 (128 x 128)"
+    for_tests = {"width": 2}
 
     def build(self, spec: DataSpec, sites: Sites) -> DiscriminatorNet:
         return Net(self.stages(spec.image_size), sites)

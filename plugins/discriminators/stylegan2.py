@@ -29,6 +29,7 @@ class StyleGAN2Discriminator(Discriminator):
         "Karras et al., 2020, arXiv:1912.04958, figure 7c; "
         "batch statistics: Karras et al., 2018, arXiv:1710.10196, section 3"
     )
+    for_tests = {"channel_max": 8}
 
     channel_base: PositiveInt = 32768
     """Channels of a layer times its height, where ``channel_max`` is not the limit."""

@@ -36,6 +36,7 @@ class BigGANGenerator(Generator):
 
     name = "biggan"
     paper = "Brock, Donahue & Simonyan, 2019, arXiv:1809.11096, appendix B, table 4, figure 15"
+    for_tests = {"width": 1}
 
     width: PositiveInt = 64
     """Channels at the full image size, of which the other layers have multiples (ch; 96)."""

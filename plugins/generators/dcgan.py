@@ -17,6 +17,7 @@ class DCGANGenerator(Generator):
 
     name = "dcgan"
     paper = "Radford, Metz & Chintala, 2016, arXiv:1511.06434, figure 1"
+    for_tests = {"width": 4}
 
     width: PositiveInt = 64
     """Channels before the last layer; twice as many in each layer further in (ngf)."""

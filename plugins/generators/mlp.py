@@ -17,6 +17,7 @@ class MLPGenerator(Generator):
 
     name = "mlp"
     paper = "Mirza & Osindero, 2014, arXiv:1411.1784, section 4.1"
+    for_tests = {"widths": [16, 8]}
 
     widths: list[PositiveInt] = Field(default=[256, 512, 1024], min_length=1)
     """Units of the hidden layers, from the noise to the image."""

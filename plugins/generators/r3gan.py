@@ -25,6 +25,7 @@ class R3GANGenerator(Generator):
 
     name = "r3gan"
     paper = "Huang et al., 2024, arXiv:2501.05441, figure 2c (config E)"
+    for_tests = {"width": 8, "group_size": 4}
 
     width: PositiveInt = 768
     """Channels of the stages up to 32 x 32; half as many at each doubling from there."""

@@ -24,6 +24,7 @@ class SAGANGenerator(ResidualGenerator):
 
     name = "sagan"
     paper = "Zhang et al., 2019, arXiv:1805.08318, section 3; blocks: Miyato & Koyama, 2018"
+    for_tests = {"width": 4}
 
     attention: PositiveInt | None = None
     """Height of the feature map that attends to itself; 32, or half of a smaller image."""

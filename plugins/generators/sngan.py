@@ -23,6 +23,7 @@ class SNGANGenerator(ResidualGenerator):
 
     name = "sngan"
     paper = "Miyato et al., 2018, arXiv:1802.05957, tables 4 (32 x 32) and 6 (128 x 128)"
+    for_tests = {"width": 2}
 
     def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
         return Net(self.widths(spec.image_size), z_dim, spec, sites)

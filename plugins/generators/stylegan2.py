@@ -29,6 +29,7 @@ class StyleGAN2Generator(Generator):
         "Karras et al., 2020, arXiv:1912.04958, figures 2d and 7b; "
         "with labels: Karras et al., 2020 (ADA), arXiv:2006.06676"
     )
+    for_tests = {"style_dim": 8, "mapping_layers": 2, "channel_max": 8}
 
     style_dim: PositiveInt = 512
     """Length of w."""

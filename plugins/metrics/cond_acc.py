@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
 from ganlab import Evidence, Metric, hookimpl
 
 AT_CHANCE = 0.05
@@ -13,7 +17,9 @@ class ConditionalAccuracy(Metric):
 
     The judge is a classifier trained on real images, with other weights than the extractor's.
     ``cond-acc_worst`` is the share within the class that fares worst, ``cond-acc_chance`` what the
-    same images would have if their labels meant nothing. Variety does not count.
+    same images would have if their labels meant nothing. ``cond-acc_matched`` is the share after
+    the best exchange of classes, for labels that found their meaning by themselves, such as the
+    codes of InfoGAN. Variety does not count.
     """
 
     name = "cond-acc"
@@ -41,11 +47,24 @@ class ConditionalAccuracy(Metric):
         chance = sum(
             float((labels == c).double().mean() * (predicted == c).double().mean()) for c in classes
         )
-        return {"cond-acc": float(right.mean()), "cond-acc_worst": worst, "cond-acc_chance": chance}
+        return {
+            "cond-acc": float(right.mean()),
+            "cond-acc_worst": worst,
+            "cond-acc_chance": chance,
+            "cond-acc_matched": _matched(labels, predicted),
+        }
 
     def flag(self, values: dict[str, float], floor: dict[str, float]) -> str | None:
         above = values["cond-acc"] - values["cond-acc_chance"]
         return "ignores labels" if above < AT_CHANCE * (1 - values["cond-acc_chance"]) else None
+
+
+def _matched(labels: Tensor, predicted: Tensor) -> float:
+    """Return the largest share that any one-to-one map of labels to classes gives."""
+    classes = int(torch.maximum(labels.max(), predicted.max())) + 1
+    pairs = torch.bincount(labels * classes + predicted, minlength=classes**2)
+    counts = pairs.view(classes, classes).numpy()
+    return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / len(labels))
 
 
 @hookimpl

@@ -22,6 +22,7 @@ class LeCam(Penalty):
 
     name = "lecam"
     paper = "Tseng et al., 2021, arXiv:2104.03310, equation 4"
+    for_tests = {"start_steps": 1}
 
     weight: Weight = 0.3
     """Weight of the term: 0.3 for a hinge loss, far less where logits are large."""

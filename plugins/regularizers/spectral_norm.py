@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NoReturn
 
 from pydantic import PositiveInt
 from torch import nn
@@ -10,7 +10,10 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganlab import DataSpec, Regularizer, hookimpl
+from ganlab.errors import ConfigError, Problem
 from ganlab.step import Role
+
+LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)
 
 
 class SpectralNorm(Regularizer):
@@ -26,12 +29,24 @@ class SpectralNorm(Regularizer):
     """Power iterations at each pass in training."""
 
     def transform(self, network: nn.Module, role: Role, spec: DataSpec) -> nn.Module:
-        if self.network in (role, "both"):
-            layers = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)
-            for layer in [m for m in network.modules() if isinstance(m, layers)]:
-                if not parametrize.is_parametrized(layer):
-                    spectral_norm(layer, n_power_iterations=self.iterations)
+        if self.network not in (role, "both"):
+            return network
+        layers = [(name, m) for name, m in network.named_modules() if isinstance(m, LAYERS)]
+        reached = {layer.weight for _, layer in layers}
+        for name, parameter in network.named_parameters():
+            if parameter.dim() == 4 and min(parameter.shape[:2]) > 1 and parameter not in reached:
+                _refuse(f"the {role} has convolutions of its own kind, such as '{name}'")
+        for name, layer in layers:
+            # Weights without memory, of a check before the run, are not known to be zero.
+            if not layer.weight.is_meta and not layer.weight.any():
+                _refuse(f"'{name}' of the {role} starts at zero and has no direction to divide by")
+            if not parametrize.is_parametrized(layer):
+                spectral_norm(layer, n_power_iterations=self.iterations)
         return network
+
+
+def _refuse(what: str) -> NoReturn:
+    raise ConfigError([Problem("regularizers", f"'{SpectralNorm.name}' cannot be used: {what}")])
 
 
 @hookimpl

@@ -22,6 +22,7 @@ class TopK(Regularizer):
 
     name = "top-k"
     paper = "Sinha et al., 2020, arXiv:2002.06224, equations 2 and 3"
+    for_tests = {"share": 0.5}
 
     share: Weight = Schedule(1.0, 0.5, 3_450_000, "geometric")
     """Share of the batch that G learns from: a number, or a schedule as is the default."""

@@ -18,7 +18,6 @@ from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
 
 SPEC = DataSpec(3, 16, 1, ("a", "b", "c"))
-SMALL = {"dcgan": {"width": 4}, "mlp": {"widths": [16, 8]}}
 _loaded: list[Plugins] = []
 
 
@@ -32,6 +31,11 @@ def plugins() -> Plugins:
 def part(kind: str, name: str, **options: Any) -> Any:
     """Return a shipped component."""
     return plugins().find(kind, name).component(**options)
+
+
+def small(kind: str, name: str) -> dict[str, Any]:
+    """Return the block of a shipped component with its options for tests."""
+    return {"type": name, **plugins().find(kind, name).component.for_tests}
 
 
 class Judge(nn.Module):
@@ -115,8 +119,8 @@ def build(
     experiment = resolve(
         {
             "dataset": {"type": "digits", "image_size": spec.image_size},
-            "generator": {"type": generator, **SMALL[generator]},
-            "discriminator": {"type": discriminator, **SMALL[discriminator]},
+            "generator": small("generator", generator),
+            "discriminator": small("discriminator", discriminator),
             "conditioning": conditioning,
             "loss": loss,
             "regularizers": list(regularizers),

@@ -1,8 +1,7 @@
-"""Every combination of the shipped parts builds, trains, and uses the label where it should."""
+"""What combinations of shipped parts do together, against closed forms."""
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
@@ -18,27 +17,19 @@ from ganlab.runs import Progress
 from ganlab.step import DataSpec
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from tests.plugins.stand import small
 from tests.training.helpers import iterate_once
 
-# What the YAML says, and whether G and D then depend on the label.
-CONDITIONING: dict[str, tuple[Any, bool, bool]] = {
-    "none": ("none", False, False),
-    "concat": ("concat", True, True),
-    "cbn+projection": (["cbn", "projection"], True, True),
-    "concat|projection": ({"generator": "concat", "discriminator": "projection"}, True, True),
-    "cbn|concat": ({"generator": "cbn", "discriminator": "concat"}, True, True),
-    "cbn|none": ({"generator": "cbn", "discriminator": "none"}, True, False),
-    "none|projection": ({"generator": "none", "discriminator": "projection"}, False, True),
-    "concat+cbn+projection": (["concat", "cbn", "projection"], True, True),
+CONDITIONING: dict[str, Any] = {
+    "concat": "concat",
+    "cbn+projection": ["cbn", "projection"],
 }
-SMALL = {"dcgan": {"width": 4}, "mlp": {"widths": [16, 8]}}
 REGULARIZERS: dict[str, list[Any]] = {
     "no regularizer": [],
     "r1": ["r1"],
     "sn": [{"type": "spectral-norm", "network": "both"}],
     "r1+sn": [{"type": "r1", "every": 2}, "spectral-norm"],
 }
-COMBINATIONS = list(itertools.product(CONDITIONING, SMALL, SMALL, ("bce", "hinge"), REGULARIZERS))
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +52,9 @@ def build(
     experiment = resolve(
         {
             "dataset": {"type": "digits", "image_size": spec.image_size},
-            "generator": {"type": generator, **SMALL[generator]},
-            "discriminator": {"type": discriminator, **SMALL[discriminator]},
-            "conditioning": CONDITIONING[conditioning][0],
+            "generator": small("generator", generator),
+            "discriminator": small("discriminator", discriminator),
+            "conditioning": CONDITIONING[conditioning],
             "loss": loss,
             "regularizers": REGULARIZERS[regularizers],
             "train": {
@@ -82,32 +73,6 @@ def build(
     model = build_model(experiment, spec, choose(experiment.train))
     batches = Batches(data, batch_size=4, seed=0, device=torch.device("cpu"))
     return model, batches, experiment.train
-
-
-@pytest.mark.parametrize("combination", COMBINATIONS, ids="-".join)
-def test_takes_a_step_and_depends_on_the_label_exactly_where_it_should(
-    plugins: Plugins, combination: tuple[str, str, str, str, str]
-) -> None:
-    torch.manual_seed(0)
-    model, batches, options = build(plugins, *combination)
-    before = {k: v.clone() for k, v in model.G.state_dict().items()}
-    scalars = iterate_once(model, batches, Progress(), options)
-    assert all(torch.isfinite(value) for value in scalars.values()), scalars
-    for role, network in model.networks.items():
-        # D's own gradients were used up by the step of G, which leaves them as they are.
-        for name, parameter in network.named_parameters():
-            assert parameter.grad is not None, (role, name)
-            assert torch.isfinite(parameter.grad).all(), (role, name)
-    assert any(not torch.equal(before[k], v) for k, v in model.G.state_dict().items())
-
-    _, g_sees, d_sees = CONDITIONING[combination[0]]
-    model.G.eval()
-    model.D.eval()
-    with torch.no_grad():
-        z, x = torch.randn(4, 5), torch.randn(4, 1, 16, 16)
-        a, b = torch.zeros(4, dtype=torch.long), torch.ones(4, dtype=torch.long)
-        assert torch.equal(model.G(z, a), model.G(z, b)) != g_sees
-        assert torch.equal(model.D(x, a).logit, model.D(x, b).logit) != d_sees
 
 
 def test_two_losses_give_two_updates(plugins: Plugins) -> None:
@@ -134,16 +99,6 @@ def test_every_size_from_16_to_128_and_1_or_3_channels_works(
     assert x.shape == (4, channels, size, size)
     assert x.abs().max() <= 1
     iterate_once(model, batches, Progress(), options)
-
-
-@pytest.mark.parametrize(
-    "combination", [c for c in COMBINATIONS if c[3] == "hinge"][::5], ids="-".join
-)
-def test_trains_in_bf16_too(plugins: Plugins, combination: tuple[str, str, str, str, str]) -> None:
-    model, batches, options = build(plugins, *combination, precision="bf16")
-    scalars = iterate_once(model, batches, Progress(), options)
-    assert all(torch.isfinite(value) for value in scalars.values())
-    assert all(p.dtype == torch.float32 for n in model.networks.values() for p in n.parameters())
 
 
 @pytest.mark.parametrize(("size", "network"), [(48, "dcgan"), (24, "mlp"), (256, "dcgan")])

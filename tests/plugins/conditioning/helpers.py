@@ -16,9 +16,9 @@ from ganlab.plugins import Plugins, load_plugins
 from ganlab.step import Role, Side, Step, Verdict
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from tests.plugins.stand import small
 
 SPEC = DataSpec(3, 16, 1, ("a", "b", "c"))
-SMALL = {"dcgan": {"width": 4}, "mlp": {"widths": [16, 8]}}
 PLUGINS = load_plugins()
 
 
@@ -58,8 +58,8 @@ def build(
     """Small networks of one family, a batch of noise to train on, and the options of training."""
     data = {
         "dataset": {"type": "digits", "image_size": 16},
-        "generator": {"type": network, **SMALL[network]},
-        "discriminator": {"type": network, **SMALL[network]},
+        "generator": small("generator", network),
+        "discriminator": small("discriminator", network),
         "conditioning": conditioning,
         "loss": loss,
         "regularizers": list(regularizers),

@@ -16,7 +16,7 @@ from tests.plugins.metrics.helpers import changed, evidence, metric, relabelled,
 
 KEYS = {
     "cas": ["cas", "cas_gan-test"],
-    "cond-acc": ["cond-acc", "cond-acc_worst", "cond-acc_chance"],
+    "cond-acc": ["cond-acc", "cond-acc_worst", "cond-acc_chance", "cond-acc_matched"],
     "coverage": ["coverage", "density"],
     "ct": ["ct", "ct_closer"],
     "fid": ["fid"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy
@@ -170,8 +172,26 @@ def test_conditional_accuracy_and_its_worst_class() -> None:
     predicted = torch.tensor([0, 0, 0, 1, 3, 0])
     fake = changed(FAKE, labels=labels, predicted=predicted)
     chance = 4 / 6 * 4 / 6 + 2 / 6 * 1 / 6
-    expected = {"cond-acc": 4 / 6, "cond-acc_worst": 0.5, "cond-acc_chance": chance}
+    expected = {
+        "cond-acc": 4 / 6,
+        "cond-acc_worst": 0.5,
+        "cond-acc_chance": chance,
+        "cond-acc_matched": 4 / 6,
+    }
     assert metric("cond-acc").compute(fake, REAL) == pytest.approx(expected)
+
+
+def test_conditional_accuracy_after_the_best_exchange_of_classes() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels, noise = (torch.randint(5, (300,), generator=generator) for _ in range(2))
+    predicted = torch.where(torch.rand(300, generator=generator) < 0.7, (labels + 2) % 5, noise)
+    best = max(
+        float((torch.tensor(order)[labels] == predicted).double().mean())
+        for order in itertools.permutations(range(5))
+    )
+    found = metric("cond-acc").compute(changed(FAKE, labels=labels, predicted=predicted), REAL)
+    assert found["cond-acc_matched"] == pytest.approx(best)
+    assert found["cond-acc"] < 0.2 < 0.7 < best
 
 
 def test_conditional_accuracy_needs_a_judge() -> None:

@@ -17,7 +17,7 @@ from ganlab.training.precision import choose
 
 PLUGINS = load_plugins()
 NETWORKS = ("sngan", "sagan", "biggan")
-SMALL = {"sngan": {"width": 2}, "sagan": {"width": 4}, "biggan": {"width": 1}}
+SMALL = {name: PLUGINS.find("generator", name).component.for_tests for name in NETWORKS}
 SHARED = ["shared-embedding", "cbn", "projection"]
 
 

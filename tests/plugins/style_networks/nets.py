@@ -19,10 +19,9 @@ from tests.plugins.stand import SPEC, part, plugins
 
 Z = 6
 SMALL: dict[tuple[str, str], dict[str, Any]] = {
-    ("generator", "stylegan2"): {"style_dim": 8, "mapping_layers": 2, "channel_max": 8},
-    ("discriminator", "stylegan2"): {"channel_max": 8},
-    ("generator", "r3gan"): {"width": 8, "group_size": 4},
-    ("discriminator", "r3gan"): {"width": 8, "group_size": 4},
+    (role, name): plugins().find(role, name).component.for_tests
+    for role in ("generator", "discriminator")
+    for name in ("stylegan2", "r3gan")
 }
 
 

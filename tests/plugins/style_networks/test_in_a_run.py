@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganlab.runs import Progress
 from ganlab.step import Side, Step
+from tests.plugins.matrix import COMPANIONS
 from tests.plugins.stand import SPEC, active, part, plugins
 from tests.plugins.style_networks.nets import Z, discriminator, generator, run, spec_of
 from tests.training.helpers import iterate_once
@@ -36,8 +37,9 @@ def test_every_size_and_number_of_channels_works(family: str, size: int, channel
 @pytest.mark.parametrize("name", SCHEMES)
 def test_every_scheme_works_and_the_label_reaches_where_it_should(family: str, name: str) -> None:
     scheme = part("conditioning", name)
+    beside = [part("conditioning", COMPANIONS[name])] if name == "shared-embedding" else []
     a, b = torch.zeros(5, dtype=torch.long), torch.ones(5, dtype=torch.long)
-    g = generator(family, scheme).eval()
+    g = generator(family, scheme, *beside).eval()
     d = discriminator(family, scheme).eval()
     z, x = torch.randn(5, Z), torch.randn(5, 1, 16, 16)
     assert g(z, a).shape == (5, 1, 16, 16)

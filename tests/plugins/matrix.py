@@ -1,0 +1,298 @@
+"""Which shipped parts go together: combinations to try, what each must do, which are refused.
+
+``python -m tests.plugins.matrix`` tries the full product of conditioning, generator,
+discriminator and loss, and prints its table.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+
+from ganlab.components import Augmentation, Conditioning, Loss, Regularizer
+from ganlab.config.resolve import resolve
+from ganlab.data.batches import Batches
+from ganlab.data.prepared import Prepared
+from ganlab.errors import ConfigError
+from ganlab.runs import Progress
+from ganlab.step import DataSpec
+from ganlab.training.model import Model, build_model
+from ganlab.training.precision import choose
+from tests.plugins.stand import plugins, small
+from tests.training.helpers import iterate_once
+
+SPEC = DataSpec(3, 16, 1, ("a", "b", "c"))
+Z_DIM = 12
+Combination = dict[str, str]
+"""A value of each factor, by name."""
+
+SPECTRAL_NORM = "spectral-norm"
+OFF, D, G, BOTH = "off", "discriminator", "generator", "both"
+
+# The scheme that brings the label to the network that another one leaves out, and what a scheme
+# needs beside it: one that normalises by its style, one by which D's logit depends on the label.
+FOR_G, FOR_D = "concat", "projection"
+COMPANIONS = {"shared-embedding": "cbn", "mismatch": FOR_G}
+
+OWN_CONVOLUTIONS, ZERO = "has convolutions of its own kind", "starts at zero"
+REFUSED: dict[tuple[str, str], str] = {
+    ("generator", "stylegan2"): OWN_CONVOLUTIONS,
+    ("discriminator", "stylegan2"): OWN_CONVOLUTIONS,
+    ("generator", "r3gan"): ZERO,
+    ("discriminator", "r3gan"): ZERO,
+}
+"""Networks that spectral normalisation refuses, and what it says."""
+
+
+@cache
+def conditionings() -> dict[str, Any]:
+    """Return the YAML of every scheme, each beside what brings the label to the other network."""
+    found: dict[str, Any] = {}
+    for name in plugins().names(Conditioning.kind):
+        cls = plugins().get(Conditioning, name)
+        own = [name, COMPANIONS[name]] if name in COMPANIONS else [name]
+        claims = {role for n in own for role in _reached(plugins().get(Conditioning, n))}
+        if claims == {"generator"}:
+            found[f"{'+'.join(own)}, {FOR_D}"] = {"generator": own, "discriminator": FOR_D}
+        elif claims == {"discriminator"}:
+            found[f"{FOR_G}, {name}"] = {"generator": FOR_G, "discriminator": own}
+        else:
+            found["+".join(own)] = own
+        if cls.claims("generator") and cls.claims("discriminator") and name == FOR_G:
+            # The default set in each network alone, as controls.
+            found[f"{name}, none"] = {"generator": name, "discriminator": "none"}
+            found[f"none, {name}"] = {"generator": "none", "discriminator": name}
+    return found
+
+
+def _reached(cls: type[Conditioning]) -> list[str]:
+    return [role for role in ("generator", "discriminator") if cls.claims(role)]  # type: ignore[arg-type]
+
+
+def factors() -> dict[str, list[str]]:
+    """Return every factor's values: the names of all shipped parts, and ``-`` for none."""
+    known = plugins()
+    regularizers = [n for n in known.names(Regularizer.kind) if n != SPECTRAL_NORM]
+    return {
+        "conditioning": list(conditionings()),
+        "generator": known.names("generator"),
+        "discriminator": known.names("discriminator"),
+        "loss": [*known.names(Loss.kind), "-"],
+        "regularizer": ["-", *regularizers],
+        "augmentation": ["-", *known.names(Augmentation.kind)],
+        SPECTRAL_NORM: [OFF, D, G, BOTH],
+    }
+
+
+# ------------------------------------------------------------------------------ refused pairs
+
+
+def refusal(combination: Combination) -> str | None:
+    """Return what the message must say if two of the values exclude each other."""
+    normalised = combination.get(SPECTRAL_NORM, OFF)
+    for (role, network), message in REFUSED.items():
+        if normalised in (role, BOTH) and combination.get(role) == network:
+            return message
+    if "loss" in combination and "conditioning" in combination:
+        schemes = _names(conditionings()[combination["conditioning"]])
+        replacing = [n for n in schemes if plugins().get(Conditioning, n).replaces_loss]
+        if replacing and combination["loss"] != "-":
+            return f"'{replacing[0]}' replaces the loss"
+        if not replacing and combination["loss"] == "-":
+            return "loss: is missing"
+    return None
+
+
+def _names(conditioning: Any) -> list[str]:
+    if isinstance(conditioning, str):
+        return [conditioning]
+    parts = conditioning.values() if isinstance(conditioning, dict) else conditioning
+    return [name for part in parts for name in _names(part)]
+
+
+# ------------------------------------------------------------------------------ combinations
+
+
+def pairwise(values: dict[str, list[str]]) -> Iterator[Combination]:
+    """Yield combinations in which every pair of values occurs that is not refused.
+
+    The greedy way: go on from a pair that is missing, and give each other factor the value by which
+    most missing pairs come in. It always finds the same ones.
+    """
+    names = list(values)
+    missing = {
+        ((a, x), (b, y))
+        for a, b in itertools.combinations(names, 2)
+        for x, y in itertools.product(values[a], values[b])
+        if refusal({a: x, b: y}) is None
+    }
+    order = sorted(missing)
+    used: Counter[tuple[str, str]] = Counter()
+    for pair in order:
+        if pair not in missing:
+            continue
+        combination: Combination = dict(pair)
+        for name in sorted(names, key=lambda n: -len(values[n])):
+            if name in combination:
+                continue
+            allowed = [v for v in values[name] if refusal({**combination, name: v}) is None]
+            combination[name] = max(
+                allowed,
+                key=lambda v: (
+                    sum(p in missing for p in _pairs({**combination, name: v}, names)),
+                    -used[name, v],
+                ),
+            )
+        missing.difference_update(_pairs(combination, names))
+        used.update(combination.items())
+        yield {name: combination[name] for name in names}
+
+
+def _pairs(combination: Combination, names: Sequence[str]) -> list[Any]:
+    present = [(name, combination[name]) for name in names if name in combination]
+    return list(itertools.combinations(present, 2))
+
+
+# ------------------------------------------------------------------------------ what is tried
+
+
+def build(combination: Combination, **train: Any) -> tuple[Model, Batches, Any]:
+    """Build small networks of 16 x 16 images, and eight random images to train on."""
+    regularizers = _blocks("regularizer", combination)
+    if combination.get(SPECTRAL_NORM, OFF) != OFF:
+        regularizers.append({"type": SPECTRAL_NORM, "network": combination[SPECTRAL_NORM]})
+    loss = combination["loss"]
+    experiment = resolve(
+        {
+            "dataset": {"type": "digits", "image_size": 16},
+            "generator": _blocks("generator", combination)[0],
+            "discriminator": _blocks("discriminator", combination)[0],
+            "conditioning": conditionings()[combination["conditioning"]],
+            **({} if loss == "-" else {"loss": loss}),
+            "regularizers": regularizers,
+            "augmentations": _blocks("augmentation", combination),
+            "train": {
+                "steps": 1,
+                "batch_size": 4,
+                "z_dim": Z_DIM,
+                "device": "cpu",
+                "precision": "fp32",
+                **train,
+            },
+        },
+        plugins(),
+    )
+    images = torch.randint(256, (8, 1, 16, 16), generator=torch.Generator().manual_seed(0))
+    data = Prepared(images.to(torch.uint8), torch.arange(8) % 3, SPEC, "", "")
+    model = build_model(experiment, SPEC, choose(experiment.train))
+    batches = Batches(data, batch_size=4, seed=0, device=torch.device("cpu"))
+    return model, batches, experiment
+
+
+def _blocks(kind: str, combination: Combination) -> list[dict[str, Any]]:
+    name = combination.get(kind, "-")
+    if name == "-":
+        return []
+    return [small(kind, name)]
+
+
+def check(combination: Combination) -> None:
+    """Train one step, and see that all takes part and the label reaches what it should."""
+    torch.manual_seed(0)
+    model, batches, experiment = build(combination)
+    scalars = iterate_once(model, batches, Progress(), experiment.train)
+    for name, value in scalars.items():
+        assert torch.isfinite(value), (name, value)
+    for role, network in model.networks.items():
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, (role, name)
+            assert torch.isfinite(parameter.grad).all(), (role, name)
+    g_reacts, d_reacts = reactions(model)
+    used = {
+        role: [s.component for s in experiment.conditioning if role in s.roles]
+        for role in ("generator", "discriminator")
+    }
+    of_g = any(part.claims("generator") for part in used["generator"])
+    of_d = any({"image", "head"} & set(p.claims("discriminator")) for p in used["discriminator"])
+    assert (g_reacts, d_reacts) == (of_g, of_d)
+
+
+@torch.no_grad()
+def reactions(model: Model) -> tuple[bool, bool]:
+    """Return if G's image, and D's logit, change with the label.
+
+    The weights are moved at random: some start at zero and let nothing through, others were clipped
+    to so little that the difference is lost in single precision.
+    """
+    generator = torch.Generator().manual_seed(1)
+    for network in model.networks.values():
+        network.eval().double()
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    z = torch.randn(4, Z_DIM, generator=generator, dtype=torch.float64)
+    x = torch.randn(4, 1, 16, 16, generator=generator, dtype=torch.float64)
+    a, b = torch.zeros(4, dtype=torch.long), torch.ones(4, dtype=torch.long)
+    images = torch.equal(model.G(z, a), model.G(z, b))
+    logits = torch.equal(model.D(x, a).logit, model.D(x, b).logit)
+    return not images, not logits
+
+
+# ------------------------------------------------------------------------------------- table
+
+
+def table() -> str:
+    """Try the full product of conditioning, generator, discriminator and loss, and say it."""
+    of = factors()
+    names = ("conditioning", "generator", "discriminator", "loss")
+    lines = [
+        "| conditioning | loss | generators x discriminators | works | refused |",
+        "|---|---|---|---|---|",
+    ]
+    total = 0
+    for conditioning, loss in itertools.product(of["conditioning"], of["loss"]):
+        if refusal({"conditioning": conditioning, "loss": loss}) == "loss: is missing":
+            continue
+        works, why = 0, set()
+        for pair in itertools.product(of["generator"], of["discriminator"]):
+            combination = dict(zip(names, (conditioning, *pair, loss), strict=True))
+            try:
+                check(combination)
+                works += 1
+            except ConfigError as error:
+                why.add(error.problems[0].what)
+        tried = len(of["generator"]) * len(of["discriminator"])
+        total += works
+        lines.append(f"| {conditioning} | {loss} | {tried} | {works} | {'; '.join(sorted(why))} |")
+        print(lines[-1], file=sys.stderr)
+    return TABLE.format(
+        works=total,
+        generators=", ".join(of["generator"]),
+        discriminators=", ".join(of["discriminator"]),
+        table="\n".join(lines),
+    )
+
+
+TABLE = """# What goes together
+
+`make matrix` writes this page. It builds every combination of conditioning, generator,
+discriminator and loss at 16 x 16 with small widths, trains one step, and asserts that every term
+and every parameter's gradient is finite and that G's image and D's logit depend on the label
+exactly where a scheme brings it there. {works:,} combinations work. `make test` does the same for
+every pair of these and of regularizers, augmentations and spectral normalisation.
+
+Generators: {generators}. Discriminators: {discriminators}.
+
+A conditioning that names one scheme is used in both networks; `a, b` is `a` in the generator and
+`b` in the discriminator. Loss `-`: the scheme is the loss.
+
+{table}
+"""
+
+if __name__ == "__main__":
+    print(table(), end="")
