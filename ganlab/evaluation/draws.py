@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganlab import __version__
+from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError
 from ganlab.files import cache_dir, write_atomically
 from ganlab.sampling import Epoch, Trained, Weights
@@ -45,9 +46,16 @@ def quota_labels(reference: Tensor, num_classes: int, *, samples: int, seed: int
     return labels[torch.randperm(samples, generator=generator)]
 
 
+def inputs(reference: Prepared, *, samples: int, z_dim: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return noise (samples, z_dim) and labels (samples,) of a sampling seed."""
+    classes = reference.spec.num_classes
+    labels = quota_labels(reference.labels, classes, samples=samples, seed=seed)
+    return noise(samples, z_dim, seed), labels
+
+
 def drawer(
     trained: Trained,
-    reference: Tensor,
+    reference: Prepared,
     checkpoint: Mapping[str, Any],
     *,
     samples: int,
@@ -56,13 +64,14 @@ def drawer(
     bn: Bn = "running",
     truncation: float | None = None,
 ) -> Draw:
-    """Return what draws a run's images; for labels like the reference's (M,).
+    """Return what draws a run's images; for labels like the reference's.
 
     They are kept in the cache under the hash of the weights, for whoever asks for more metrics.
     """
 
     def draw(seed: int) -> tuple[Tensor, Tensor]:
-        labels = quota_labels(reference, trained.spec.num_classes, samples=samples, seed=seed)
+        z_dim = trained.experiment.train.z_dim
+        z, labels = inputs(reference, samples=samples, z_dim=z_dim, seed=seed)
         weights = f"{checkpoint['sha256'][:16]}-{'raw' if raw else checkpoint['weights']}-{bn}"
         if truncation is not None:
             weights += f"-t{truncation!r}"
@@ -72,7 +81,6 @@ def drawer(
         entry = cache_dir() / "samples" / f"{name}.safetensors"
         images = _cached(entry, samples)
         if images is None:
-            z = noise(samples, trained.experiment.train.z_dim, seed)
             which: Weights = "raw" if raw else "auto"
             with _only_finite(trained.network(epoch=epoch, weights=which), trained.run.name):
                 images = trained.sample(

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from ganlab.errors import DataError
 from ganlab.evaluation import record
-from ganlab.evaluation.draws import quota_labels
+from ganlab.evaluation.draws import inputs
 from ganlab.evaluation.features import Say, compute, judged, quiet, subset
 from ganlab.evaluation.protocol import PROFILES
 from ganlab.evaluation.ruler import metrics_for, ruler_for
 from ganlab.evaluation.score import Subject, score
 from ganlab.runs import Run
 from ganlab.seeds import seeded
-from ganlab.training.draw import draw_images, noise
+from ganlab.training.draw import draw_images
 from ganlab.training.session import Plan
 
 log = logging.getLogger("ganlab")
@@ -72,9 +72,9 @@ class DuringTraining:
         if missing:
 
             def draw(seed: int) -> tuple[Tensor, Tensor]:
-                data, count = self.ruler.data, self.question.protocol.samples
-                labels = quota_labels(data.labels, data.spec.num_classes, samples=count, seed=seed)
-                return draw_images(network, noise(count, z_dim, seed), labels), labels
+                count = self.question.protocol.samples
+                z, labels = inputs(self.ruler.data, samples=count, z_dim=z_dim, seed=seed)
+                return draw_images(network, z, labels), labels
 
             subject = Subject(run.name, run.path, checkpoint, draw)
             try:

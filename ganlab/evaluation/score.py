@@ -67,7 +67,7 @@ def score_run(
         read_stored(trained.run.checkpoints / checkpoint["file"])
         draw = drawer(
             trained,
-            ruler.data.labels,
+            ruler.data,
             checkpoint,
             samples=question.protocol.samples,
             epoch=epoch,

@@ -112,9 +112,9 @@ def test_other_images_come_of_other_seeds_epochs_and_runs(
     kept: set[str] = set()
     for folder in sorted(Path("runs/exp").glob("*-s?")):
         trained, plugins = opened(folder)
-        labels = ruler_of(trained, plugins).data.labels
+        data = ruler_of(trained, plugins).data
         for epoch in (None, *trained.epochs):
-            draw = drawer(trained, labels, trained.identify(epoch), samples=20, epoch=epoch)
+            draw = drawer(trained, data, trained.identify(epoch), samples=20, epoch=epoch)
             for seed in range(2):
                 images, asked = draw(seed)
                 assert torch.equal(draw(seed)[0], images)
@@ -128,8 +128,8 @@ def test_the_cache_of_images_stays_below_its_limit_and_the_oldest_leave(
     run: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained, plugins = opened(run)
-    labels = ruler_of(trained, plugins).data.labels
-    draw = drawer(trained, labels, trained.identify(), samples=20)
+    data = ruler_of(trained, plugins).data
+    draw = drawer(trained, data, trained.identify(), samples=20)
     draw(0)
     (entry,) = (own_cache / "samples").iterdir()
     size = entry.stat().st_size
@@ -285,12 +285,12 @@ def test_random_states_are_left_as_they_were_when_a_metric_fails(run: Path) -> N
 
 def test_each_way_of_normalising_draws_other_images_and_keeps_the_statistics(run: Path) -> None:
     trained, plugins = opened(run)
-    labels = ruler_of(trained, plugins).data.labels
+    data = ruler_of(trained, plugins).data
     norms = [m for m in trained.network().modules() if isinstance(m, nn.BatchNorm1d)]
     assert norms
     before = [(m.running_mean.clone(), m.running_var.clone()) for m in norms]  # type: ignore[union-attr, operator]
     images = [
-        drawer(trained, labels, trained.identify(), samples=20, bn=bn)(0)[0]
+        drawer(trained, data, trained.identify(), samples=20, bn=bn)(0)[0]
         for bn in ("running", "batch", "standing")  # type: ignore[arg-type]
     ]
     for one, other in ((0, 1), (0, 2), (1, 2)):
