@@ -30,7 +30,7 @@ class InfoGAN(Conditioning):
     """lambda of the categorical code."""
 
     continuous: float = Field(default=0.1, ge=0)
-    """lambda of the continuous codes."""
+    """lambda of the continuous codes. The authors' code has 1, PyTorch-StudioGAN 0.1."""
 
     codes: NonNegativeInt = 2
     """How many continuous codes."""

@@ -15,11 +15,12 @@ class MultiHinge(Conditioning):
 
     D: max(0, 1 - s_y(x) + s_{not y}(x)) + max(0, 1 - s_{K+1}(G) + s_{not K+1}(G)).
     G: max(0, 1 - s_y(G) + s_{not y}(G)), with s_{not k} the largest of the other scores.
-    D's logit, for the log and for gradient penalties, is s_y - s_{K+1}.
+    D's logit, for the log and for gradient penalties, is s_y - s_{K+1}. The authors' code trains G
+    by feature matching and adds this term with weight 0.05; here it stands alone.
     """
 
     name = "multi-hinge"
-    paper = "Kavalerov, Czaja & Chellappa, 2021, arXiv:1912.04216, section 3"
+    paper = "Kavalerov, Czaja & Chellappa, 2019, arXiv:1912.04216 (version 1: K + 1 classes)"
     replaces_loss = True
 
     def head(self, features: int, plain: nn.Module, spec: DataSpec) -> nn.Module:

@@ -17,7 +17,7 @@ class SharedEmbedding(Conditioning):
     """
 
     name = "shared-embedding"
-    paper = "Brock, Donahue & Simonyan, 2019, arXiv:1809.11096, section 3.1 and appendix B"
+    paper = "Brock, Donahue & Simonyan, 2019, arXiv:1809.11096, section 3 and appendix B"
 
     size: PositiveInt = 128
     """Length of the vectors."""

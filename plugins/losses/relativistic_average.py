@@ -18,7 +18,7 @@ class RelativisticAverage(Loss):
     """
 
     name = "relativistic-average"
-    paper = "Jolicoeur-Martineau, 2018, arXiv:1807.00734, section 4.2 and appendix"
+    paper = "Jolicoeur-Martineau, 2018, arXiv:1807.00734, section 4.3 and appendix"
     real_in_g = True
 
     form: Literal["standard", "least-squares", "hinge"] = "standard"

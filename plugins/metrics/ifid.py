@@ -19,7 +19,7 @@ class IntraFID(Metric):
     """
 
     name = "ifid"
-    paper = "Miyato & Koyama, 2018, arXiv:1802.05637, section 6 (intra FID)"
+    paper = "Miyato & Koyama, 2018, arXiv:1802.05637 (intra FID)"
     higher_is_better = False
     range = "0 and up"
     default = 3

@@ -15,8 +15,8 @@ class DRAGAN(Penalty):
     """D's slope is k around real images: weight * E (|grad_x D(x + d, y)| - k)^2.
 
     As in the authors' code, d = a * scale * std(x) * u: std(x) over the whole batch, a uniform in
-    [0, 1) for each image, u for each pixel uniform in [0, 1). ``noise: normal`` is the formula of
-    the paper, d ~ N(0, (scale * std(x))^2).
+    [0, 1) for each image, u for each pixel uniform in [0, 1). ``noise: normal`` is the noise of the
+    paper in the scale of the code, d ~ N(0, (scale * std(x))^2).
     """
 
     name = "dragan"

@@ -25,7 +25,7 @@ class LatentConsistency(Penalty):
     g: Weight = 0.5
     """Weight of G's term (lambda_gen), whose sign is negative."""
 
-    sigma: float = Field(default=0.05, gt=0)
+    sigma: float = Field(default=0.03, gt=0)
     """Standard deviation of the change of the noise."""
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
