@@ -97,7 +97,8 @@ class Run:
     def weights(self, epoch: int | str | None) -> dict[str, Any] | None:
         """Return what run.json says of the newest or the ``best`` weights; None if it is not sure.
 
-        It is not sure when a checkpoint came after it was written: the run was killed then.
+        It is not sure when a checkpoint came after it was written: the run was killed then. What
+        was recorded of weights that were deleted since still holds.
         """
         if epoch == "best":
             found: dict[str, Any] | None = self.info.get("best")
@@ -106,7 +107,7 @@ class Run:
             return self.info["checkpoint"] if epoch is None else None
         newest = max(self.checkpoints.glob("step-*.safetensors"), default=None)
         found = self.info.get("checkpoint") if epoch is None else None
-        sure = found is not None and newest is not None and found["file"] == newest.name
+        sure = found is not None and (newest is None or newest.name <= found["file"])
         return found if sure else None
 
     def config(self) -> dict[str, Any]:

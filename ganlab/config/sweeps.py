@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from ganlab.config.resolve import SWEEP, Loaded, finish, read_root
 from ganlab.config.tree import ROLES, Node, put, shown
 from ganlab.errors import ConfigError, Problem
 from ganlab.plugins import Plugins
+
+CASES = "cases"
+"""The key whose values are blocks of several keys: ``[{conditioning: concat, loss: bce}, ...]``."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,40 @@ def load_sweep(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> l
     for values in itertools.product(*(node.value for node in grid.values())):
         changed = root
         try:
-            for key, value in zip(grid, values, strict=True):
+            settings = dict(_settings(grid, values))
+            for key, value in settings.items():
                 changed = put(changed, key, value)
             problems += _lost_overrides(root, changed)
             loaded = finish(replace(read, root=changed), plugins, path.stem)
         except ConfigError as error:
             problems += error.problems
             continue
-        settings = {key: value.plain() for key, value in zip(grid, values, strict=True)}
-        points.append(Point(settings, loaded))
+        points.append(Point({key: node.plain() for key, node in settings.items()}, loaded))
     if problems:
         raise ConfigError(in_order(problems, read.layers), str(path))
     return points
+
+
+def _settings(grid: dict[str, Node], values: Sequence[Node]) -> Iterator[tuple[str, Node]]:
+    """Yield the keys of one point with their values; those of a case belong together."""
+    for key, value in zip(grid, values, strict=True):
+        if key == CASES:
+            yield from value.value.items()
+        else:
+            yield key, value
+
+
+def _check_cases(node: Node, problems: list[Problem]) -> bool:
+    """Refuse cases that are no blocks, or that do not set the same keys."""
+    known = len(problems)
+    for case in node.value:
+        if not isinstance(case.value, dict) or not case.value:
+            what = f"expected keys with values that belong together, got {_shown(case.value)}"
+            problems.append(case.problem(what))
+        elif isinstance(first := node.value[0].value, dict) and set(case.value) != set(first):
+            what = f"sets {', '.join(case.value)}, the first case {', '.join(first)}"
+            problems.append(case.problem(f"{what}: every case sets the same keys"))
+    return len(problems) == known
 
 
 def in_words(value: Any) -> str:
@@ -90,7 +115,7 @@ def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
         if isinstance(values.value, dict) and values.value:
             found = {f"{key}.{rest}": n for rest, n in _grid(values, problems).items()}
         elif isinstance(values.value, list) and values.value:
-            found = {key: values}
+            found = {key: values} if key != CASES or _check_cases(values, problems) else {}
         else:
             found = {}
             what = f"expected a list of values to try, got {_shown(values.value)}"

@@ -238,7 +238,7 @@ def _conditions(entry: Entry) -> dict[str, Any]:
         "weights": entry.checkpoint["weights"],
         "bn": entry.question.bn,
         "truncation": entry.question.truncation,
-        "status": entry.info.get("status") if entry.choice == "last" else None,
+        "status": entry.info.get("status") if entry.choice.startswith("last") else None,
     }
 
 

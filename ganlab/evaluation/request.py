@@ -115,6 +115,7 @@ def entry(
 ) -> Entry:
     """Return what the board needs to know of a run."""
     choice = "last" if epoch is None else f"epoch {epoch}" if isinstance(epoch, int) else epoch
+    choice = ", ".join([choice, *_unusual(question)])
     weights = "raw" if question.raw else checkpoint["weights"]
     return Entry(
         run.name,
@@ -125,6 +126,16 @@ def entry(
         question,
         answer,
     )
+
+
+def _unusual(question: Question) -> Iterator[str]:
+    """Say how a model was drawn from, where that is not the usual way."""
+    if question.raw:
+        yield "raw"
+    if question.bn != "running":
+        yield f"bn {question.bn}"
+    if question.truncation is not None:
+        yield f"truncation {question.truncation:g}"
 
 
 def _key(about: Mapping[str, Any]) -> str:

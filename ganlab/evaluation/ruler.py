@@ -168,9 +168,10 @@ def metrics_for(
 
 def _impossible(metric: Metric, samples: int, ruler: Ruler) -> str | None:
     if samples < metric.minimum:
+        more = "; --samples asks for more" if ruler.about["images"] >= metric.minimum else ""
         return (
             f"{metric.name} needs at least {metric.minimum:,} images, generated and real: "
-            f"here are {samples:,}"
+            f"here are {samples:,}{more}"
         )
     if "judge" in metric.needs and ruler.judge is None:
         name = ruler.about["name"]

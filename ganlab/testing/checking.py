@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,7 +92,10 @@ def components_of(path: Path, plugins: Plugins) -> list[type[Component]]:
         raise PluginError(f"{path} is kept from loading by GANLAB_BLOCK_PLUGINS or its like")
     found = [one.component for one in plugins.registered() if one.plugin == plugin]
     if not found:
-        raise PluginError(f"{path} brings no component: register one by a hook, register_losses()")
+        hooks = "register_losses(), register_conditionings() and so on"
+        raise PluginError(
+            f"{path} brings no component: register it by the hook of its kind, {hooks}"
+        )
     return found
 
 
@@ -161,12 +165,15 @@ def _file_of(cls: type[Component]) -> Path | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep torch's remarks on how it computes out of the report, and the threads as they are."""
+    """Keep remarks of torch and of partners out of the report, and the threads as they are."""
+    log = logging.getLogger("ganlab")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"torch\.")
-        threads = torch.get_num_threads()
+        threads, level = torch.get_num_threads(), log.level
         try:
             torch.set_num_threads(1)  # the networks are tiny
+            log.setLevel(logging.ERROR)
             yield
         finally:
             torch.set_num_threads(threads)
+            log.setLevel(level)

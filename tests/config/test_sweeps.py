@@ -84,6 +84,36 @@ sweep:
     assert points[0].loaded.experiment.train.ema is None
 
 
+def test_cases_are_values_that_belong_together(sweep: Sweep) -> None:
+    cases = "[{generator.width: 4, train.z_dim: 5}, {generator.width: 8, train.z_dim: 6}]"
+    points = sweep(f"sweep: {{cases: {cases}, train.seed: [0, 1]}}\n")
+    assert said(points) == [
+        f"generator.width={width}  train.z_dim={z_dim}  train.seed={seed}"
+        for width, z_dim in ((4, 5), (8, 6))
+        for seed in (0, 1)
+    ]
+    experiments = [point.loaded.experiment for point in points]
+    assert [(e.generator.width, e.train.z_dim) for e in experiments] == [  # type: ignore[attr-defined]
+        (4, 5), (4, 5), (8, 6), (8, 6),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cases", "what"),
+    [
+        (
+            "[{train.z_dim: 5}, {train.seed: 1}]",
+            "sets train.seed, the first case train.z_dim: every case sets the same keys",
+        ),
+        ("[{train.z_dim: 5}, 3]", "expected keys with values that belong together, got 3"),
+        ("[{}]", "expected keys with values that belong together, got an empty block"),
+    ],
+)
+def test_cases_must_be_blocks_of_the_same_keys(sweep: Sweep, cases: str, what: str) -> None:
+    (problem,) = problems(sweep, f"sweep: {{cases: {cases}}}\n")
+    assert problem.endswith(what)
+
+
 def test_a_roles_own_key_can_be_swept(sweep: Sweep) -> None:
     text = "sweep: {conditioning: {generator: [tiny, blank], discriminator: [blank]}}\n"
     points = sweep(text, base=BASE.replace("conditioning: tiny\n", ""))

@@ -58,6 +58,17 @@ def test_asking_again_computes_only_what_is_missing(run: Path, ganlab: Ganlab) -
     assert again.stdout == result.stdout
 
 
+def test_scores_of_weights_that_were_deleted_stay_on_the_board(run: Path, ganlab: Ganlab) -> None:
+    board = ganlab(*EVAL).stdout
+    for file in (run / "checkpoints").glob("*.safetensors"):
+        file.unlink()
+    again = ganlab(*EVAL)
+    assert (again.exit_code, again.stdout, again.stderr) == (0, board, "")
+    more = ganlab(*EVAL, "--samples", 30)
+    assert more.exit_code == 1
+    assert more.stdout == ""
+
+
 def test_a_longer_run_is_scored_anew_and_the_furthest_checkpoint_is_on_the_board(
     run: Path, ganlab: Ganlab
 ) -> None:

@@ -172,7 +172,7 @@ def test_without_any_metric_that_can_be_computed_the_reasons_are_said(
     monkeypatch.setenv("GANLAB_BLOCK_PLUGINS", ",".join(load_plugins().plugins))
     assert refusal(ganlab("eval", "--samples", 2), 2) == (
         "Error: no metric can be computed\n"
-        "  tiny needs at least 3 images, generated and real: here are 2"
+        "  tiny needs at least 3 images, generated and real: here are 2; --samples asks for more"
     )
 
 
@@ -200,7 +200,7 @@ def test_a_run_without_weights(run: Path, ganlab: Ganlab) -> None:
     for file in (run / "checkpoints").iterdir():
         file.unlink()
     assert refusal(ganlab(*EVAL, "exp"), 1) == (
-        f"Error: {run.relative_to(Path.cwd())} holds no weights yet"
+        f"Error: there is no {run.relative_to(Path.cwd())}/checkpoints/step-000000006.safetensors"
     )
 
 
@@ -282,6 +282,6 @@ def test_a_damaged_run_file_is_one_clear_line(
 
 def test_what_the_profile_leaves_out_is_said(run: Path, ganlab: Ganlab) -> None:
     result = ganlab("eval", "--extractor", "tiny", "--samples", "2")
-    assert "warning: left out: tiny needs at least 3 images, generated and real: here are 2\n" in (
+    assert "warning: left out: tiny needs at least 3 images, generated and real: here are 2; " in (
         result.stderr
     )

@@ -89,7 +89,8 @@ def test_a_file_that_cannot_be_checked_is_one_clear_error(ganlab, workplace: Pat
         ),
         (
             "nothing_in.py",
-            "nothing_in.py brings no component: register one by a hook, register_losses()",
+            "nothing_in.py brings no component: register it by the hook of its kind, "
+            "register_losses(), register_conditionings() and so on",
         ),
         (
             "random.py",

@@ -246,39 +246,46 @@ def reactions(model: Model) -> tuple[bool, bool]:
 # ------------------------------------------------------------------------------------- table
 
 
-def table() -> str:
-    """Try the full product of conditioning, generator, discriminator and loss, and say it."""
+Results = dict[tuple[str, str], tuple[int, set[str]]]
+"""By conditioning and loss: how many pairs of networks work, and what the others were told."""
+
+
+def full_product() -> Results:
+    """Try every conditioning with every loss, generator and discriminator."""
     of = factors()
     names = ("conditioning", "generator", "discriminator", "loss")
-    lines = [
-        "| conditioning | loss | generators x discriminators | works | refused |",
-        "|---|---|---|---|---|",
-    ]
-    total = 0
+    results: Results = {}
     for conditioning, loss in itertools.product(of["conditioning"], of["loss"]):
-        if refusal({"conditioning": conditioning, "loss": loss}) == "loss: is missing":
-            continue
         works, why = 0, set()
         for pair in itertools.product(of["generator"], of["discriminator"]):
-            combination = dict(zip(names, (conditioning, *pair, loss), strict=True))
             try:
-                check(combination)
+                check(dict(zip(names, (conditioning, *pair, loss), strict=True)))
                 works += 1
             except ConfigError as error:
                 why.add(error.problems[0].what)
-        tried = len(of["generator"]) * len(of["discriminator"])
-        total += works
-        lines.append(f"| {conditioning} | {loss} | {tried} | {works} | {'; '.join(sorted(why))} |")
-        print(lines[-1], file=sys.stderr)
-    return TABLE.format(
-        works=total,
+        results[conditioning, loss] = works, why
+        print(conditioning, loss, works, *why, file=sys.stderr)
+    return results
+
+
+def page(results: Results) -> str:
+    """Say the results as Markdown."""
+    of = factors()
+    lines = [f"| conditioning | {' | '.join(of['loss'])} |", "|---|" + "---|" * len(of["loss"])]
+    for conditioning in of["conditioning"]:
+        cells = [str(results[conditioning, loss][0] or "–") for loss in of["loss"]]
+        lines.append(f"| {conditioning} | {' | '.join(cells)} |")
+    reasons = sorted({reason for _, why in results.values() for reason in why})
+    return PAGE.format(
+        works=sum(works for works, _ in results.values()),
+        pairs=len(of["generator"]) * len(of["discriminator"]),
         generators=", ".join(of["generator"]),
-        discriminators=", ".join(of["discriminator"]),
         table="\n".join(lines),
+        reasons="\n".join(f"* {reason}" for reason in reasons),
     )
 
 
-TABLE = """# What goes together
+PAGE = """# What goes together
 
 `make matrix` writes this page. It builds every combination of conditioning, generator,
 discriminator and loss at 16 x 16 with small widths, trains one step, and asserts that every term
@@ -286,13 +293,18 @@ and every parameter's gradient is finite and that G's image and D's logit depend
 exactly where a scheme brings it there. {works:,} combinations work. `make test` does the same for
 every pair of these and of regularizers, augmentations and spectral normalisation.
 
-Generators: {generators}. Discriminators: {discriminators}.
-
-A conditioning that names one scheme is used in both networks; `a, b` is `a` in the generator and
-`b` in the discriminator. Loss `-`: the scheme is the loss.
+The networks, each as generator with each as discriminator: {generators}. A number says how many of
+these {pairs} pairs work. A conditioning that names one scheme is used in both networks; `a, b` is
+`a` in the generator and `b` in the discriminator. Loss `-` is none: the scheme is the loss.
 
 {table}
+
+Refused, by these messages:
+
+{reasons}
+* `spectral-norm` beside `stylegan2`: the network has convolutions of its own kind
+* `spectral-norm` beside `r3gan`: a layer starts at zero and has no direction to divide by
 """
 
 if __name__ == "__main__":
-    print(table(), end="")
+    print(page(full_product()), end="")

@@ -60,6 +60,9 @@ def test_a_run_is_sampled_and_scored_by_it(
     plain, truncated = map(json.loads, (run / "scores.jsonl").read_text().splitlines())
     assert (plain["truncation"], truncated["truncation"]) == (None, 0.5)
     assert plain["protocol_id"] == truncated["protocol_id"]
+    assert "weights: last, truncation 0.5" in result.stdout.splitlines()[0]
+    csv = ganlab(*ask, "--truncation", 0.5, "--raw", "--bn", "standing", "--csv").stdout
+    assert ',"last, raw, bn standing, truncation 0.5",' in csv
     scores = [line["metrics"]["tiny"]["values"]["tiny"] for line in (plain, truncated)]
     assert scores[0] != scores[1]
     assert ganlab("sample", run, "--truncation", 0.5, "--bn", "standing").exit_code == 0
