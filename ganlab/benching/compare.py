@@ -1,0 +1,259 @@
+"""Settings measured side by side: in one process, by turns, so that all share a machine's moods."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ganlab.benching.memory import held_bytes
+from ganlab.benching.stopwatch import PARTS, Turn
+from ganlab.benching.trial import Trial
+from ganlab.benching.work import Peak, flops_per_step, measure_peak
+from ganlab.config.experiment import Experiment
+from ganlab.data.prepared import Prepared
+from ganlab.training import record
+from ganlab.training.precision import choose_device
+
+T = TypeVar("T")
+TURNS = 7
+"""An odd number has a turn in the middle."""
+
+WARM_STEPS = 3
+WARM_SHARE = 0.1
+"""At least so many steps, or this share of what is measured, come before and do not count."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A number in every turn."""
+
+    turns: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median_low(self.turns)
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "median": self.median,
+            "min": min(self.turns),
+            "max": max(self.turns),
+            "turns": self.turns,
+        }
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """What came before: a first step may compile."""
+
+    steps: int
+    seconds: float
+    first_step_seconds: float
+    steady_seconds: float
+    """Of each step after the first."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How fast one setting trains."""
+
+    experiment: Experiment
+    device: str
+    precision: str
+    channels_last: bool
+    images_per_step: int
+    """Real images that an iteration shows to D: what img/s counts."""
+
+    turns: list[Turn]
+    ratio: Spread
+    """Its images a second over those of the first setting, in each pair of turns."""
+
+    sees_parts: bool
+    period: int
+    """After so many steps everything that acts now and then has acted as often again."""
+
+    warm_up: WarmUp
+    peak_memory_bytes: int
+    """On a GPU what PyTorch holds, else the process; without what the settings before hold."""
+
+    flops_per_image: float
+    peak: Peak
+
+    @property
+    def covers_period(self) -> bool:
+        """True if every turn did now and then as often as training does."""
+        return all(turn.steps % self.period == 0 for turn in self.turns)
+
+    @property
+    def images_per_second(self) -> Spread:
+        return Spread([turn.steps * self.images_per_step / turn.seconds for turn in self.turns])
+
+    @property
+    def typical(self) -> Turn:
+        """The turn in the middle, whose parts sum to its time."""
+        ranked = sorted(self.turns, key=lambda turn: turn.seconds / turn.steps)
+        return ranked[len(ranked) // 2]
+
+    @property
+    def step_ms(self) -> float:
+        return 1000 * self.typical.seconds / self.typical.steps
+
+    @property
+    def host_ms(self) -> float:
+        """Until the host had asked for a step: close to `step_ms` where the device waits for it."""
+        return 1000 * self.typical.host_seconds / self.typical.steps
+
+    @property
+    def parts_ms(self) -> dict[str, float | None]:
+        """The parts of a step; None where D, G and the optimizers could not be told apart."""
+        parts = {part: 1000 * self.typical.parts[part] / self.typical.steps for part in PARTS}
+        unseen = () if self.sees_parts else ("discriminator", "generator", "optimizer")
+        rest = sum(parts[part] for part in ("rest", *unseen))
+        return {**parts, **dict.fromkeys(unseen), "rest": rest}
+
+    @property
+    def flops_per_second(self) -> float:
+        return self.flops_per_image * self.images_per_step / self.step_ms * 1000
+
+    @property
+    def share_of_peak(self) -> float:
+        return self.flops_per_second / self.peak.flops_per_second
+
+    def as_data(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        return {
+            "identity": self.experiment.identity(),
+            "device": self.device,
+            "precision": self.precision,
+            "channels_last": self.channels_last,
+            "batch_size": self.experiment.train.batch_size,
+            "images_per_step": self.images_per_step,
+            "images_per_second": self.images_per_second.as_data(),
+            "ratio": self.ratio.as_data(),
+            "step_ms": self.step_ms,
+            "host_ms": self.host_ms,
+            "parts_ms": self.parts_ms,
+            "steps_per_turn": [turn.steps for turn in self.turns],
+            "warm_up": asdict(self.warm_up),
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "flops_per_image": self.flops_per_image,
+            "flops_per_second": self.flops_per_second,
+            "share_of_peak": self.share_of_peak,
+            "peak": asdict(self.peak),
+        }
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much is measured of each setting: so many steps, or for so long."""
+
+    seconds: float = 10.0
+    steps: int | None = None
+    count: int = TURNS
+    """Of turns: fewer if there are not so many steps."""
+
+    @property
+    def turns(self) -> int:
+        return self.count if self.steps is None else min(self.count, self.steps)
+
+    def is_warm(self, steps: int, seconds: float) -> bool:
+        """True after a share of what will be measured."""
+        if self.steps is not None:
+            return steps >= WARM_SHARE * self.steps
+        return seconds >= WARM_SHARE * self.seconds
+
+    def turn_steps(self, step_seconds: float, *, period: int) -> list[int]:
+        """Return the steps of each turn; whole periods, if that does not take much longer."""
+        if self.steps is not None:
+            return [len(range(turn, self.steps, self.turns)) for turn in range(self.turns)]
+        count = max(1, round(self.seconds / self.turns / step_seconds))
+        if count * 2 >= period:
+            count = -(-count // period) * period
+        return [count] * self.turns
+
+
+def measure(
+    settings: Sequence[tuple[Experiment, Prepared]],
+    amount: Amount,
+    *,
+    folder: Path,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[Measured]:
+    """Measure settings by turns: the first, the second, ..., the first again."""
+    trials, warm_ups, memory = [], [], []
+    peaks: dict[tuple[Any, str], Peak] = {}
+    held_first = None
+    for number, (experiment, data) in enumerate(settings, start=1):
+        say(f"[{number}/{len(settings)}] building, warming up")
+        device = choose_device(experiment.train.device)
+        held = held_bytes(device)
+        held_first = held if held_first is None else held_first
+        record.forget_peak_memory(device)
+        trial = Trial(experiment, data, folder=folder / str(number))
+        warm_ups.append(_warm_up(trial, amount))
+        memory.append(record.peak_memory_bytes(device) - (held - held_first))
+        trials.append(trial)
+        choices = trial.model.choices
+        if (choices.device, choices.precision) not in peaks:
+            peaks[choices.device, choices.precision] = measure_peak(choices)
+    say(f"measuring {amount.turns} turns of each")
+    steps = [
+        amount.turn_steps(warm_up.steady_seconds, period=trial.period)
+        for trial, warm_up in zip(trials, warm_ups, strict=True)
+    ]
+    turns = alternate(
+        [
+            lambda turn, trial=trial, count=count: trial.turn(count[turn])  # type: ignore[misc]
+            for trial, count in zip(trials, steps, strict=True)
+        ],
+        amount.turns,
+    )
+    say("counting operations")
+    return [
+        Measured(
+            experiment=trial.experiment,
+            device=str(trial.device),
+            precision=trial.model.choices.precision,
+            channels_last=trial.model.choices.channels_last,
+            images_per_step=trial.images_per_step,
+            turns=own,
+            ratio=Spread(
+                [
+                    _speed(trial, its) / _speed(trials[0], base)
+                    for its, base in zip(own, turns[0], strict=True)
+                ]
+            ),
+            sees_parts=trial.sees_parts,
+            period=trial.period,
+            warm_up=warm_up,
+            peak_memory_bytes=peak_memory,
+            flops_per_image=flops_per_step(trial) / trial.images_per_step,
+            peak=peaks[trial.device, trial.model.choices.precision],
+        )
+        for trial, own, warm_up, peak_memory in zip(trials, turns, warm_ups, memory, strict=True)
+    ]
+
+
+def alternate(what: Sequence[Callable[[int], T]], count: int) -> list[list[T]]:
+    """Call each with the number of the turn, one after the other, and that so many times."""
+    results: list[list[T]] = [[] for _ in what]
+    for turn in range(count):
+        for one, its in zip(what, results, strict=True):
+            its.append(one(turn))
+    return results
+
+
+def _warm_up(trial: Trial, amount: Amount) -> WarmUp:
+    first = trial.turn(1)
+    steps, seconds = 0, 0.0
+    while steps < WARM_STEPS - 1 or not amount.is_warm(steps, seconds):
+        steps += 1
+        seconds += trial.turn(1).seconds
+    return WarmUp(steps + 1, first.seconds + seconds, first.seconds, seconds / steps)
+
+
+def _speed(trial: Trial, turn: Turn) -> float:
+    return turn.steps * trial.images_per_step / turn.seconds

@@ -1,0 +1,97 @@
+"""Images to measure with: the dataset's if they are there, else random ones of its size."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganlab.components import Dataset
+from ganlab.data.prepare import prepare
+from ganlab.data.prepared import Prepared
+from ganlab.errors import DataUnavailable
+from ganlab.step import DataSpec
+
+COUNT = 10_000
+BYTES = 2**28
+"""Fewer random images are made where so many would take more memory."""
+
+
+@dataclass(frozen=True)
+class Random:
+    """What random images are like, beside their size."""
+
+    channels: int = 1
+    classes: int = 10
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """Images, and what to say if they are not those of the dataset."""
+
+    prepared: Prepared
+    note: str | None = None
+
+
+def find(
+    dataset: Dataset, *, root: Path | None, at_least: int, random: Random | None = None
+) -> Found:
+    """Return the dataset's train split, or random images if it is not on this machine.
+
+    ``random`` asks for random images at once. Nothing is ever downloaded.
+    """
+    if random is not None:
+        return Found(make(dataset, random, at_least=at_least))
+    try:
+        with offline():
+            return Found(prepare(dataset, root=root))
+    except (DataUnavailable, Offline):
+        like = Random(classes=len(dataset.classes) if dataset.classes else Random.classes)
+        made = make(dataset, like, at_least=at_least)
+        what = f"{_count(like.classes, 'class')}, {_count(like.channels, 'channel')}"
+        return Found(
+            made,
+            f"'{dataset.name}' is not on this machine, and a benchmark downloads nothing: measured "
+            f"with random images ({what}; --data random:CHANNELSxCLASSES makes others)",
+        )
+
+
+def make(dataset: Dataset, like: Random, *, at_least: int) -> Prepared:
+    """Return random images of the dataset's size."""
+    size, generator = dataset.image_size, torch.Generator().manual_seed(0)
+    room = BYTES // (like.channels * size**2)
+    count = like.count or max(at_least, min(dataset.limit or COUNT, room))
+    shape = (count, like.channels, size, size)
+    images = torch.randint(256, shape, dtype=torch.uint8, generator=generator)
+    spec = DataSpec(like.classes, size, like.channels, tuple(map(str, range(like.classes))))
+    return Prepared(images, torch.arange(count) % like.classes, spec, "", "random")
+
+
+class Offline(OSError):
+    """Somebody asked for the network."""
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Let nobody in this process reach the network inside."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise Offline("a benchmark downloads nothing")
+
+    kept = socket.getaddrinfo, socket.socket.connect
+    patched: Any = socket
+    patched.getaddrinfo, patched.socket.connect = refuse, refuse
+    try:
+        yield
+    finally:
+        patched.getaddrinfo, patched.socket.connect = kept
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 'es' if what.endswith('s') else 's'}"

@@ -1,0 +1,118 @@
+"""How much arithmetic an iteration is, and how much of it the machine does in a second."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from ganlab.benching.stopwatch import synchronize
+from ganlab.benching.trial import Trial
+from ganlab.training.precision import Choices, configure_torch
+
+SMALLEST, LARGEST = 1024, 8192
+ENOUGH_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Peak:
+    """How fast the machine multiplies matrices of one type: what a training step can reach."""
+
+    precision: str
+    size: int
+    """Rows and columns of both matrices."""
+
+    threads: int
+    flops_per_second: float
+
+
+def measure_peak(choices: Choices) -> Peak:
+    """Multiply square matrices, as large as is worth it, in the type that networks compute in."""
+    configure_torch(choices, deterministic=False)
+    dtype, size = choices.autocast or choices.dtype, SMALLEST
+    while _seconds(size, 1, choices.device, dtype) < 0.01 and size < LARGEST:
+        size *= 2
+    count = 1 if choices.device.type == "cpu" else 10
+    times: list[float] = []
+    until = time.perf_counter() + ENOUGH_SECONDS
+    while len(times) < 3 or time.perf_counter() < until:
+        times.append(_seconds(size, count, choices.device, dtype) / count)
+    return Peak(choices.precision, size, torch.get_num_threads(), 2 * size**3 / min(times))
+
+
+def _seconds(size: int, count: int, device: torch.device, dtype: torch.dtype) -> float:
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    out = a @ b
+    synchronize(device)
+    start = time.perf_counter()
+    for _ in range(count):
+        torch.mm(a, b, out=out)
+    synchronize(device)
+    return time.perf_counter() - start
+
+
+def flops_per_step(trial: Trial) -> float:
+    """Return what an iteration of D and G really computes, forward and backward.
+
+    Counted are matrix products and convolutions, two for a multiplication and an addition. What
+    is done at every k-th update only counts as often as it is done.
+    """
+    before, total = trial.run.progress, 0
+    indices = {_acting(trial, step): step for step in reversed(range(trial.period))}
+    often = Counter(_acting(trial, step) for step in range(trial.period))
+    for acting, step in indices.items():
+        trial.run.progress = trial.progress_at(trial.period + step)
+        counter = Operations()
+        with _eager():
+            trial.turn(1, inside=counter)
+        total += counter.flops * often[acting]
+    trial.run.progress = before
+    return total / trial.period
+
+
+class Operations(TorchDispatchMode):
+    """Counts by PyTorch's own formulas.
+
+    `torch.utils.flop_counter.FlopCounterMode` also says in which module, by hooks that do not bear
+    `torch.autograd.grad`, which gradient penalties call.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is None:
+            with self:  # operations that are made of others are counted by those
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
+        result = func(*args, **kwargs)
+        if formula is not None:
+            self.flops += formula(*args, **kwargs, out_val=result)
+        return result
+
+
+def _acting(trial: Trial, step: int) -> tuple[bool, ...]:
+    """Tell iterations apart by who acts in which of their updates."""
+    d_steps = trial.options.d_steps
+    updates = (step, *range(step * d_steps, (step + 1) * d_steps))
+    return tuple(update % k == 0 for k in trial.intervals for update in updates)
+
+
+def _eager() -> Any:
+    """Have what was compiled run as it was written, where its operations can be counted."""
+    if "torch._dynamo" not in sys.modules:  # importing it takes seconds
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
