@@ -111,7 +111,7 @@ def test_the_readmes_commands_and_code_run(workplace: Path) -> None:
         for line in text.splitlines()
         if line.startswith("ganlab ")
     ]
-    assert len(commands) == 9
+    assert len(commands) == 11
     for _, *arguments in commands:
         if arguments[0] == "run":
             arguments += small

@@ -457,7 +457,10 @@ def register_extractors():
             "scripted cannot score even real images: there is no such number",
         ),
         ({"extractor": "gone"}, "the weights of 'gone' cannot be had: download them"),
-        ({"samples": 2}, "tiny needs at least 3 images, generated and real: here are 2"),
+        (
+            {"samples": 2},
+            "tiny needs at least 3 images, generated and real: here are 2; --samples asks for more",
+        ),
     ],
 )
 def test_what_cannot_be_scored_is_refused_before_anything_is_written(
