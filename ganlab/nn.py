@@ -67,7 +67,7 @@ class GeneratorNet(nn.Module):
         return Mapped(self.latent(z, y), self.style(z, y))
 
     def synthesize(self, mapped: Mapped) -> Tensor:
-        """Return images (N, C, H, W) in [-1, 1]."""
+        """Return images (N, C, H, W), black at -1, white at 1; drawing cuts what lies outside."""
         raise NotImplementedError
 
     def truncated(self, z: Tensor, y: Tensor, strength: float) -> Mapped:

@@ -135,7 +135,7 @@ class Step:
         return Verdict(full(verdict.logit), full(verdict.features), Notes(full(verdict.notes)))
 
     def generate(self, z: Tensor, y: Tensor) -> Tensor:
-        """Return images (N, C, H, W) in [-1, 1]; in a D step without gradient."""
+        """Return images (N, C, H, W), black at -1, white at 1; without gradient in a D step."""
         with torch.set_grad_enabled(self.role == "generator"), self._precision():
             images: Tensor = full(self.G(z, y))
         return images

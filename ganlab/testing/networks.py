@@ -20,6 +20,9 @@ from ganlab.testing.tensors import SEED, check_gradients, difference, finite, sh
 Z = 16
 BATCHES, CLASSES = (1, 2, 5), (2, 10)
 
+FAR = 20.0
+"""No pixel of a fresh generator is further out, squashed or not: pixels of 0 to 255 are."""
+
 
 def check_network(found: Findings, network: Network) -> None:
     """Try every size, then labels, gradients and the seed at one of them."""
@@ -111,7 +114,7 @@ def _check_size(
                 found.expect(finite(x), "forward()", f"finite images for {case}", "some are not")
                 if fits:
                     top = x.abs().max().item()
-                    found.expect(top <= 1.001, "forward()", "images in [-1, 1]", f"{top:.3g}")
+                    found.expect(top <= FAR, "forward()", "images about [-1, 1]", f"{top:.3g}")
 
 
 def _check_features(found: Findings, net: Any, x: Tensor, y: Tensor, case: str) -> bool:

@@ -389,8 +389,8 @@ BROKEN = {
     # ---------------------------------------------------------------------- networks
     "images out of range": Broken(
         "generator",
-        "forward(): expected images in [-1, 1], got 3",
-        generator(out="(3 + 0 * self.last(h))"),
+        "forward(): expected images about [-1, 1], got 255",
+        generator(out="(255 + 0 * self.last(h))"),
     ),
     "images of another size": Broken(
         "generator",
