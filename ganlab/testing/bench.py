@@ -48,6 +48,9 @@ def experiment_of(*components: Component | type[Component], **train: Any) -> Exp
     made = [one if isinstance(one, Component) else small(one) for one in components]
     of = {kind: [one for one in made if one.kind == kind] for kind in KINDS}
     schemes = of["conditioning"] or [parts.KitConditioning()]
+    claims = {s for one in schemes for s in cast(Any, type(one)).claims("generator")}
+    if "style" in claims and "norm" not in claims:  # a style alone has no effect
+        schemes = [*schemes, parts.KitNorm()]
     options = {"steps": 3, "batch_size": 4, "z_dim": 16, "device": "cpu", "precision": "fp32"}
     taking_part = [*schemes, *of["regularizer"], *of["augmentation"]]
     loss = of["loss"] or [

@@ -90,6 +90,26 @@ class _D(DiscriminatorNet):
         return nn.functional.leaky_relu(self.conv(x), 0.2).flatten(1)
 
 
+class KitNorm(Conditioning):
+    """A gain for each channel that is linear in the style, for schemes that bring a style alone."""
+
+    name = f"{NAME}-norm"
+
+    def norm(self, channels: int, style_dim: int, plain: nn.Module, spec: DataSpec) -> nn.Module:
+        return Gains(channels, style_dim, plain)
+
+
+class Gains(nn.Module):
+    def __init__(self, channels: int, style_dim: int, plain: nn.Module) -> None:
+        super().__init__()
+        self.plain = plain
+        self.gain = nn.Linear(style_dim, channels)
+
+    def forward(self, h: Tensor, style: Tensor) -> Tensor:
+        gain = 1 + self.gain(style)
+        return gain.view(*gain.shape, *(1,) * (h.dim() - 2)) * self.plain(h)
+
+
 class KitConditioning(Conditioning):
     """One-hot labels beside the noise, and as constant planes beside the image."""
 
