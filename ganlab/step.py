@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -120,6 +120,9 @@ class Step:
     autocast: torch.dtype | None = None
     """The type that G and D compute in, where it is not that of their weights."""
 
+    compiled: Mapping[Role, Callable[..., Any]] = field(default_factory=dict)
+    """The compiled forms of G and D, if they are compiled."""
+
     logged: dict[str, Tensor] = field(default_factory=dict)
 
     owners: dict[str, str] = field(default_factory=dict)
@@ -130,14 +133,14 @@ class Step:
         for part in self.participants:
             x = part.component.augment(x, self, part.state)
         with self._precision():
-            verdict: Verdict = self.D(x, y)
+            verdict: Verdict = self.compiled.get("discriminator", self.D)(x, y)
         # Losses and penalties are computed in full precision, whatever the networks use.
         return Verdict(full(verdict.logit), full(verdict.features), Notes(full(verdict.notes)))
 
     def generate(self, z: Tensor, y: Tensor) -> Tensor:
         """Return images (N, C, H, W), black at -1, white at 1; without gradient in a D step."""
         with torch.set_grad_enabled(self.role == "generator"), self._precision():
-            images: Tensor = full(self.G(z, y))
+            images: Tensor = full(self.compiled.get("generator", self.G)(z, y))
         return images
 
     def input_gradient(self, x: Tensor, y: Tensor) -> Tensor:
@@ -150,12 +153,16 @@ class Step:
 
     @contextmanager
     def twice(self) -> Iterator[None]:
-        """Inside, G and D compute in full precision, so that their gradients have gradients."""
-        before, self.autocast = self.autocast, None
+        """Inside, gradients have gradients: G and D compute in full precision, as they are.
+
+        What ``torch.compile`` makes can be differentiated only once.
+        """
+        before = self.autocast, self.compiled
+        self.autocast, self.compiled = None, {}
         try:
             yield
         finally:
-            self.autocast = before
+            self.autocast, self.compiled = before
 
     def log(self, name: str, value: Tensor) -> None:
         """Have the log show a scalar that is not minimised, such as an adaptive strength.

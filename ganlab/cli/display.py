@@ -36,8 +36,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"discriminator  {experiment.discriminator.name}, {counts['discriminator']:,} parameters"
     extras = [part.name for part in (*experiment.regularizers, *experiment.augmentations)]
     yield f"loss           {', '.join([experiment.loss.name, *extras])}"
-    layout = ", channels last" if choices.channels_last else ""
-    yield f"computing      {choices.device}, {choices.precision}{layout}"
+    yield f"computing      {choices.in_words()}"
     yield f"budget         {_budget(plan)}"
 
 

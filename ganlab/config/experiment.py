@@ -154,6 +154,14 @@ class Train(Options):
     channels_last: bool = True
     """Keep the numbers of a pixel together in memory: faster convolutions, the same function."""
 
+    conv_as_matmul: Literal["auto", "on", "off"] = Field(default="auto", json_schema_extra=FREE)
+    """Compute convolutions between maps of 4 x 4 and their neighbours as matrix products, the same
+    but for rounding. ``auto``: in bf16 on a CPU with AMX, where that is faster."""
+
+    compile: Literal["off", "on", "graphs"] = Field(default="off", json_schema_extra=FREE)
+    """Compile both networks with ``torch.compile``; ``graphs``: into CUDA graphs, for networks so
+    small that starting kernels takes longer than running them. The same but for rounding."""
+
     deterministic: bool = False
     """The same weights in every run on a GPU too; a CPU gives them for equal thread counts."""
 

@@ -32,6 +32,8 @@ def iterate(
     ``draw_labels`` returns so many labels as they are distributed in the dataset.
     """
     scalars: Scalars = {}
+    if model.choices.compile == "graphs":  # whose outputs of the iteration before may go now
+        torch.compiler.cudagraph_mark_step_begin()
     for i, real in enumerate(reals):
         parts = _split(real, options.accumulate)
         # Only images that G learns from need its gradient.
@@ -170,6 +172,7 @@ def _step(
         participants=model.participants,
         images=images,
         autocast=model.choices.autocast,
+        compiled=model.compiled,
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from ganlab.errors import ConfigError, Problem
 from ganlab.seeds import mix, seeded
 from ganlab.sites import Sites, mark
 from ganlab.step import Active, DataSpec, Role
+from ganlab.training.convolutions import as_products
 from ganlab.training.optimizers import build_optimizer, set_rate
 from ganlab.training.precision import Choices
 
@@ -39,6 +41,9 @@ class Model:
     choices: Choices
     frozen: frozenset[nn.Parameter]
     """Parameters that were built to stay as they are."""
+
+    compiled: dict[Role, Callable[..., Any]] = field(default_factory=dict)
+    """What computes G and D in a step, where that is not they themselves."""
 
     owners: dict[str, str] = field(default_factory=dict)
     """The keys of the participants whose terms the log shows, by the number's name there."""
@@ -79,8 +84,14 @@ def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Mod
             state.to(choices.device, choices.dtype)
         participants.append(Active(key, part, state))
     networks = {role: choices.place(build_network(experiment, role, spec)) for role in ROLES}
+    if choices.conv_as_matmul:
+        for network in networks.values():
+            as_products(network)
     return Model(
         networks=networks,
+        compiled={role: choices.compiled(network) for role, network in networks.items()}
+        if choices.compile != "off"
+        else {},
         optimizers={
             role: build_optimizer(experiment.optimizer[role], network.parameters(), choices.device)
             for role, network in networks.items()

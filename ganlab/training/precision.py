@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import nn
 
 from ganlab.config.experiment import Train
 from ganlab.errors import ConfigError, Problem
+from ganlab.training.memory import keep_memory
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class Choices:
     """fp32, tf32, bf16 or fp64."""
 
     channels_last: bool
+    conv_as_matmul: bool = False
+    compile: str = "off"
+    """off, on or graphs."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -42,20 +47,56 @@ class Choices:
                     tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
         return module
 
+    def compiled(self, network: nn.Module) -> Callable[..., Any]:
+        """Return what computes the same as a network, compiled when it is first called."""
+        options: dict[str, str | int | bool | Callable[..., Any]] = {
+            "fallback_random": True,  # networks that draw numbers draw those of torch itself
+            "triton.cudagraphs": self.compile == "graphs",
+        }
+        return torch.compile(network, dynamic=False, options=options)
+
     def recorded(self) -> dict[str, Any]:
         """Return what a resume must keep: the device may change."""
-        return {"precision": self.precision, "channels_last": self.channels_last}
+        return {
+            "precision": self.precision,
+            "channels_last": self.channels_last,
+            "conv_as_matmul": self.conv_as_matmul,
+            "compile": self.compile,
+        }
+
+    def in_words(self) -> str:
+        """Return all of it: ``cpu, bf16, channels last``."""
+        said = [str(self.device), self.precision]
+        if self.channels_last:
+            said.append("channels last")
+        if self.conv_as_matmul:
+            said.append("small convolutions as matrix products")
+        if self.compile != "off":
+            said.append("compiled" if self.compile == "on" else "compiled into CUDA graphs")
+        return ", ".join(said)
 
 
 def choose(train: Train, *, recorded: dict[str, Any] | None = None) -> Choices:
     """Decide, or keep what the run has recorded."""
     device = choose_device(train.device)
-    if recorded:
-        return Choices(device, recorded["precision"], recorded["channels_last"])
-    precision = train.precision
+    if train.compile == "graphs" and device.type != "cuda":
+        raise ConfigError([Problem("train.compile", f"CUDA graphs need a GPU, not {device}")])
+    recorded = recorded or {}
+    precision = recorded.get("precision", train.precision)
     if precision == "auto":
         precision = "bf16" if has_bf16(device) else "fp32"
-    return Choices(device, precision, train.channels_last)
+    # What is asked for goes before what was recorded: it changes nothing but rounding.
+    as_matmul = {"on": True, "off": False}.get(train.conv_as_matmul)
+    if as_matmul is None:
+        fast = precision == "bf16" and device.type == "cpu" and has_amx()
+        as_matmul = recorded.get("conv_as_matmul", fast)
+    return Choices(
+        device,
+        precision,
+        recorded.get("channels_last", train.channels_last),
+        as_matmul,
+        train.compile,
+    )
 
 
 def choose_device(name: str) -> torch.device:
@@ -82,14 +123,24 @@ def has_bf16(device: torch.device) -> bool:
     """True where the hardware multiplies bfloat16 matrices itself."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # torch has no public question for this; a version without these names counts as a no.
-    names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, name, bool)() for name in names)
+    return has_amx() or _cpu_has("_is_avx512_bf16_supported")
+
+
+def has_amx() -> bool:
+    """True where the CPU multiplies tiles of bfloat16 matrices."""
+    return _cpu_has("_is_amx_tile_supported")
+
+
+def _cpu_has(question: str) -> bool:
+    """Ask torch, which has no public question for this; one it does not know counts as a no."""
+    return bool(getattr(torch.cpu, question, bool)())
 
 
 def configure_torch(choices: Choices, *, deterministic: bool) -> None:
     """Set what torch keeps for the whole process: TF32 only where it was chosen, exact kernels."""
-    if choices.device.type == "cuda":
+    if choices.device.type == "cpu":
+        keep_memory()
+    else:
         torch.cuda.set_device(choices.device)
         torch.backends.cudnn.allow_tf32 = choices.precision == "tf32"
         torch.backends.cuda.matmul.allow_tf32 = choices.precision == "tf32"

@@ -235,6 +235,11 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
                 f"the GPU's memory is full at step {run.progress.steps}: make train.batch_size or "
                 "the networks smaller"
             ) from caught
+        if plan.model.compiled and isinstance(caught, torch._dynamo.exc.TorchDynamoException):
+            reason = str(caught).splitlines()[0]
+            raise RunError(
+                f"the networks cannot be compiled: {reason}; set train.compile=off"
+            ) from caught
         plugin_error = None if isinstance(caught, GanlabError) else blamed(caught)
         if plugin_error is not None and isinstance(caught, Exception):
             text = "".join(traceback.format_exception(caught))

@@ -69,7 +69,12 @@ def test_a_run_directory_holds_what_it_should(
         "seconds": 0,
     }
     assert info["dataset"]["name"] == "tiny"
-    assert info["choices"] == {"precision": "fp32", "channels_last": True}
+    assert info["choices"] == {
+        "precision": "fp32",
+        "channels_last": True,
+        "conv_as_matmul": False,
+        "compile": "off",
+    }
     assert info["sessions"][0]["torch"]
     names = {str(file.relative_to(run)) for file in run.rglob("*") if file.is_file()}
     assert names == {
