@@ -27,7 +27,8 @@ import filelock
 
 from ganlab.config.reader import read
 from ganlab.errors import RunError
-from ganlab.files import append_line, read_lines, write_atomically, write_json
+from ganlab.files import append_line, read_lines, write_atomically
+from ganlab.writer import Writer
 
 log = logging.getLogger("ganlab")
 PATIENCE_SECONDS = 0.5
@@ -65,6 +66,9 @@ class Run:
     progress: Progress = field(default_factory=Progress)
     unlogged: list[dict[str, float]] = field(default_factory=list)
     """The numbers of the steps since the last log line."""
+
+    files: Writer = field(default_factory=Writer, compare=False)
+    """Writes what is large, and what names it."""
 
     _lock: filelock.BaseFileLock | None = None
 
@@ -134,8 +138,13 @@ class Run:
         """Change run.json."""
         self.info |= changes
         self.info["progress"] = asdict(self.progress)
-        with writing(self.path):
-            write_json(self.path / "run.json", self.info)
+        text = json.dumps(self.info, indent=2) + "\n"
+
+        def write() -> None:
+            with writing(self.path):
+                write_atomically(self.path / "run.json", text.encode())
+
+        self.files.do(write)
 
     # ----------------------------------------------------------------------------- lock
 

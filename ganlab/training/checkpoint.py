@@ -59,8 +59,12 @@ def save_checkpoint(run: Run, model: Model) -> Path:
     path = run.checkpoints / f"step-{run.progress.steps:09d}.safetensors"
     plain = _write(run, path, tensors, {"optimizers": groups, "unlogged": run.unlogged})
     run.info["checkpoint"] = describe_weights(plain, run.progress, path)
-    for old in checkpoint_files(run)[KEPT:]:
-        old.unlink()
+
+    def forget() -> None:
+        for old in checkpoint_files(run)[KEPT:]:
+            old.unlink()
+
+    run.files.do(forget)
     return path
 
 
@@ -228,8 +232,13 @@ def _write(
         "progress": asdict(run.progress),
         "sha256": _hash(plain),
     }
-    with writing(path):
-        write_atomically(path, save(plain, {"ganlab": json.dumps(meta)}))
+    described = {"ganlab": json.dumps(meta)}
+
+    def write() -> None:
+        with writing(path):
+            write_atomically(path, save(plain, described))
+
+    run.files.do(write)
     return plain
 
 

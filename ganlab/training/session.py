@@ -212,7 +212,7 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
     _start_session(plan, run)
     error: BaseException | None = None
     try:
-        with stop_signals() as stopped:
+        with stop_signals() as stopped, run.files.behind():
             observers.run_start()
             train(
                 run,

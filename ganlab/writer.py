@@ -1,0 +1,59 @@
+"""Writing files while training goes on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+WAITING = 4
+"""Jobs that may wait, at most: what they will write is kept in memory."""
+
+
+class Writer:
+    """Does jobs in the order that they were given: at once, or inside `behind` in a thread.
+
+    After one that failed none is done: a file must not name another that was never written.
+    """
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._jobs: deque[Future[None]] = deque()
+        self._failed = False
+
+    def do(self, job: Callable[[], object]) -> None:
+        """Do a job, now or soon. Raises what one before it has raised meanwhile."""
+        if self._pool is None:
+            job()
+            return
+        while self._jobs and (self._jobs[0].done() or len(self._jobs) >= WAITING):
+            self._jobs.popleft().result()
+        self._jobs.append(self._pool.submit(self._try, job))
+
+    def wait(self) -> None:
+        """Return when all is done; raise what the first that failed has raised."""
+        while self._jobs:
+            self._jobs.popleft().result()
+
+    @contextmanager
+    def behind(self) -> Iterator[None]:
+        """Inside, jobs are done in a thread of their own; all are done when it is left."""
+        self._failed = False
+        with ThreadPoolExecutor(1, "writer") as self._pool:
+            try:
+                yield
+                self.wait()
+            finally:
+                self._pool.shutdown()
+                self._pool = None
+                self._jobs.clear()
+
+    def _try(self, job: Callable[[], object]) -> None:
+        if self._failed:
+            return
+        try:
+            job()
+        except BaseException:
+            self._failed = True
+            raise
