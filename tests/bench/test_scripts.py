@@ -30,6 +30,7 @@ def rows_of(script: str, line: str, monkeypatch: pytest.MonkeyPatch, capsys: obj
     return [row.split("|")[1].strip() for row in rows]
 
 
+@pytest.mark.slow
 def test_vs_document_compares_the_loops(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -41,7 +42,7 @@ def test_vs_document_compares_the_loops(
 
 def test_vs_document_does_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    script, timing = import_module("vs_document"), import_module("_timing")
+    script, timing = import_module("_document"), import_module("_timing")
     from ganlab.step import DataSpec
     from ganlab.training.model import build_network
 
@@ -79,3 +80,13 @@ def test_scaling_measures_boards(
 ) -> None:
     rows = rows_of("scaling", f"{SCALING} --runs 2 6", monkeypatch, capsys)
     assert rows == [*STEPS, "runs on a board", "runs on a board"]
+
+
+@pytest.mark.slow
+def test_equal_quality_compares_scores(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line = "--seeds 2 --epochs 1 --width 2 --batch 128 --threads 1"
+    document, ours, apart = rows_of("equal_quality", line, monkeypatch, capfd)
+    assert (document, ours) == ("the document's loop, fp32", "ganlab as it chooses")
+    assert apart == "difference, in pooled standard deviations"

@@ -28,7 +28,8 @@ def test_inside_they_are_done_in_order_by_another_thread_and_all_before_it_is_le
         assert done == []  # the caller went on meanwhile
         gate.set()
     assert done == list(range(WAITING - 2))
-    assert threads and threading.current_thread() not in threads
+    assert len(threads) == 1
+    assert threading.current_thread() not in threads
 
 
 def test_whoever_hands_over_too_much_waits() -> None:
@@ -42,22 +43,40 @@ def test_whoever_hands_over_too_much_waits() -> None:
         assert gate.is_set()
 
 
+def fail() -> None:
+    raise OSError("full")
+
+
 def test_after_a_failure_nothing_is_done_and_the_next_call_raises_it() -> None:
     done: list[int] = []
     writer = Writer()
-    with pytest.raises(OSError, match="full"), writer.behind():
-        writer.do(lambda: (_ for _ in ()).throw(OSError("full")))
-        writer.do(partial(done.append, 1))
-        writer.wait()
+
+    def hand_over() -> None:
+        with writer.behind():
+            writer.do(fail)
+            writer.do(partial(done.append, 1))
+            writer.wait()
+
+    with pytest.raises(OSError, match="full"):
+        hand_over()
     assert done == []
-    with pytest.raises(OSError, match="full"), writer.behind():
-        writer.do(lambda: (_ for _ in ()).throw(OSError("full")))
     writer.do(partial(done.append, 2))
     assert done == [2]
 
 
+def test_a_failure_of_the_last_job_is_raised_on_leaving() -> None:
+    writer = Writer()
+    with pytest.raises(OSError, match="full"), writer.behind():
+        writer.do(fail)
+
+
 def test_the_error_of_the_block_goes_first() -> None:
     writer = Writer()
-    with pytest.raises(ValueError, match="inside"), writer.behind():
-        writer.do(lambda: (_ for _ in ()).throw(OSError("full")))
-        raise ValueError("inside")
+
+    def fail_twice() -> None:
+        with writer.behind():
+            writer.do(fail)
+            raise ValueError("inside")
+
+    with pytest.raises(ValueError, match="inside"):
+        fail_twice()
