@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     images, labels, source = find_digits(settings["auto"], given.data_root, count=given.images)
     start = time.perf_counter()
-    resized = square_array(images, np.arange(len(images)), size=given.size)
+    resized = torch.cat(list(square_array(images, np.arange(len(images)), size=given.size)))
     preparing = time.perf_counter() - start
     spec = DataSpec(CLASSES, given.size, 1, tuple(map(str, range(CLASSES))))
     data = Prepared(resized, torch.from_numpy(labels).long(), spec, "", source)

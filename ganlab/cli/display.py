@@ -29,7 +29,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"run            {plan.folder}"
     yield (
         f"dataset        {plan.data.source}{instead}: {len(plan.data.images):,} images, "
-        f"{spec.channels} x {spec.image_size} x {spec.image_size}, {spec.num_classes} classes"
+        f"{spec.channels} x {spec.image_size} x {spec.image_size}, {spec.num_classes} classes, "
+        f"{plan.batches.place}"
     )
     yield f"conditioning   {schemes}"
     yield f"generator      {experiment.generator.name}, {counts['generator']:,} parameters"

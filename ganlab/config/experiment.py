@@ -168,6 +168,10 @@ class Train(Options):
     device: str = Field(default="auto", json_schema_extra=FREE)
     """``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``."""
 
+    data: Literal["auto", "resident", "stream"] = Field(default="auto", json_schema_extra=FREE)
+    """Where images are kept: ``resident`` on the device, or on the disk, from which ``stream``
+    reads ahead. ``auto``: on the device if they take at most half of its free memory."""
+
     log_every: Every = Interval(50, "steps")
     """How often the log gets a line."""
 

@@ -1,20 +1,33 @@
-"""Batches without end, from a dataset that stays on the device."""
+"""Batches without end, from a dataset that stays on the device or is read ahead from the disk."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from ganlab.data.order import Order
 from ganlab.data.prepared import Prepared
+from ganlab.data.room import Place
+from ganlab.data.stream import Stream
 from ganlab.errors import DataError
-from ganlab.seeds import mix
+
+
+class Source(Protocol):
+    """Where batches come from."""
+
+    def take(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return images (B, C, S, S) uint8 and labels (B,) on the device."""
+
+    def close(self) -> None:
+        """Give back what was taken to read ahead; who asks for a batch again still gets it."""
 
 
 class Batches:
-    """An endless stream of passes over the data, each in an order of its own.
+    """An endless stream of passes over the data, in the order that `Order` gives.
 
-    A batch may straddle two passes, so none is partial and no image is dropped. There is no state:
-    the order of pass p depends on ``seed`` and p alone, so a batch is known by its number.
+    A batch is known by its number, whatever came before and wherever the images are kept.
     """
 
     def __init__(
@@ -26,6 +39,7 @@ class Batches:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         flip: bool = False,
+        place: Place = "resident",
     ) -> None:
         self.size = len(data.images)
         if self.size < batch_size:
@@ -34,46 +48,46 @@ class Batches:
                 f"set train.batch_size to {self.size} or less"
             )
         self.batch_size = batch_size
-        self.seed = seed
         self.device = device
         self.dtype = dtype
         self.flip = flip
-        self._images = data.images.to(device)
+        self.place = place
         self._labels = data.labels.to(device)
-        self._orders: dict[int, Tensor] = {}
+        kind = Stream if place == "stream" else Resident
+        self._source: Source = kind(data, batch_size=batch_size, seed=seed, device=device)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Return images (B, C, S, S) in [-1, 1] and labels (B,) of the batch with this number.
 
         Flips are drawn from torch's global generator of the device; the device is not waited for.
         """
-        indices = self._indices(number)
-        x = self._images[indices].float().div_(127.5).sub_(1)
+        pixels, y = self._source.take(number)
+        x = pixels.float().div_(127.5).sub_(1)
         if self.flip:
             mirrored = torch.rand(len(x), 1, 1, 1, device=self.device) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
-        return x.to(self.dtype), self._labels[indices]
+        return x.to(self.dtype), y
 
     def labels(self, n: int) -> Tensor:
         """Return labels (n,) drawn as they are distributed in the data, by the same generator."""
         return self._labels[torch.randint(self.size, (n,), device=self.device)]
 
-    def _indices(self, number: int) -> Tensor:
-        """Return (B,) int64: where in the dataset the batch's images are."""
-        turn, start = divmod(number * self.batch_size, self.size)
-        indices = self._order(turn)[start : start + self.batch_size]
-        missing = self.batch_size - len(indices)
-        if missing == 0:
-            return indices
-        return torch.cat([indices, self._order(turn + 1)[:missing]])
+    def close(self) -> None:
+        """End what reads ahead. The next batch starts it again."""
+        self._source.close()
 
-    def _order(self, turn: int) -> Tensor:
-        """Return the permutation (N,) of one pass; the latest two are kept."""
-        if turn not in self._orders:
-            generator = torch.Generator().manual_seed(mix(self.seed, "pass", turn))
-            order = torch.randperm(self.size, generator=generator)
-            if self.device.type == "cuda":  # only pinned memory is copied without waiting
-                order = order.pin_memory()
-            kept = {t: o for t, o in self._orders.items() if t in (turn - 1, turn + 1)}
-            self._orders = {**kept, turn: order.to(self.device, non_blocking=True)}
-        return self._orders[turn]
+
+class Resident:
+    """All images on the device, as uint8; on the CPU where `prepare` left them."""
+
+    def __init__(self, data: Prepared, *, batch_size: int, seed: int, device: torch.device) -> None:
+        self._order = Order(size=len(data.images), batch_size=batch_size, seed=seed, device=device)
+        self._images = data.images.to(device)
+        self._labels = data.labels.to(device)
+
+    def take(self, number: int) -> tuple[Tensor, Tensor]:
+        indices = self._order.indices(number)
+        return self._images[indices], self._labels[indices]
+
+    def close(self) -> None:
+        """Nothing reads ahead."""

@@ -4,33 +4,44 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
+import shutil
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import filelock
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from torch import Tensor, from_numpy
 
+from ganlab.data.mapped import mapped
 from ganlab.data.prepared import Prepared, content_hash
-from ganlab.files import cache_dir
+from ganlab.data.writer import Writer, disk
+from ganlab.files import cache_dir, flush_folder
 from ganlab.step import DataSpec
 
 log = logging.getLogger("ganlab")
 
 
 def datasets_dir() -> Path:
-    """Return the folder of the prepared datasets; `store` makes it."""
+    """Return the folder of the prepared datasets; `making` makes it."""
     return cache_dir() / "datasets"
 
 
 def load(entry: Path) -> Prepared | None:
-    """Return what was stored; None when there is nothing or, with a warning, when it is damaged."""
+    """Return what was stored; None when there is nothing or, with a warning, when it is damaged.
+
+    The images stay on the disk until they are looked at.
+    """
     if not entry.is_file():
         return None
     try:
-        with safe_open(str(entry), framework="pt") as file:
+        with safe_open(str(entry), framework="np") as file:  # that of "pt" reserves memory for all
             about = file.metadata()
-            images, labels = file.get_tensor("images"), file.get_tensor("labels")
+            labels = from_numpy(file.get_tensor("labels"))
+            shape = file.get_slice("images").get_shape()
+        with entry.open("rb") as opened:
+            images = mapped(opened.fileno(), offset=_start_of_images(opened.read), shape=shape)
         names = tuple(json.loads(about["class_names"]))
         if content_hash(images, labels, names) != about["sha256"]:
             raise ValueError("its content has changed")
@@ -41,29 +52,66 @@ def load(entry: Path) -> Prepared | None:
         return None
 
 
-def store(entry: Path, data: Prepared) -> None:
-    """Keep a dataset, atomically. A cache that cannot be written costs a warning, not the run."""
-    about = {
-        "class_names": json.dumps(data.spec.class_names),
-        "sha256": data.sha256,
-        "source": data.source,
-    }
-    try:
+@contextmanager
+def making(entry: Path, *, source: str) -> Iterator[bool]:
+    """Let no other process make the entry meanwhile; True if one had been at it before.
+
+    Raises `NotCached` where nothing can be written.
+    """
+    waited = False
+    with disk():
         entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".writing-", dir=entry.parent) as folder:
-            temporary = Path(folder) / entry.name
-            save_file({"images": data.images, "labels": data.labels}, temporary, metadata=about)
-            _sync(temporary)
-            temporary.replace(entry)
-        _sync(entry.parent)
-    except (OSError, SafetensorError) as error:
-        log.warning("%s is not cached in %s: %s", data.source, entry.parent, error)
-
-
-def _sync(path: Path) -> None:
-    """Have a file or a folder reach the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+        locks = cache_dir() / "locks"
+        locks.mkdir(mode=0o700, exist_ok=True)
+        lock = filelock.FileLock(locks / f"{entry.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            log.warning("another process prepares %s: waiting for it", source)
+            waited = True
+            lock.acquire()
     try:
-        os.fsync(descriptor)
+        yield waited
     finally:
-        os.close(descriptor)
+        lock.release()
+
+
+def store(
+    entry: Path,
+    parts: Iterable[Tensor],
+    *,
+    labels: Tensor,
+    class_names: tuple[str, ...],
+    source: str,
+    still_true: Callable[[], bool],
+) -> Prepared:
+    """Write images that come part by part, (n, C, S, S), and return them, mapped.
+
+    The entry is there afterwards if ``still_true`` says so at the end; else the file lasts as long
+    as somebody holds the images. Raises `NotCached` where they cannot be written.
+    """
+    folder = entry.with_name(f".writing-{entry.name}")
+    try:
+        with disk():
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+            folder.mkdir(mode=0o700)
+            file = (folder / entry.name).open("w+b", buffering=0)
+        with file:
+            writer = Writer(file, labels=labels, class_names=class_names, source=source)
+            for part in parts:
+                writer.add(part)
+            prepared = writer.finish()
+        if still_true():
+            with disk():
+                (folder / entry.name).replace(entry)
+                flush_folder(entry.parent)
+        return prepared
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_of_images(read: Callable[[int], bytes]) -> int:
+    """Return where in a safetensors file the images begin."""
+    length: int = struct.unpack("<Q", read(8))[0]
+    start: int = json.loads(read(length))["images"]["data_offsets"][0]
+    return 8 + length + start

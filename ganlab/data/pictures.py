@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,14 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ganlab.data.resize import square
+from ganlab.data.resize import at_once, square
 from ganlab.errors import DataError
 
 CHUNK = 128
 """How many pictures are open at a time: systems allow 256 and more."""
+
+CHUNK_PIXELS = 2**25
+"""How many pixels they have together, about: 96 MiB of colour."""
 
 GREY_MODES = {"1", "L", "LA", "La", "I"}
 
@@ -30,18 +34,16 @@ def square_pictures(
     total: int,
     size: int,
     channels: Literal[1, 3] | None,
-) -> Tensor:
-    """Return the chosen of ``total`` pictures, (N, C, size, size) uint8; ``indices`` (N,) ascend.
+) -> Iterator[Tensor]:
+    """Yield the chosen of ``total`` pictures, (n, C, size, size) uint8; ``indices`` (N,) ascend.
 
-    C is ``channels``; None means 1 if every chosen picture is grey, else 3. Pictures are decoded
-    in several threads, each picture in one.
+    C is ``channels``; None means 1 in parts where every picture is grey, else 3. Pictures are
+    decoded in several threads, each picture in one.
     """
     chosen = _chosen(pictures, indices, total)
-    parts: list[Tensor] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        while arrays := _decoded(islice(chosen, CHUNK), pool, channels):
-            parts.append(_squared(arrays, size))
-    return torch.cat(_same_channels(parts))
+        while arrays := _decoded(chosen, pool, channels):
+            yield _squared(arrays, size)
 
 
 def pixels(picture: Image.Image, *, channels: Literal[1, 3] | None = None) -> np.ndarray:
@@ -69,9 +71,15 @@ def pixels(picture: Image.Image, *, channels: Literal[1, 3] | None = None) -> np
 def _decoded(
     pictures: Iterator[Image.Image], pool: ThreadPoolExecutor, channels: Literal[1, 3] | None
 ) -> list[np.ndarray]:
+    """Return the next few pictures as arrays (H, W, 1 or 3); nothing at the end."""
     opened: list[Image.Image] = []
+    pixels_open = 0
     try:
-        opened.extend(pictures)
+        for picture in islice(pictures, CHUNK):
+            opened.append(picture)
+            pixels_open += math.prod(picture.size)
+            if pixels_open >= CHUNK_PIXELS:
+                break
         return list(pool.map(partial(pixels, channels=channels), opened))
     except BaseException:
         for picture in opened:  # those that no thread has come to
@@ -127,10 +135,11 @@ def _chosen(
     if isinstance(pictures, Sequence):
         yield from (pictures[int(index)] for index in indices)
         return
-    wanted = set(indices.tolist())
+    wanted = np.zeros(total, dtype=bool)
+    wanted[indices] = True
     count = 0
     for picture in pictures:
-        if count in wanted:
+        if count < total and wanted[count]:
             yield picture
         count += 1
     if count != total:
@@ -139,20 +148,18 @@ def _chosen(
 
 def _squared(arrays: list[np.ndarray], size: int) -> Tensor:
     """Return (n, C, size, size) of arrays (H, W, 1 or 3), those of one shape resized at once."""
-    by_shape: dict[tuple[int, ...], list[int]] = {}
+    by_shape: dict[tuple[int, int, int], list[int]] = {}
     for place, array in enumerate(arrays):
         by_shape.setdefault(array.shape, []).append(place)
     channels = max(array.shape[2] for array in arrays)
     out = torch.empty(len(arrays), channels, size, size, dtype=torch.uint8)
-    for places in by_shape.values():
-        stack = torch.from_numpy(np.stack([arrays[place] for place in places]))
-        out[places] = square(stack.permute(0, 3, 1, 2), size=size).expand(-1, channels, -1, -1)
+    for (height, width, depth), places in by_shape.items():
+        chunk = at_once(height, width, depth, size=size)
+        for start in range(0, len(places), chunk):
+            some = places[start : start + chunk]
+            stack = torch.from_numpy(np.stack([arrays[place] for place in some]))
+            out[some] = square(stack.permute(0, 3, 1, 2), size=size).expand(-1, channels, -1, -1)
     return out
-
-
-def _same_channels(parts: list[Tensor]) -> list[Tensor]:
-    channels = max(part.shape[1] for part in parts)
-    return [part.expand(-1, channels, -1, -1) for part in parts]
 
 
 def _one_line(error: Exception) -> str:

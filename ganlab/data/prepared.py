@@ -11,13 +11,17 @@ from torch import Tensor
 
 from ganlab.step import DataSpec
 
+CHUNK = 256
+"""How many images are hashed at a time."""
+
 
 @dataclass(frozen=True)
 class Prepared:
     """Images of one size with their labels; `ganlab.data.prepare.prepare` makes it."""
 
     images: Tensor
-    """(N, C, S, S) uint8"""
+    """(N, C, S, S) uint8. Of the cache they are mapped: read when they are looked at, from a file
+    that nobody changes by changing them."""
 
     labels: Tensor
     """(N,) int64, from 0 to ``spec.num_classes - 1``"""
@@ -35,6 +39,7 @@ def content_hash(images: Tensor, labels: Tensor, class_names: Sequence[str]) -> 
     """Return the SHA-256 of images (N, C, S, S) uint8, labels (N,) int64 and class names."""
     header = {"shape": list(images.shape), "class_names": list(class_names)}
     digest = hashlib.sha256(json.dumps(header).encode())
-    digest.update(images.contiguous().numpy().data)
+    for part in images.split(CHUNK):
+        digest.update(part.contiguous().numpy().data)
     digest.update(labels.contiguous().numpy().data)
     return digest.hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,15 +30,20 @@ def square(images: Tensor, *, size: int) -> Tensor:
     return x.round().clamp_(0, 255).to(torch.uint8)
 
 
-def square_array(images: np.ndarray, indices: np.ndarray, *, size: int) -> Tensor:
-    """Return the chosen images (N, C, size, size) of an array uint8 (M, H, W) or (M, H, W, C)."""
+def square_array(images: np.ndarray, indices: np.ndarray, *, size: int) -> Iterator[Tensor]:
+    """Yield the chosen images of an array uint8 (M, H, W) or (M, H, W, C) as (n, C, size, size).
+
+    The array may be larger than the memory if it is mapped (`numpy.load` with ``mmap_mode="r"``).
+    """
     if images.ndim == 3:
         images = images[..., None]
-    height, width, channels = images.shape[1:]
-    largest = max(height * width, size * size * max(height, width) // min(height, width))
-    chunk = max(1, CHUNK_ELEMENTS // (largest * channels))
-    out = torch.empty(len(indices), channels, size, size, dtype=torch.uint8)
+    chunk = at_once(*images.shape[1:], size=size)
     for start in range(0, len(indices), chunk):
         part = torch.from_numpy(images[indices[start : start + chunk]])
-        out[start : start + chunk] = square(part.permute(0, 3, 1, 2), size=size)
-    return out
+        yield square(part.permute(0, 3, 1, 2), size=size)
+
+
+def at_once(height: int, width: int, channels: int, *, size: int) -> int:
+    """Return how many images to resize at a time."""
+    largest = max(height * width, size * size * max(height, width) // min(height, width))
+    return max(1, CHUNK_ELEMENTS // (largest * channels))

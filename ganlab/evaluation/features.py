@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ganlab.data.mapped import gathered
 from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError
 from ganlab.files import cache_dir, write_atomically
@@ -121,7 +122,7 @@ def chosen(evidence: Evidence, indices: Tensor) -> Evidence:
         evidence.logits[indices],
         evidence.labels[indices],
         None if predicted is None else predicted[indices],
-        None if images is None else images[indices],
+        None if images is None else gathered(images, indices),
     )
 
 

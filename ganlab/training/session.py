@@ -15,6 +15,7 @@ from ganlab.config.experiment import Experiment
 from ganlab.config.writer import to_yaml
 from ganlab.data.batches import Batches
 from ganlab.data.prepare import Prepared
+from ganlab.data.room import choose_place
 from ganlab.errors import GanlabError, PluginError, RunError
 from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
@@ -113,6 +114,7 @@ def plan(
         device=choices.device,
         dtype=choices.dtype,
         flip=experiment.dataset.flip,
+        place=choose_place(experiment.train.data, data.images, device=choices.device),
     )
     model = build_model(experiment, data.spec, choices)
     init_from = None
@@ -248,6 +250,7 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
             raise error from caught
         raise
     finally:
+        plan.batches.close()
         _end_session(plan, run, status, error)
         observers.run_end(error)
     observers.draw_curves()
@@ -261,6 +264,7 @@ def _start_session(plan: Plan, run: Run) -> None:
         "started": now(),
         "argv": sys.argv[1:],
         "device": str(choices.device),
+        "data": plan.batches.place,
         "from_step": run.progress.steps,
         **record.describe_machine(choices.device),
     }

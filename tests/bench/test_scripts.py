@@ -74,6 +74,13 @@ def test_scaling_measures_steps(
     assert rows_of("scaling", f"{SCALING} --runs", monkeypatch, capsys) == STEPS
 
 
+def test_streaming_measures_both_places(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = "--images 40 80 --size 8 --batch 8 --pause 1 --steps 2 --turns 1"
+    assert rows_of("streaming", line, monkeypatch, capsys) == ["40", "40", "80", "80"]
+
+
 @pytest.mark.slow
 def test_scaling_measures_boards(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -36,7 +36,7 @@ def test_the_whole_output_of_a_run(
     lines = result.stderr.splitlines()
     assert lines[:9] == [
         f"run            {run}",
-        "dataset        tiny: 40 images, 1 x 16 x 16, 4 classes",
+        "dataset        tiny: 40 images, 1 x 16 x 16, 4 classes, resident",
         "conditioning   tiny",
         "generator      tiny, 2,392 parameters",
         "discriminator  tiny, 793 parameters",

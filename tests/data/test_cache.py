@@ -69,6 +69,7 @@ def test_a_damaged_entry_is_made_again_with_one_warning(
 ) -> None:
     dataset = given(numbered(6), [0, 1, 2, 0, 1, 2])
     first = prepare(dataset)
+    images = first.images.clone()  # they are mapped from the file that is about to change
     damage(entry_of(cache))
     assert prepare(dataset).sha256 == first.sha256
     entry = entry_of(cache)
@@ -76,7 +77,7 @@ def test_a_damaged_entry_is_made_again_with_one_warning(
         f"the cached dataset {entry} is damaged ({reason}): it is made again"
     ]
     caplog.clear()
-    assert torch.equal(prepare(dataset).images, first.images)
+    assert torch.equal(prepare(dataset).images, images)
     assert caplog.messages == []
 
 
@@ -129,7 +130,7 @@ def test_data_that_change_while_they_are_read_are_not_cached(cache: Path) -> Non
             return next(states)
 
     prepare(Changing(image_size=8))
-    assert not (cache / "datasets").exists()
+    assert list((cache / "datasets").iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_costs_one_warning(
@@ -164,8 +165,7 @@ print(len(prepare(given(numbered(60, size=32), [0, 1, 2] * 20, image_size=32)).i
     )
     assert done.stdout == "60\n"
     assert done.stderr == (
-        f"WARNING given is not cached in {cache}/datasets: Error while serializing: "
-        "I/O error: File too large (os error 27)\n"
+        f"WARNING given is not cached in {cache}/datasets: [Errno 27] File too large\n"
     )
     assert list((cache / "datasets").iterdir()) == []
 

@@ -33,7 +33,8 @@ def test_halving_leaves_no_stripes_of_a_fine_pattern() -> None:
 
 def test_it_agrees_with_pillow_to_one_level() -> None:
     images = np.random.default_rng(0).integers(0, 256, (4, 28, 28), dtype=np.uint8)
-    ours = square_array(images, np.arange(4), size=64)[:, 0].numpy().astype(int)
+    (part,) = square_array(images, np.arange(4), size=64)
+    ours = part[:, 0].numpy().astype(int)
     theirs = [Image.fromarray(i).resize((64, 64), Image.Resampling.BILINEAR) for i in images]
     assert np.abs(ours - np.stack([np.asarray(i) for i in theirs])).max() <= 1
 
@@ -56,6 +57,8 @@ def test_odd_proportions_never_come_out_too_small() -> None:
 
 def test_chunks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(0).integers(0, 256, (10, 9, 9, 3), dtype=np.uint8)
-    whole = square_array(images, np.arange(10), size=16)
+    (whole,) = square_array(images, np.arange(10), size=16)
     monkeypatch.setattr(resize, "CHUNK_ELEMENTS", 3 * 16 * 16 * 3)
-    assert torch.equal(square_array(images, np.arange(10), size=16), whole)
+    parts = list(square_array(images, np.arange(10), size=16))
+    assert [len(part) for part in parts] == [3, 3, 3, 1]
+    assert torch.equal(torch.cat(parts), whole)

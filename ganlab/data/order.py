@@ -1,0 +1,43 @@
+"""The order in which batches go through a dataset, again and again."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ganlab.seeds import mix
+
+
+class Order:
+    """An endless stream of passes over the data, each in an order of its own.
+
+    A batch may straddle two passes, so none is partial and no image is dropped. There is no state:
+    the order of pass p depends on ``seed`` and p alone, so a batch is known by its number.
+    """
+
+    def __init__(self, *, size: int, batch_size: int, seed: int, device: torch.device) -> None:
+        self.size = size
+        self.batch_size = batch_size
+        self.seed = seed
+        self.device = device
+        self._passes: dict[int, Tensor] = {}
+
+    def indices(self, number: int) -> Tensor:
+        """Return (B,) int64 on the device: where in the dataset the batch's images are."""
+        turn, start = divmod(number * self.batch_size, self.size)
+        indices = self._pass(turn)[start : start + self.batch_size]
+        missing = self.batch_size - len(indices)
+        if missing == 0:
+            return indices
+        return torch.cat([indices, self._pass(turn + 1)[:missing]])
+
+    def _pass(self, turn: int) -> Tensor:
+        """Return the permutation (N,) of one pass; the latest two are kept."""
+        if turn not in self._passes:
+            generator = torch.Generator().manual_seed(mix(self.seed, "pass", turn))
+            order = torch.randperm(self.size, generator=generator)
+            if self.device.type == "cuda":  # only pinned memory is copied without waiting
+                order = order.pin_memory()
+            kept = {t: o for t, o in self._passes.items() if t in (turn - 1, turn + 1)}
+            self._passes = {**kept, turn: order.to(self.device, non_blocking=True)}
+        return self._passes[turn]

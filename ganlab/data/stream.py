@@ -1,0 +1,136 @@
+"""Batches that processes of their own gather ahead of time, from images on the disk."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch._C import _remove_worker_pids
+from torch.utils.data import DataLoader, Dataset
+
+from ganlab.data.order import Order
+from ganlab.data.prepared import Prepared
+from ganlab.errors import RunError
+
+READERS = 2
+"""Processes that read ahead; one where there is one processor."""
+
+AHEAD = 4
+"""Batches that each of them has ready, fewer of large ones; always one."""
+
+AHEAD_BYTES = 2**25
+"""What they take for all readers together: containers often have 64 MiB of shared memory."""
+
+PR_SET_PDEATHSIG = 1
+
+
+class Stream:
+    """Reads batches ahead, in the order of their numbers from the one that was asked for first.
+
+    Asking for another one than the next starts it anew there, which costs about a tenth of a
+    second.
+    """
+
+    def __init__(self, data: Prepared, *, batch_size: int, seed: int, device: torch.device) -> None:
+        cpu = torch.device("cpu")
+        self._order = Order(size=len(data.images), batch_size=batch_size, seed=seed, device=cpu)
+        self._rows = Rows(data)
+        self._device = device
+        self._readers: Any = None
+        self._next = 0
+
+    def take(self, number: int) -> tuple[Tensor, Tensor]:
+        if self._readers is None or number != self._next:
+            self.close()
+            self._readers = self._start(number)
+        try:
+            images, labels = next(self._readers)
+        except (RuntimeError, OSError, EOFError) as error:  # how it shows depends on the moment
+            self.close()
+            raise RunError(
+                f"a process that reads images ahead has ended ({_first_line(error)}), killed "
+                "perhaps for want of memory: repeat the command to go on"
+            ) from error
+        self._next = number + 1
+        return (
+            images.to(self._device, non_blocking=True),
+            labels.to(self._device, non_blocking=True),
+        )
+
+    def close(self) -> None:
+        if self._readers is not None:
+            self._readers._shutdown_workers()  # torch has no public name for it
+            self._readers = None
+
+    def _start(self, first: int) -> Any:
+        """Return the iterator over the batches from number ``first`` on."""
+        readers = min(READERS, _processors())
+        batch_bytes = self._order.batch_size * self._rows.image_bytes
+        loader = DataLoader(
+            self._rows,
+            batch_size=None,  # what the sampler yields is a batch already
+            sampler=_from(first, self._order),
+            num_workers=readers,
+            prefetch_factor=max(1, min(AHEAD, AHEAD_BYTES // (readers * batch_bytes))),
+            pin_memory=self._device.type == "cuda",
+            generator=torch.Generator(),  # else it draws a number from the one that training uses
+            worker_init_fn=partial(_settle, parent=os.getpid()),
+            multiprocessing_context="fork",  # the images stay mapped, nothing is copied
+        )
+        batches: Any = iter(loader)
+        # torch would have a reader's death raise an error wherever the main thread is, in the
+        # middle of a plugin or of a checkpoint. Who waits for a batch notices it too.
+        _remove_worker_pids(id(batches))
+        batches._worker_pids_set = False
+        return batches
+
+
+class Rows(Dataset[tuple[Tensor, Tensor]]):
+    """A dataset whose items are batches."""
+
+    def __init__(self, data: Prepared) -> None:
+        self._images = data.images
+        self._labels = data.labels
+        self.image_bytes = data.images[0].numel()
+
+    def __getitem__(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
+        rows = torch.from_numpy(indices)
+        return self._images[rows], self._labels[rows]
+
+
+def _from(first: int, order: Order) -> Iterator[np.ndarray]:
+    """Yield the indices (B,) of each batch from number ``first`` on."""
+    # As an array: a tensor would be handed over with all of the pass that it is a part of.
+    return (order.indices(number).numpy() for number in itertools.count(first))
+
+
+def _settle(_: int, *, parent: int) -> None:
+    """Make a new reader deaf to what the run's terminal sends, and let it end with the run.
+
+    Ctrl-C and a SIGTERM to the whole group are for the run, which still wants its last batch.
+    """
+    os.setpgid(0, 0)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")
