@@ -26,6 +26,11 @@ class Warnings(logging.Handler):
 @plugins_dir_option
 def cli() -> None:
     """Train, sample and compare conditional GANs that are put together from plugins."""
+    show_warnings()
+
+
+def show_warnings() -> None:
+    """Show what the library logs, from a warning on."""
     logger = logging.getLogger("ganlab")
     if not any(isinstance(handler, Warnings) for handler in logger.handlers):
         logger.addHandler(Warnings(logging.WARNING))

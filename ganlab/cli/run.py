@@ -115,7 +115,7 @@ class Trainer:
         experiment = loaded.experiment
         choose_device(experiment.train.device)  # before data is downloaded for nothing
         check_networks(experiment)
-        chosen, data = self._find_data(experiment)
+        chosen, data = self.find_data(experiment)
         planned = plan(
             chosen,
             text=loaded.text,
@@ -152,7 +152,7 @@ class Trainer:
             )
         return self._evaluators[key]
 
-    def _find_data(self, experiment: Experiment) -> tuple[Experiment, Prepared]:
+    def find_data(self, experiment: Experiment) -> tuple[Experiment, Prepared]:
         """Return the data, or the fallback's where the experiment names one and needs it."""
         from ganlab.config.resolve import fallback_of
         from ganlab.errors import DataUnavailable

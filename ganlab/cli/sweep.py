@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import traceback
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from ganlab.config.experiment import Experiment
     from ganlab.config.sweeps import Point
     from ganlab.runs import Run
+    from ganlab.sweeping.jobs import Engine, Job
     from ganlab.training.session import Plan
+
+ENGINES = ("here", "ray")
 
 
 @click.command("sweep")
@@ -37,6 +40,27 @@ if TYPE_CHECKING:
 @set_option
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be trained, and stop.")
 @click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:<number>.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Runs at the same time; default: one for each GPU, else one.",
+)
+@click.option(
+    "--on",
+    type=click.Choice(ENGINES),
+    default=ENGINES[0],
+    show_default=True,
+    help="What trains the runs: this machine, or a Ray cluster.",
+)
+@click.option(
+    "--ray-address",
+    metavar="ADDRESS",
+    envvar="RAY_ADDRESS",
+    show_envvar=True,
+    help="The cluster; default: one that runs here, else `local`, which starts one.",
+)
 @click.option("--no-board", is_flag=True, help="Train only: no scores at the end.")
 @click.option(
     "--html",
@@ -53,6 +77,9 @@ def command(
     overrides: tuple[str, ...],
     dry_run: bool,
     device: str | None,
+    jobs: int | None,
+    on: str,
+    ray_address: str | None,
     no_board: bool,
     html: Path | None,
     data_root: Path | None,
@@ -68,6 +95,7 @@ def command(
     skipped and interrupted ones go on, so the same command again does what is left. One that fails
     is reported, and the others are trained.
     """
+    from ganlab.cli.engines import check_engine, make_engine
     from ganlab.cli.eval import print_board
     from ganlab.cli.run import Trainer
     from ganlab.config.sweeps import load_sweep
@@ -78,14 +106,18 @@ def command(
     plugins.check_local()
     options = [f"train.device={device}"] if device else []
     points = load_sweep(file, plugins, [*overrides, *options])
+    experiments = [point.loaded.experiment for point in points]
+    experiment = experiments[0]
+    check_engine(on, experiments)
     trainer = Trainer(ctx, data_root=data_root, runs_dir=runs_dir)
-    experiment = points[0].loaded.experiment
     scorer = None if no_board else _scorer(ctx, experiment, device=device, root=data_root)
     checked = _check(points, trainer, scorer, file)
     if dry_run:
         click.echo(_table(checked))
         return
-    runs, failed = _train_all(ctx, checked, trainer)
+    todo = _jobs(ctx, checked, trainer)
+    engine = make_engine(on, todo, trainer, count=jobs, ray_address=ray_address)
+    runs, failed = _train_all(ctx, checked, todo, engine)
     if failed:
         warn("\n  ".join([f"{len(failed)} of {len(points)} failed", *failed]))
     if scorer is not None and runs:
@@ -106,6 +138,9 @@ class Checked:
     status: str
     finished: Run | None
     """Its run, if there is nothing left to do."""
+
+    dataset: dict[str, Any]
+    """What the run records of its data."""
 
 
 def _check(
@@ -132,7 +167,7 @@ def _check(
                 )
                 wrong.setdefault(reason, []).append(point)
         finished = planned.existing if planned.finished else None
-        checked.append(Checked(point, planned.folder, _status(planned), finished))
+        checked.append(Checked(point, planned.folder, _status(planned), finished, planned.dataset))
     if wrong:
         raise ConfigError(
             [Problem(_named(found, points), reason) for reason, found in wrong.items()], str(file)
@@ -172,44 +207,59 @@ def _table(checked: Sequence[Checked]) -> str:
 # --------------------------------------------------------------------------------- train
 
 
+def _jobs(ctx: click.Context, checked: Sequence[Checked], trainer: Trainer) -> list[Job]:
+    """Return what is left to train, complete enough for another process."""
+    from ganlab.sweeping.jobs import Job, Place
+
+    inherited = ("GANLAB_", "OMP_NUM_THREADS")
+    place = Place(
+        folder=str(Path.cwd()),
+        runs=str(trainer.runs_dir),
+        data_root=str(trainer.data_root) if trainer.data_root else None,
+        plugin_folders=[str(folder) for folder in app_of(ctx).folders],
+        environment={name: os.environ[name] for name in os.environ if name.startswith(inherited)},
+        arguments=sys.argv[1:],
+    )
+    return [
+        Job(
+            number=number,
+            name=one.point.loaded.experiment.name,
+            experiment=one.point.loaded.experiment.resolved(),
+            text=one.point.loaded.text,
+            dataset=one.dataset,
+            place=place,
+        )
+        for number, one in enumerate(checked, start=1)
+        if one.finished is None
+    ]
+
+
 def _train_all(
-    ctx: click.Context, checked: Sequence[Checked], trainer: Trainer
+    ctx: click.Context, checked: Sequence[Checked], jobs: Sequence[Job], engine: Engine
 ) -> tuple[list[Run], list[str]]:
     """Train what is not finished. Returns the runs, and what failed for which reason."""
-    runs: list[Run] = []
-    failed: list[str] = []
-    reasons: set[str] = set()
-    for number, one in enumerate(checked, start=1):
-        click.secho(f"[{number}/{len(checked)}] {one.point}", err=True, bold=True)
-        click.echo(f"run            {one.folder}", err=True)
-        if one.finished is not None:
-            click.echo("finished already", err=True)
-            runs.append(one.finished)
-            continue
-        try:
-            run = _train(one, trainer)
-        except Exception as error:  # the others are trained nevertheless
-            known = isinstance(error, GanlabError)
-            reason = str(error) if known else f"{type(error).__name__}: {error}"
-            failed.append(f"{one.point}: {reason.splitlines()[0]}")
-            if not known and reason not in reasons:  # a bug: whoever mends it needs its place
-                click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-            warn("failed like one before" if reason in reasons else f"failed: {reason}")
-            reasons.add(reason)
-            continue
-        if run.info["status"] == "interrupted":
-            name = signal.Signals(run.info["signal"]).name
-            left = f"{len(checked) - number + 1} of {len(checked)} are left"
-            click.echo(f"{name}: saved; {left}; repeat the command to go on.", err=True)
-            ctx.exit(128 + run.info["signal"])
-        runs.append(run)
-    return runs, failed
+    from ganlab.cli.progress import Announced, Progress
+    from ganlab.runs import read_run
+    from ganlab.sweeping.jobs import InTurn
 
-
-def _train(one: Checked, trainer: Trainer) -> Run:
-    from ganlab.cli.display import make_display
-
-    return trainer.train(trainer.plan(one.point.loaded), partial(make_display, brief=True))
+    progress = Progress(
+        [Announced(str(one.point), one.folder, one.finished is not None) for one in checked],
+        several=not isinstance(engine, InTurn),
+    )
+    for event in engine.run(jobs) if jobs else ():
+        progress.tell(event)
+    if progress.interrupted is not None:
+        name = signal.Signals(progress.interrupted).name
+        left = f"{progress.left} of {len(checked)} are left"
+        click.echo(f"{name}: saved; {left}; repeat the command to go on.", err=True)
+        ctx.exit(128 + progress.interrupted)
+    progress.announce_done()
+    runs = [
+        one.finished or read_run(one.folder)
+        for number, one in enumerate(checked, start=1)
+        if number in progress.finished
+    ]
+    return runs, [progress.failed[number] for number in sorted(progress.failed)]
 
 
 # --------------------------------------------------------------------------------- board

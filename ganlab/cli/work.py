@@ -1,0 +1,141 @@
+"""``python -m ganlab.cli.work``: train one run of a sweep in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganlab import __version__
+from ganlab.cli import show_warnings
+from ganlab.cli.app import App
+from ganlab.errors import GanlabError, RunError
+from ganlab.sweeping.jobs import Failed, Finished, Job, Line, Outcome, Send, Sent, Stopped, to_data
+from ganlab.sweeping.lines import printing
+
+if TYPE_CHECKING:
+    from ganlab.cli.run import Trainer
+    from ganlab.runs import Run
+    from ganlab.training.observers import Display
+    from ganlab.training.session import Plan
+
+
+def train(job: Job, trainer: Trainer, display: Callable[[Run, Plan], Display]) -> Outcome:
+    """Train a job's run, or find it finished, and return how it ended."""
+    from ganlab.config.resolve import Loaded, resolve
+
+    try:
+        experiment = resolve(job.experiment, trainer.plugins, name=job.name)
+        planned = trainer.plan(Loaded(experiment, {}, job.text))
+        _check_data(job, planned.dataset)
+        run = trainer.train(planned, display)
+    except GanlabError as error:
+        return Failed(job.number, str(error))
+    except Exception as error:  # the others are trained nevertheless
+        where = "".join(traceback.format_exception(error))
+        return Failed(job.number, f"{type(error).__name__}: {error}", where)
+    if run.info["status"] == "interrupted":
+        return Stopped(job.number, run.info["signal"])
+    return Finished(job.number)
+
+
+def work(job: Job, send: Send) -> Outcome:
+    """Train a job's run in a process that does nothing else; what is printed is sent."""
+    with printing(lambda text: send(Line(job.number, text))):
+        try:
+            enter(job)
+            from ganlab.cli.display import make_display  # after the number of threads is set
+
+            trainer = _trainer(job)
+        except (GanlabError, OSError) as error:
+            return Failed(job.number, str(error))
+        return train(job, trainer, lambda run, plan: make_display(run, plan, brief=True))
+
+
+def enter(job: Job) -> None:
+    """Stand where the command was given, with its variables. Raises `OSError`."""
+    os.environ.update(job.place.environment)
+    os.chdir(job.place.folder)
+    sys.argv[1:] = job.place.arguments
+
+
+def check(job: Job, *, version: str, sign: str) -> str | None:
+    """Say what keeps this machine from training a job; ``sign`` is a file among the runs."""
+    shared = "all machines must share the folder of the command and that of the runs"
+    if version != __version__:
+        return f"has ganlab {__version__}, and the command ganlab {version}"
+    try:
+        enter(job)
+    except OSError as error:
+        return f"cannot enter {job.place.folder}: {error.strerror}: {shared}"
+    if not (Path(job.place.runs) / sign).exists():
+        return f"does not see the runs in {Path(job.place.runs).absolute()}: {shared}"
+    from ganlab.config.resolve import resolve
+    from ganlab.training.record import describe_dataset
+
+    try:
+        trainer = _trainer(job)
+        experiment = resolve(job.experiment, trainer.plugins, name=job.name)
+        _, data = trainer.find_data(experiment)
+        _check_data(job, describe_dataset(data, asked=experiment.dataset.name))
+    except GanlabError as error:
+        return str(error)
+    return None
+
+
+def _trainer(job: Job) -> Trainer:
+    from ganlab.cli.run import Trainer
+
+    show_warnings()
+    app = App()
+    app.folders += map(Path, job.place.plugin_folders)
+    root = job.place.data_root
+    trainer = Trainer(
+        click.Context(click.Command("work"), obj=app),
+        data_root=Path(root) if root else None,
+        runs_dir=Path(job.place.runs),
+    )
+    trainer.plugins.check_local()
+    return trainer
+
+
+def _check_data(job: Job, found: dict[str, Any]) -> None:
+    if found != job.dataset:
+        name = job.dataset["name"]
+        raise RunError(f"finds other images of '{name}' than the sweep was checked with")
+
+
+# ------------------------------------------------------------------------------- process
+
+
+def main() -> None:
+    """Read a job from stdin and write its events to stdout: see `ganlab.sweeping.pool.Pool`."""
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever else is printed does not get between them
+
+    def send(event: Sent) -> None:
+        with suppress(BrokenPipeError):  # alone: `_stop_when_alone` sees to it that the run saves
+            print(json.dumps(to_data(event)), file=events, flush=True)
+
+    job = Job.of_data(json.loads(sys.stdin.buffer.readline()))
+    Thread(target=_stop_when_alone, daemon=True).start()
+    send(work(job, send))
+
+
+def _stop_when_alone() -> None:
+    """Wait until the other end of stdin is closed, then save and stop."""
+    os.read(0, 1)  # not sys.stdin, whose lock would be held while the interpreter ends
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Several runs at once on this machine, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Thread
+
+from ganlab.sweeping.jobs import (
+    AGAIN,
+    Event,
+    Failed,
+    Finished,
+    Interrupted,
+    Job,
+    Outcome,
+    Sent,
+    Started,
+    Stopped,
+    of_data,
+)
+from ganlab.sweeping.shares import Slot
+from ganlab.training.signals import stop_signals
+
+POLL_SECONDS = 0.2
+"""How soon a signal is noticed."""
+
+
+class Pool:
+    """Starts a process for each job, as many at once as there are slots.
+
+    ``python -m <module>`` reads a job from stdin and writes its events to stdout, as lines of JSON.
+    It stops, after it saved, when it gets SIGTERM and when stdin is closed: this process is gone.
+    """
+
+    def __init__(self, module: str, places: Sequence[Slot]) -> None:
+        self.module = module
+        self.slots = places
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        waiting = deque(jobs)
+        free = list(self.slots)
+        running: dict[int, _Worker] = {}
+        heard: queue.SimpleQueue[tuple[int, Sent | None]] = queue.SimpleQueue()
+        with stop_signals() as stopped:
+            try:
+                while waiting or running:
+                    if stopped:
+                        waiting.clear()
+                        for worker in running.values():
+                            worker.stop()
+                    while waiting and free:
+                        job = waiting.popleft()
+                        running[job.number] = _Worker.start(self.module, job, free.pop(0), heard)
+                        yield Started(job.number)
+                    try:
+                        number, event = heard.get(timeout=POLL_SECONDS)
+                    except queue.Empty:
+                        continue
+                    worker = running[number]
+                    if isinstance(event, Outcome):
+                        worker.outcome = event
+                    elif event is not None:
+                        yield event
+                    else:
+                        outcome = worker.end()
+                        del running[number]
+                        free.append(worker.slot)
+                        if isinstance(outcome, Finished) or not stopped:
+                            yield outcome.unasked() if isinstance(outcome, Stopped) else outcome
+            finally:  # only of a second signal or a bug: else none is left
+                for worker in running.values():
+                    worker.process.kill()
+                    worker.process.wait()
+        if stopped:
+            yield Interrupted(stopped[0])
+
+
+@dataclass
+class _Worker:
+    """A process that trains a job."""
+
+    process: subprocess.Popen[bytes]
+    job: Job
+    slot: Slot
+    outcome: Outcome | None = None
+    stopping: bool = False
+
+    @classmethod
+    def start(
+        cls, module: str, job: Job, slot: Slot, heard: queue.SimpleQueue[tuple[int, Sent | None]]
+    ) -> _Worker:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **slot},
+            start_new_session=True,  # Ctrl-C goes to this process alone, which tells them once
+        )
+        worker = cls(process, job, slot)
+        Thread(target=worker._listen, args=(heard,), daemon=True).start()
+        return worker
+
+    def _listen(self, heard: queue.SimpleQueue[tuple[int, Sent | None]]) -> None:
+        """Hand over the job, then its events, then None."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with suppress(BrokenPipeError):  # it has died: its exit code says so
+            self.process.stdin.write(json.dumps(self.job.as_data()).encode() + b"\n")
+            self.process.stdin.flush()  # and left open: see `Pool`
+        for line in self.process.stdout:
+            if line.endswith(b"\n"):
+                heard.put((self.job.number, of_data(json.loads(line))))
+        heard.put((self.job.number, None))
+
+    def stop(self) -> None:
+        if not self.stopping:
+            self.stopping = True
+            self.process.terminate()
+
+    def end(self) -> Outcome:
+        """Return how it ended, once it has closed its stdout."""
+        code = self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            pipe.close()
+        if self.outcome is not None:
+            return self.outcome
+        if code < 0:
+            how = f"its process was killed by {signal.Signals(-code).name}; {AGAIN}"
+        else:
+            how = f"its process ended with exit code {code}"
+        return Failed(self.job.number, how)

@@ -1,0 +1,256 @@
+"""Runs on a Ray cluster: Ray queues them, gives each its GPU, and repeats those of lost workers.
+
+A worker that dies takes its lock along, so the repeated task goes on from the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import secrets
+import socket
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from ganlab import __version__
+from ganlab.errors import RunError
+from ganlab.sweeping.jobs import (
+    AGAIN,
+    Event,
+    Failed,
+    Finished,
+    Interrupted,
+    Job,
+    Note,
+    Outcome,
+    Send,
+    Sent,
+    Started,
+    Stopped,
+)
+from ganlab.sweeping.lines import line_stream
+from ganlab.sweeping.shares import Share, cores, share
+from ganlab.training.signals import stop_signals
+
+POLL_SECONDS = 0.2
+KNOCK_SECONDS = 10
+RETRIES = 3
+"""How often a run is taken up again whose worker was lost."""
+
+NOTE_WIDTH = 200
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+Work = Callable[[Job, Send], Outcome]
+Check = Callable[..., str | None]
+
+
+class OnRay:
+    """Submits a task for each job. ``work`` and ``check`` are functions that workers import."""
+
+    def __init__(
+        self, work: Work, check: Check, *, address: str | None, jobs: int | None, use_gpus: bool
+    ) -> None:
+        self.work = work
+        self.check = check
+        self.address = address
+        self.jobs = jobs
+        self.use_gpus = use_gpus
+        self._notes: deque[Note] = deque()
+        self._heard: set[str] = set()
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+        connect(self.address, jobs=self.jobs)
+        try:
+            nodes = [node for node in ray.nodes() if node["Alive"]]
+            each = share(
+                [node["Resources"] for node in nodes], jobs=self.jobs, use_gpus=self.use_gpus
+            )
+            able = [node for node in nodes if _offers(node["Resources"], each)]
+            if not able:
+                raise RunError("the Ray cluster has no machine with a CPU or a GPU")
+            threads = str(max(1, math.floor(each.cpus)))
+            jobs = [job.with_environment(OMP_NUM_THREADS=threads) for job in jobs]
+            self._check_machines(able, jobs)
+            with stop_signals() as stopped, redirect_stdout(line_stream(self._hear)):
+                yield from self._train(jobs, each, stopped, several=len(able) > 1)
+        finally:
+            ray.shutdown()
+
+    def _train(
+        self, jobs: Sequence[Job], each: Share, stopped: list[int], *, several: bool
+    ) -> Iterator[Event]:
+        here = _only_on(ray.get_runtime_context().get_node_id())
+        mailbox = ray.remote(num_cpus=0, scheduling_strategy=here)(_Mailbox).remote()
+        task = ray.remote(num_cpus=each.cpus, num_gpus=each.gpus, max_retries=RETRIES, max_calls=1)(
+            train_job
+        )
+        waiting = deque(jobs)
+        running: dict[Any, Job] = {}
+        outcomes: dict[int, Outcome] = {}
+        told = False
+        while waiting or running:
+            while waiting and len(running) < (self.jobs or len(jobs)):
+                job = waiting.popleft()
+                running[task.remote(self.work, job, mailbox, several)] = job
+            ready, _ = ray.wait(list(running), num_returns=len(running), timeout=POLL_SECONDS)
+            while self._notes:
+                yield self._notes.popleft()
+            for event in ray.get(mailbox.take.remote()):  # all of those that are ready, and more
+                if isinstance(event, Outcome):
+                    outcomes[event.number] = event
+                else:
+                    yield event
+            for reference in ready:
+                job = running.pop(reference)
+                lost = _lost(reference, job)
+                outcome = outcomes.get(job.number) or lost
+                assert outcome is not None, "a task that ends has sent how"
+                if isinstance(outcome, Finished) or not stopped:
+                    yield outcome.unasked() if isinstance(outcome, Stopped) else outcome
+            if stopped and not told:
+                told = True
+                waiting.clear()
+                for reference in running:
+                    ray.cancel(reference)  # SIGINT, as the task sees it; ends it if it waits
+        if stopped:
+            yield Interrupted(stopped[0])
+
+    def _hear(self, line: str) -> None:
+        """Note what Ray prints on stdout about its machines, the first line of each message."""
+        text = COLOUR.sub("", line)
+        if text.startswith("(") and text not in self._heard:
+            self._heard.add(text)
+            self._notes.append(Note(shorten(f"Ray {text}", NOTE_WIDTH, placeholder=" …")))
+
+    def _check_machines(self, nodes: Sequence[dict[str, Any]], jobs: Sequence[Job]) -> None:
+        """Refuse to begin where a machine does not see what the runs need.
+
+        Each looks once for all of its workers, which so find their data prepared.
+        """
+        sign = Path(jobs[0].place.runs) / f".sweep-{secrets.token_hex(8)}"
+        by_data = {str(job.dataset): job for job in jobs}
+        try:
+            sign.parent.mkdir(parents=True, exist_ok=True)
+            sign.touch()
+        except OSError as error:
+            raise RunError(f"cannot write {sign.parent}: {error.strerror}") from error
+        try:
+            asked = {}
+            for node in nodes:
+                there = _only_on(node["NodeID"])
+                task = ray.remote(num_cpus=0, scheduling_strategy=there, max_calls=1)(self.check)
+                for job in by_data.values():
+                    reference = task.remote(job, version=__version__, sign=sign.name)
+                    asked[reference] = node["NodeManagerHostname"]
+            problems = [
+                f"{host} {problem}"
+                for reference, host in asked.items()
+                if (problem := _answer(reference)) is not None
+            ]
+        finally:
+            sign.unlink(missing_ok=True)
+        if problems:
+            raise RunError("\n  ".join(["the sweep cannot run on this Ray cluster:", *problems]))
+
+
+def connect(address: str | None, *, jobs: int | None) -> None:
+    """Connect to the cluster at an address, or to one that is here, else start one here.
+
+    The address ``local`` starts one though there is another.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns without it
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address not in (None, "local"):
+            _knock(address)
+            ray.init(address=address, **quiet)
+        elif address == "local" or not _is_here(quiet):
+            count = max(cores(), jobs or 1)
+            ray.init(address="local", num_cpus=count, include_dashboard=False, **quiet)
+    except (OSError, RuntimeError, ValueError) as error:
+        where = f" at {address}" if address else ""
+        raise RunError(f"there is no way to a Ray cluster{where}: {_first_line(error)}") from error
+
+
+def _knock(address: str) -> None:
+    """Raise `OSError` where nobody answers: Ray itself goes on trying for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal():
+        host = host.rpartition("/")[2].strip("[]")
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
+
+
+def _is_here(quiet: dict[str, Any]) -> bool:
+    """Connect to the cluster that this machine belongs to, if there is one."""
+    try:
+        ray.init(address="auto", **quiet)
+    except ConnectionError:
+        return False
+    return True
+
+
+class _Mailbox:
+    """Keeps what tasks say until it is asked for."""
+
+    def __init__(self) -> None:
+        self.events: list[Sent] = []
+
+    def put(self, event: Sent) -> None:
+        self.events.append(event)
+
+    def take(self) -> list[Sent]:
+        events, self.events = self.events, []
+        return events
+
+
+def _only_on(node: str) -> NodeAffinitySchedulingStrategy:
+    return NodeAffinitySchedulingStrategy(node, soft=False)
+
+
+def train_job(work: Work, job: Job, mailbox: Any, several: bool) -> None:
+    """What a task does, on a worker."""
+    send = mailbox.put.remote  # not waited for: a task that waits lends its cores to another
+    send(Started(job.number, socket.gethostname() if several else ""))
+    ray.get(send(work(job, send)))  # all has arrived before the task ends
+
+
+def _lost(reference: Any, job: Job) -> Failed | None:
+    """Return what ended a task that could not say so itself."""
+    try:
+        ray.get(reference)
+    except ray.exceptions.TaskCancelledError:
+        return Failed(job.number, f"cancelled; {AGAIN}")
+    except ray.exceptions.RayError as error:
+        return Failed(job.number, f"its worker was lost: {_first_line(error)}; {AGAIN}")
+    return None
+
+
+def _answer(reference: Any) -> str | None:
+    """Return what a machine says is wrong with it."""
+    try:
+        problem: str | None = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        return f"cannot start ganlab, which must be installed there: {_last_line(error)}"
+    return problem
+
+
+def _offers(resources: dict[str, float], each: Share) -> bool:
+    return resources.get("CPU", 0) >= each.cpus and resources.get("GPU", 0) >= each.gpus
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _last_line(error: Exception) -> str:
+    return next(reversed(str(error).strip().splitlines()), type(error).__name__)

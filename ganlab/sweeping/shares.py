@@ -1,0 +1,71 @@
+"""What each of several runs at once gets of the GPUs and the cores."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+Slot = Mapping[str, str]
+"""A place for one run: the environment variables that give it its GPU and its threads."""
+
+
+def slots(count: int, gpus: Sequence[str]) -> list[Slot]:
+    """Return places for ``count`` runs at once, which share the GPUs, if any, and the cores."""
+    threads = str(max(1, cores() // count))
+    given = os.environ.get("OMP_NUM_THREADS", threads)
+    shared: list[Slot] = []
+    for number in range(count):
+        gpu = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}
+        shared.append({"OMP_NUM_THREADS": given, **gpu})
+    return shared
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs of this process as CUDA_VISIBLE_DEVICES names them."""
+    import torch
+
+    count = torch.cuda.device_count()
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = named.split(",") if named else [str(number) for number in range(count)]
+    return names[:count]
+
+
+@dataclass(frozen=True)
+class Share:
+    """What Ray reserves for one run."""
+
+    cpus: float
+    gpus: float = 0.0
+
+
+def share(nodes: Sequence[dict[str, float]], *, jobs: int | None, use_gpus: bool) -> Share:
+    """Return what a run gets of machines with these resources.
+
+    A GPU, and its part of the machine's cores; less than a GPU if more jobs are asked for than
+    there are. Without GPUs as many cores as ``jobs`` at once leave, by default one job a machine.
+    """
+    with_gpus = [node for node in nodes if node.get("GPU")] if use_gpus else []
+    if with_gpus:
+        total = sum(node["GPU"] for node in with_gpus)
+        on_one = math.ceil(jobs / total) if jobs else 1
+        cpus = min(node.get("CPU", 0) / (node["GPU"] * on_one) for node in with_gpus)
+        return Share(math.floor(cpus) if cpus >= 1 else round(cpus, 3), 1 / on_one)
+    counts = [int(node.get("CPU", 0)) for node in nodes]
+    wanted = jobs or len([count for count in counts if count])
+    fitting = (
+        cpus for cpus in range(max(counts, default=1), 0, -1) if _fit(counts, cpus) >= wanted
+    )
+    return Share(next(fitting, 1))
+
+
+def _fit(counts: Sequence[int], cpus: int) -> int:
+    return sum(count // cpus for count in counts)
