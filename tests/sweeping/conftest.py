@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ def register_callbacks():
 @pytest.fixture(autouse=True)
 def _without_companions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANLAB_BLOCK_PLUGINS", "metrics.cond_acc")
+    monkeypatch.delitem(sys.modules, "traced", raising=False)  # of the test before
+    monkeypatch.setattr(sys, "path", [*sys.path])
 
 
 @pytest.fixture

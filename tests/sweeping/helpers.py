@@ -42,6 +42,11 @@ class Swept:
         return trained
 
     @property
+    def words(self) -> set[str]:
+        """What GANLAB_TEST_WORD said to the processes that trained it."""
+        return {line.split()[2] for line in (self.path / "trace.txt").read_text().splitlines()}
+
+    @property
     def checkpoints(self) -> list[Path]:
         return list((self.path / "checkpoints").glob("step-*.safetensors"))
 

@@ -1,4 +1,4 @@
-"""``ganlab sweep --jobs``: several processes, their lines, and what happens when they are killed."""
+"""``ganlab sweep --jobs``: several processes, their lines, and what happens when one is killed."""
 
 from __future__ import annotations
 
