@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganlab.across import mine, world_size
 from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError
 from ganlab.seeds import mix
@@ -14,7 +15,8 @@ class Batches:
     """An endless stream of passes over the data, each in an order of its own.
 
     A batch may straddle two passes, so none is partial and no image is dropped. There is no state:
-    the order of pass p depends on ``seed`` and p alone, so a batch is known by its number.
+    the order of pass p depends on ``seed`` and p alone, so a batch is known by its number. Of a
+    batch that several processes share, each makes its slice of every one of the ``parts``.
     """
 
     def __init__(
@@ -26,6 +28,7 @@ class Batches:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         flip: bool = False,
+        parts: int = 1,
     ) -> None:
         self.size = len(data.images)
         if self.size < batch_size:
@@ -38,6 +41,7 @@ class Batches:
         self.device = device
         self.dtype = dtype
         self.flip = flip
+        self.parts = parts
         self._images = data.images.to(device)
         self._labels = data.labels.to(device)
         self._orders: dict[int, Tensor] = {}
@@ -47,16 +51,18 @@ class Batches:
 
         Flips are drawn from torch's global generator of the device; the device is not waited for.
         """
-        indices = self._indices(number)
+        indices = mine(self._indices(number), parts=self.parts)
         x = self._images[indices].float().div_(127.5).sub_(1)
         if self.flip:
-            mirrored = torch.rand(len(x), 1, 1, 1, device=self.device) < 0.5
+            whole = torch.rand(self.batch_size, 1, 1, 1, device=self.device)
+            mirrored = mine(whole, parts=self.parts) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
         return x.to(self.dtype), self._labels[indices]
 
     def labels(self, n: int) -> Tensor:
         """Return labels (n,) drawn as they are distributed in the data, by the same generator."""
-        return self._labels[torch.randint(self.size, (n,), device=self.device)]
+        whole = torch.randint(self.size, (n * world_size(),), device=self.device)
+        return self._labels[mine(whole)]
 
     def _indices(self, number: int) -> Tensor:
         """Return (B,) int64: where in the dataset the batch's images are."""

@@ -18,6 +18,7 @@ from ganlab.sites import Sites, mark
 from ganlab.step import Active, DataSpec, Role
 from ganlab.training.optimizers import build_optimizer, set_rate
 from ganlab.training.precision import Choices
+from ganlab.training.processes import share_layers
 
 OUT_OF_MEMORY = ("allocate memory", "Storage size calculation overflowed")
 """What torch says of tensors that are too large for any machine, or for this one."""
@@ -79,6 +80,7 @@ def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Mod
             state.to(choices.device, choices.dtype)
         participants.append(Active(key, part, state))
     networks = {role: choices.place(build_network(experiment, role, spec)) for role in ROLES}
+    share_layers(networks.values(), batch_norm=experiment.train.sync_bn)
     return Model(
         networks=networks,
         optimizers={
