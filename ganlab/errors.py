@@ -33,6 +33,15 @@ class PluginError(GanlabError):
     exit_code = 3
 
 
+class Elsewhere(GanlabError):
+    """What failed in another process of the run, in its own words and with its exit code."""
+
+    def __init__(self, text: str, exit_code: int, traceback: str | None = None) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+        self.traceback = traceback
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with an experiment."""

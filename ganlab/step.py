@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ganlab import across
 from ganlab.errors import PluginError
 from ganlab.schedules import Schedule, at
 
@@ -179,16 +180,24 @@ class Step:
         )
 
     def randn(self, n: int, *shape: int) -> Tensor:
-        """Standard normal numbers (n, *shape) on the device of the images."""
-        return torch.randn(n, *shape, device=self.real.x.device, dtype=self.real.x.dtype)
+        """Standard normal numbers (n, *shape) on the device of the images, a row for each image.
+
+        Processes that share a batch draw for all of it, and each gets its own rows.
+        """
+        whole = n * across.world_size()
+        x = self.real.x
+        return across.mine(torch.randn(whole, *shape, device=x.device, dtype=x.dtype))
 
     def rand(self, n: int, *shape: int) -> Tensor:
-        """Uniform numbers in [0, 1), (n, *shape), on the device of the images."""
-        return torch.rand(n, *shape, device=self.real.x.device, dtype=self.real.x.dtype)
+        """Uniform numbers in [0, 1), (n, *shape), on the device of the images, as `randn`."""
+        whole = n * across.world_size()
+        x = self.real.x
+        return across.mine(torch.rand(whole, *shape, device=x.device, dtype=x.dtype))
 
     def labels(self, n: int) -> Tensor:
         """Class indices (n,) int64, all equally likely."""
-        return torch.randint(self.spec.num_classes, (n,), device=self.real.x.device)
+        whole = (n * across.world_size(),)
+        return across.mine(torch.randint(self.spec.num_classes, whole, device=self.real.x.device))
 
     def _precision(self) -> AbstractContextManager[Any]:
         device = self.real.x.device.type

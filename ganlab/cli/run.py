@@ -17,6 +17,7 @@ from ganlab.cli.app import (
     set_option,
     warn,
 )
+from ganlab.cli.launch import in_processes
 
 if TYPE_CHECKING:
     from ganlab.components import Dataset
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 @set_option
 @click.option("--fresh", is_flag=True, help="Start over; the run that is there is set aside.")
 @click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:<number>.")
+@click.option("--gpus", type=click.IntRange(1), metavar="N", help="One process on each of N GPUs.")
+@click.option("--processes", type=click.IntRange(1), metavar="N", help="N processes on the CPU.")
 @click.option("--init-from", metavar="RUN", help="Start from the weights of another run.")
 @data_root_option
 @runs_dir_option
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 @click.option("--allow-changes", is_flag=True, help="Go on though data or plugin files changed.")
 @click.option("-n", "--dry-run", is_flag=True, help="Check everything, print the plan, train not.")
 @click.pass_context
+@in_processes
 def command(
     ctx: click.Context,
     experiment: Path,
@@ -61,17 +65,20 @@ def command(
     ganlab run experiments/cgan_mnist.yaml -s train.epochs=2 -s conditioning=cbn
 
     The same command again goes on where a run was stopped, and does nothing for a finished one. A
-    longer budget continues a finished run.
+    longer budget continues a finished run. With --gpus, or under torchrun, several processes share
+    each batch, and learn what one would.
     """
     from ganlab.cli.display import make_display, plan_lines
     from ganlab.config.resolve import load_experiment
     from ganlab.runs import find_run
+    from ganlab.training.processes import first
 
     options = [f"train.device={device}"] if device else []
     plugins = app_of(ctx).plugins()
     plugins.check_local()
     if init_from:  # an experiment's name means its newest run, which may be another one tomorrow
-        options.append(f"train.init_from={find_run(init_from, runs_dir).path}")
+        donor = first(lambda: find_run(init_from, runs_dir))
+        options.append(f"train.init_from={donor.path}")
     loaded = load_experiment(experiment, plugins, [*overrides, *options])
     trainer = Trainer(
         ctx, data_root=data_root, runs_dir=runs_dir, fresh=fresh, allow_changes=allow_changes
@@ -110,12 +117,15 @@ class Trainer:
         """Check everything and build what will be trained. Nothing is written."""
         from ganlab.training.model import check_networks
         from ganlab.training.precision import choose_device
+        from ganlab.training.processes import check_shares, first_of_machine
         from ganlab.training.session import plan
 
         experiment = loaded.experiment
         choose_device(experiment.train.device)  # before data is downloaded for nothing
         check_networks(experiment)
-        chosen, data = self.find_data(experiment)
+        check_shares(experiment.train)
+        with first_of_machine():
+            chosen, data = self.find_data(experiment)
         planned = plan(
             chosen,
             text=loaded.text,
@@ -138,9 +148,14 @@ class Trainer:
         )
 
     def _evaluator(self, planned: Plan) -> DuringTraining | None:
-        """Return what scores the run while it trains, if there is something to score."""
+        """Return what scores the run while it trains, if there is something to score.
+
+        Of several processes the first one scores.
+        """
+        from ganlab.across import rank
+
         experiment = planned.experiment
-        if experiment.eval.options.every is None or planned.finished:
+        if experiment.eval.options.every is None or planned.finished or rank():
             return None
         from ganlab.evaluation.during import DuringTraining
 

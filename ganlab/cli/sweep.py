@@ -21,6 +21,7 @@ from ganlab.cli.app import (
     set_option,
     warn,
 )
+from ganlab.cli.launch import refuse_several
 from ganlab.errors import ConfigError, GanlabError, Problem
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def command(
     from ganlab.cli.run import Trainer
     from ganlab.config.sweeps import load_sweep
 
+    refuse_several("sweep")
     if no_board and html is not None:
         raise click.UsageError("--html is the board as a page: leave out --no-board")
     plugins = app_of(ctx).plugins()

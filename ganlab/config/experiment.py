@@ -124,7 +124,7 @@ class Train(Options):
     """Budget in seconds of training, over all sessions of the run."""
 
     batch_size: int = Field(default=64, ge=2)
-    """Images in a batch, over all devices together."""
+    """Images in a batch, over all processes together, which share it evenly."""
 
     accumulate: PositiveInt = 1
     """Parts that a batch is computed in, one after the other: less memory, the same gradient but
@@ -180,6 +180,10 @@ class Train(Options):
 
     checkpoint_every: Every = Interval(60, "seconds")
     """How often everything that a resume needs is saved; always at the end."""
+
+    sync_bn: bool = Field(default=True, json_schema_extra=FREE)
+    """Several processes: batch normalisation sees the whole batch, so that the weights are those of
+    one process. Without it each sees its slice: faster, and another run for another number."""
 
     sample_bn: Literal["running", "batch"] = Field(default="running", json_schema_extra=FREE)
     """Statistics of batch normalisation in sample sheets: the running ones or the sheet's own."""

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ganlab.across import mine, world_size
 from ganlab.data.order import Order
 from ganlab.data.prepared import Prepared
 from ganlab.data.room import Place
@@ -28,6 +29,7 @@ class Batches:
     """An endless stream of passes over the data, in the order that `Order` gives.
 
     A batch is known by its number, whatever came before and wherever the images are kept.
+    Of a batch that several processes share, each makes its slice of every one of the ``parts``.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Batches:
         dtype: torch.dtype = torch.float32,
         flip: bool = False,
         place: Place = "resident",
+        parts: int = 1,
     ) -> None:
         self.size = len(data.images)
         if self.size < batch_size:
@@ -52,9 +55,11 @@ class Batches:
         self.dtype = dtype
         self.flip = flip
         self.place = place
+        self.parts = parts
         self._labels = data.labels.to(device)
         kind = Stream if place == "stream" else Resident
-        self._source: Source = kind(data, batch_size=batch_size, seed=seed, device=device)
+        order = Order(size=self.size, batch_size=batch_size, seed=seed, parts=parts)
+        self._source: Source = kind(data, order, device)
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Return images (B, C, S, S) in [-1, 1] and labels (B,) of the batch with this number.
@@ -64,13 +69,15 @@ class Batches:
         pixels, y = self._source.take(number)
         x = pixels.float().div_(127.5).sub_(1)
         if self.flip:
-            mirrored = torch.rand(len(x), 1, 1, 1, device=self.device) < 0.5
+            whole = torch.rand(self.batch_size, 1, 1, 1, device=self.device)
+            mirrored = mine(whole, parts=self.parts) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
         return x.to(self.dtype), y
 
     def labels(self, n: int) -> Tensor:
         """Return labels (n,) drawn as they are distributed in the data, by the same generator."""
-        return self._labels[torch.randint(self.size, (n,), device=self.device)]
+        whole = torch.randint(self.size, (n * world_size(),), device=self.device)
+        return self._labels[mine(whole)]
 
     def close(self) -> None:
         """End what reads ahead. The next batch starts it again."""
@@ -80,8 +87,8 @@ class Batches:
 class Resident:
     """All images on the device, as uint8; on the CPU where `prepare` left them."""
 
-    def __init__(self, data: Prepared, *, batch_size: int, seed: int, device: torch.device) -> None:
-        self._order = Order(size=len(data.images), batch_size=batch_size, seed=seed, device=device)
+    def __init__(self, data: Prepared, order: Order, device: torch.device) -> None:
+        self._order = order.on(device)
         self._images = data.images.to(device)
         self._labels = data.labels.to(device)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
+from ganlab.across import mine
 from ganlab.seeds import mix
 
 
@@ -15,15 +18,28 @@ class Order:
     the order of pass p depends on ``seed`` and p alone, so a batch is known by its number.
     """
 
-    def __init__(self, *, size: int, batch_size: int, seed: int, device: torch.device) -> None:
+    def __init__(self, *, size: int, batch_size: int, seed: int, parts: int = 1) -> None:
         self.size = size
         self.batch_size = batch_size
         self.seed = seed
-        self.device = device
+        self.parts = parts
+        self.device = torch.device("cpu")
         self._passes: dict[int, Tensor] = {}
 
+    def on(self, device: torch.device) -> Order:
+        """Return the same order, its indices on a device."""
+        other = copy.copy(self)
+        other.device, other._passes = device, {}
+        return other
+
     def indices(self, number: int) -> Tensor:
-        """Return (B,) int64 on the device: where in the dataset the batch's images are."""
+        """Return (B,) int64 on the device: where in the dataset the batch's images are.
+
+        Of a batch that several processes share, they are this process's.
+        """
+        return mine(self._indices(number), parts=self.parts)
+
+    def _indices(self, number: int) -> Tensor:
         turn, start = divmod(number * self.batch_size, self.size)
         indices = self._pass(turn)[start : start + self.batch_size]
         missing = self.batch_size - len(indices)

@@ -40,9 +40,8 @@ class Stream:
     second.
     """
 
-    def __init__(self, data: Prepared, *, batch_size: int, seed: int, device: torch.device) -> None:
-        cpu = torch.device("cpu")
-        self._order = Order(size=len(data.images), batch_size=batch_size, seed=seed, device=cpu)
+    def __init__(self, data: Prepared, order: Order, device: torch.device) -> None:
+        self._order = order
         self._rows = Rows(data)
         self._device = device
         self._readers: Any = None

@@ -22,6 +22,7 @@ from ganlab.errors import RunError
 from ganlab.files import write_atomically
 from ganlab.runs import Progress, Run, writing
 from ganlab.training.model import Model
+from ganlab.training.processes import first_only
 
 FORMAT = 1
 KEPT = 2
@@ -51,6 +52,7 @@ class Stored:
         return any(key.startswith("ema/") for key in self.tensors)
 
 
+@first_only
 def save_checkpoint(run: Run, model: Model) -> Path:
     """Write a checkpoint of where the run is; of the older ones only the newest is kept."""
     tensors, groups = _optimizer_tensors(model)

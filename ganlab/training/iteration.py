@@ -14,6 +14,7 @@ from ganlab.config.experiment import Train
 from ganlab.runs import Progress
 from ganlab.step import Role, Side, Step, objective
 from ganlab.training.model import Model
+from ganlab.training.processes import share_gradients
 
 Scalars = dict[str, Tensor]
 """Detached 0-d tensors on the device, by name. Reading one waits for the device."""
@@ -97,6 +98,7 @@ def update(
         if len(steps) > 1:
             gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
             torch._foreach_div_([g for g in gradients if g is not None], len(steps))
+        share_gradients(optimizer)
         model.set_rate(role, images=at.images)
         optimizer.step()
         step = _joined(steps)

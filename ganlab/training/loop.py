@@ -20,6 +20,7 @@ from ganlab.training.checkpoint import save_checkpoint, save_generator
 from ganlab.training.iteration import Scalars, iterate
 from ganlab.training.model import Model, update_average
 from ganlab.training.observers import Observers
+from ganlab.training.processes import first_only, share_scalars
 
 EPOCH = Interval(1, "epochs")
 
@@ -63,6 +64,7 @@ def train(
     *,
     observers: Observers,
     should_stop: Callable[[], bool],
+    clock: Clock | None = None,
     evaluate_every: Interval | None = None,
 ) -> None:
     """Train from ``run.progress`` until a budget is used up or ``should_stop`` says so.
@@ -71,7 +73,7 @@ def train(
     not depend on how often one logs, samples or saves, and a resume needs no generator's state.
     """
     budget = Budget.of(options, dataset_size=batches.size)
-    clock = Clock(run.progress.seconds)
+    clock = clock or Clock(run.progress.seconds)
     since_log: list[tuple[int, Scalars]] = []
     if run.progress.steps == 0:
         draw_sample(run, model, observers, label=label_of(run.progress, on_epoch=True))
@@ -81,6 +83,7 @@ def train(
         seed_everything(mix(options.seed, "step", before.steps), batches.device)
         reals = [Side(*batches.batch(before.batches + i)) for i in range(options.d_steps)]
         scalars = iterate(model, reals, before, options, draw_labels=batches.labels)
+        scalars = share_scalars(scalars)
         if before.steps == 0:
             check_gradients(model)
         if model.ema is not None and options.ema is not None:
@@ -141,6 +144,7 @@ def label_of(at: Progress, *, on_epoch: bool) -> str:
     return f"epoch-{math.floor(at.epochs):04d}" if on_epoch else f"epoch-{at.epochs:09.4f}"
 
 
+@first_only
 def draw_sample(run: Run, model: Model, observers: Observers, *, label: str) -> None:
     """Keep the generator's weights and draw the sheet of fixed noise and labels."""
     save_generator(run, model, label)

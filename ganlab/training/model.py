@@ -20,6 +20,7 @@ from ganlab.step import Active, DataSpec, Role
 from ganlab.training.convolutions import as_products
 from ganlab.training.optimizers import build_optimizer, set_rate
 from ganlab.training.precision import Choices
+from ganlab.training.processes import share_layers
 
 OUT_OF_MEMORY = ("allocate memory", "Storage size calculation overflowed")
 """What torch says of tensors that are too large for any machine, or for this one."""
@@ -87,6 +88,7 @@ def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Mod
     if choices.conv_as_matmul:
         for network in networks.values():
             as_products(network)
+    share_layers(networks.values(), batch_norm=experiment.train.sync_bn)
     return Model(
         networks=networks,
         compiled={role: choices.compiled(network) for role, network in networks.items()}

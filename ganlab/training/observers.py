@@ -17,6 +17,7 @@ from ganlab.training.checkpoint import describe_weights, generator_tensors, save
 from ganlab.training.draw import COLUMNS, Bn, draw_images, sheet_inputs
 from ganlab.training.iteration import Scalars
 from ganlab.training.model import Model
+from ganlab.training.processes import first_only, wait
 
 Record = dict[str, float]
 CURVES_EVERY_SECONDS = 60
@@ -84,11 +85,13 @@ class Observers:
         self._logged = run.progress
         self._curves_drawn = time.monotonic()
 
+    @first_only
     def run_start(self) -> None:
         self.hook.on_run_start(run=self.run)
         for callback in self.callbacks:
             callback.on_run_start(self.run)
 
+    @first_only
     def step_end(self, step: int, losses: Scalars) -> None:
         self.hook.on_step_end(run=self.run, step=step, losses=losses)
         for callback in self.callbacks:
@@ -97,8 +100,11 @@ class Observers:
     def log(self) -> None:
         """Write the means of an interval to the log, and show them."""
         records, self.run.unlogged = self.run.unlogged, []
-        if not records:
-            return
+        if records:
+            self._log(records)
+
+    @first_only
+    def _log(self, records: list[Record]) -> None:
         at, before = self.run.progress, self._logged
         self._logged = at
         names = dict.fromkeys(name for record in records for name in record)
@@ -121,6 +127,7 @@ class Observers:
         for callback in self.callbacks:
             callback.on_log(self.run, records)
 
+    @first_only
     def sample(self, label: str) -> None:
         """Draw the sheet of fixed noise and labels from the weights that samples come from."""
         images = draw_images(self.model.drawn_from, *self.inputs, bn=self.bn)
@@ -135,6 +142,11 @@ class Observers:
 
     def evaluate(self) -> None:
         """Score the weights that samples come from, and keep them if they are the best so far."""
+        self._evaluate()
+        wait()
+
+    @first_only
+    def _evaluate(self) -> None:
         assert self.evaluator is not None
         run, model = self.run, self.model
         checkpoint = describe_weights(generator_tensors(model), run.progress)
@@ -162,17 +174,20 @@ class Observers:
         new, old = by["score"], before["score"]
         return bool(new > old if self.evaluator.higher_is_better else new < old)
 
+    @first_only
     def checkpoint(self) -> None:
         """Bring run.json up to date and, once in a while, the curves."""
         self.run.update()
         if time.monotonic() - self._curves_drawn > CURVES_EVERY_SECONDS:
             self.draw_curves()
 
+    @first_only
     def run_end(self, error: BaseException | None) -> None:
         self.hook.on_run_end(run=self.run, error=error)
         for callback in self.callbacks:
             callback.on_run_end(self.run, error)
 
+    @first_only
     def draw_curves(self) -> None:
         records = self.run.records()
         if records:
@@ -181,6 +196,7 @@ class Observers:
                 draw_curves(records, path, title=self.run.name)
         self._curves_drawn = time.monotonic()
 
+    @first_only
     def animate(self) -> None:
         sheets = sorted(self.run.samples.glob("epoch-*.png"), key=lambda path: path.stem)
         path = self.run.path / "samples.gif"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ganlab import across
 from ganlab.config.experiment import Train
 from ganlab.errors import ConfigError, Problem
 from ganlab.training.memory import keep_memory
@@ -81,6 +82,9 @@ def choose(train: Train, *, recorded: dict[str, Any] | None = None) -> Choices:
     device = choose_device(train.device)
     if train.compile == "graphs" and device.type != "cuda":
         raise ConfigError([Problem("train.compile", f"CUDA graphs need a GPU, not {device}")])
+    if train.compile != "off" and across.world_size() > 1:
+        what = "compiled networks cannot share batches: write off, or use one process"
+        raise ConfigError([Problem("train.compile", what)])
     recorded = recorded or {}
     precision = recorded.get("precision", train.precision)
     if precision == "auto":
@@ -112,11 +116,22 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError([Problem("train.device", f"'{name}' is no device; {allowed}")])
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= count:
-            what = f"'{name}' is not on this machine, which has {count} CUDA devices"
+        index = own_device(device)
+        if index >= count:
+            what = f"'cuda:{index}' is not on this machine, which has {count} CUDA devices"
             raise ConfigError([Problem("train.device", what)])
-        device = torch.device("cuda", device.index or 0)
+        device = torch.device("cuda", index)
     return device
+
+
+def own_device(device: torch.device) -> int:
+    """Return the number of the GPU that is meant: of several processes each has its own."""
+    if across.world_size() == 1:
+        return device.index or 0
+    if device.index is not None:
+        what = f"'{device}' is one GPU, and each of several processes needs its own: write 'cuda'"
+        raise ConfigError([Problem("train.device", what)])
+    return int(os.environ["LOCAL_RANK"])
 
 
 def has_bf16(device: torch.device) -> bool:

@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 
+from ganlab import across
 from ganlab.config.experiment import Experiment
 from ganlab.config.writer import to_yaml
 from ganlab.data.batches import Batches
 from ganlab.data.prepare import Prepared
 from ganlab.data.room import choose_place
-from ganlab.errors import GanlabError, PluginError, RunError
+from ganlab.errors import Elsewhere, GanlabError, PluginError, RunError
 from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
 from ganlab.runs import (
@@ -33,6 +34,7 @@ from ganlab.runs import (
 from ganlab.training import record
 from ganlab.training.blame import blamed, not_finite
 from ganlab.training.checkpoint import (
+    Stored,
     check_belongs,
     checkpoint_files,
     load_module,
@@ -44,6 +46,12 @@ from ganlab.training.loop import Budget, Diverged, train
 from ganlab.training.model import Model, build_model, parameter_count
 from ganlab.training.observers import Display, Evaluator, Observers
 from ganlab.training.precision import choose, configure_torch
+from ganlab.training.processes import (
+    SharedClock,
+    check_alike,
+    first,
+    first_only,
+)
 from ganlab.training.signals import stop_signals
 
 TRACEBACK = "traceback.txt"
@@ -102,7 +110,8 @@ def plan(
     """Build everything, so that what is wrong shows before anything is written."""
     seed = experiment.train.seed
     folder = run_folder(runs, experiment=experiment.name, identity=experiment.identity(), seed=seed)
-    existing = read_run(folder) if (folder / "run.json").exists() and not fresh else None
+    there = (folder / "run.json").exists() and not fresh
+    existing = first(lambda: read_run(folder) if there else None)
     if existing is not None and existing.info["identity"] != experiment.identity():
         raise RunError(f"{folder} holds another experiment whose hash starts alike; move it away")
     choices = choose(experiment.train, recorded=existing.info["choices"] if existing else None)
@@ -115,10 +124,12 @@ def plan(
         dtype=choices.dtype,
         flip=experiment.dataset.flip,
         place=choose_place(experiment.train.data, data.images, device=choices.device),
+        parts=experiment.train.accumulate,
     )
     model = build_model(experiment, data.spec, choices)
     init_from = None
-    if experiment.train.init_from and not (existing and checkpoint_files(existing)):
+    begun = first(lambda: bool(existing and checkpoint_files(existing)))
+    if experiment.train.init_from and not begun:
         init_from = _init_from(model, experiment.train.init_from, runs)
     return Plan(
         experiment=experiment,
@@ -152,20 +163,33 @@ def execute(
         assert plan.existing is not None
         return plan.existing
     run = plan.existing or Run(plan.folder)
-    run.lock()
+    if across.rank() == 0:
+        run.lock()
     try:
-        if plan.existing is not None:
-            run.reread()
-            _take_up(plan, run, allow_changes=allow_changes)
-        elif (run.path / "run.json").exists() and not plan.fresh:
-            raise RunError(f"another process has started {run.path} just now: repeat the command")
+        stored = first(lambda: _opened(plan, run, allow_changes=allow_changes))
+        if stored is not None:
+            restore(run, plan.model, stored)
         else:
-            _create(plan, run)
+            run.progress = Progress()
+        settings = [plan.dataset, plan.experiment.resolved(), plan.model.choices.recorded()]
+        check_alike(plan.model.modules(), about=str(settings))
         with display(run, plan) as shown:
             _train(plan, run, shown, evaluator)
     finally:
         run.unlock()
+    run.info = first(lambda: run.info)
     return run
+
+
+def _opened(plan: Plan, run: Run, *, allow_changes: bool) -> Stored | None:
+    """Make the run directory, or take it up; return the checkpoint to go on from, if any."""
+    if plan.existing is not None:
+        run.reread()
+        return _take_up(plan, run, allow_changes=allow_changes)
+    if (run.path / "run.json").exists() and not plan.fresh:
+        raise RunError(f"another process has started {run.path} just now: repeat the command")
+    _create(plan, run)
+    return None
 
 
 def _create(plan: Plan, run: Run) -> None:
@@ -184,18 +208,17 @@ def _create(plan: Plan, run: Run) -> None:
     }
 
 
-def _take_up(plan: Plan, run: Run, *, allow_changes: bool) -> None:
-    """Restore everything from the newest checkpoint that is whole; without one, start."""
+def _take_up(plan: Plan, run: Run, *, allow_changes: bool) -> Stored | None:
+    """Return the newest checkpoint that is whole, if what it learned from is the same."""
     stored = read_newest(run, tidy=True)
     if stored is None:
-        run.progress = Progress()
         run.info.pop("best", None)  # of code that may have been mended since
-        return
+        return None
     check_belongs(stored, run)
     if not allow_changes:
         plugins = record.describe_plugins(plan.experiment, plan.plugins)
         record.check_unchanged(run, plan.dataset, plugins)
-    restore(run, plan.model, stored)
+    return stored
 
 
 def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) -> None:
@@ -211,10 +234,12 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
         callbacks=plan.experiment.callbacks,
         evaluator=evaluator,
     )
-    _start_session(plan, run)
+    _start_session(plan, run, processes=across.world_size())
+    scored = first(lambda: evaluator is not None)
     error: BaseException | None = None
     try:
-        with stop_signals() as stopped, run.files.behind():
+        with stop_signals() as asked, run.files.behind():
+            clock = SharedClock(run.progress.seconds, asked)
             observers.run_start()
             train(
                 run,
@@ -222,16 +247,20 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
                 plan.batches,
                 train_options,
                 observers=observers,
-                should_stop=lambda: bool(stopped),
-                evaluate_every=plan.experiment.eval.options.every if evaluator else None,
+                should_stop=lambda: clock.signal is not None,
+                clock=clock,
+                evaluate_every=plan.experiment.eval.options.every if scored else None,
             )
-            status = "interrupted" if stopped else "finished"
-            run.info["signal"] = stopped[0] if stopped else None
+            status = "finished" if clock.signal is None else "interrupted"
+            run.info["signal"] = clock.signal
     except BaseException as caught:
         status, error = _status_of(caught), caught
         if isinstance(caught, Diverged):
             observers.log()  # what came before it
-            caught.args = (f"{caught}{_where(caught, plan)}",)
+            with across.alone():
+                caught.args = (f"{caught}{_where(caught, plan)}",)
+        if isinstance(caught, Elsewhere) and caught.traceback:
+            _keep_traceback(run, caught.traceback)
         if isinstance(caught, torch.OutOfMemoryError):
             raise RunError(
                 f"the GPU's memory is full at step {run.progress.steps}: make train.batch_size or "
@@ -244,8 +273,7 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
             ) from caught
         plugin_error = None if isinstance(caught, GanlabError) else blamed(caught)
         if plugin_error is not None and isinstance(caught, Exception):
-            text = "".join(traceback.format_exception(caught))
-            write_atomically(run.path / TRACEBACK, text.encode())
+            _keep_traceback(run, "".join(traceback.format_exception(caught)))
             error = PluginError(f"{plugin_error}\n  traceback: {run.path / TRACEBACK}")
             raise error from caught
         raise
@@ -257,7 +285,8 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
     observers.animate()
 
 
-def _start_session(plan: Plan, run: Run) -> None:
+@first_only
+def _start_session(plan: Plan, run: Run, *, processes: int) -> None:
     choices = plan.model.choices
     record.forget_peak_memory(choices.device)
     session = {
@@ -266,6 +295,8 @@ def _start_session(plan: Plan, run: Run) -> None:
         "device": str(choices.device),
         "data": plan.batches.place,
         "from_step": run.progress.steps,
+        "processes": processes,
+        "sync_bn": plan.experiment.train.sync_bn,
         **record.describe_machine(choices.device),
     }
     plugins = record.describe_plugins(plan.experiment, plan.plugins)
@@ -292,6 +323,7 @@ def _start_session(plan: Plan, run: Run) -> None:
     )
 
 
+@first_only
 def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None) -> None:
     session = run.info["sessions"][-1]
     session |= {
@@ -304,6 +336,11 @@ def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None)
     except RunError:
         if error is None:  # a full disk is what is being reported already
             raise
+
+
+@first_only
+def _keep_traceback(run: Run, text: str) -> None:
+    write_atomically(run.path / TRACEBACK, text.encode())
 
 
 def _said(error: BaseException | None) -> str | None:
@@ -332,8 +369,8 @@ def _where(diverged: Diverged, plan: Plan) -> str:
 
 def _init_from(model: Model, name: str, runs: Path) -> dict[str, str]:
     """Start from another run's weights, and return what to record of it."""
-    donor = find_run(name, runs)
-    stored = read_newest(donor)
+    donor = first(lambda: find_run(name, runs))
+    stored = first(lambda: read_newest(donor))
     if stored is None:
         raise RunError(f"{donor.path} has no checkpoint to start from")
     for module_name, module in model.networks.items():

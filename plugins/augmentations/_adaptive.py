@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlab import Augmentation, DataSpec, Step
+from ganlab import Augmentation, DataSpec, Step, across
 
 
 class Adaptive(Augmentation):
@@ -40,9 +40,10 @@ class Adaptive(Augmentation):
     def after_step(self, step: Step, state: Any) -> None:
         if step.role != "discriminator" or self.target is None:
             return
-        state.r.add_(self.overfitting(step) / self.adapt_every)
+        state.r.add_(across.mean(self.overfitting(step)) / self.adapt_every)
         if (step.index + 1) % self.adapt_every == 0:
-            speed = self.adapt_every * len(step.real.x) / self.images_to_full
+            batch_size = len(step.real.x) * across.world_size()
+            speed = self.adapt_every * batch_size / self.images_to_full
             state.p.add_(speed * (state.r - self.target).sign()).clamp_(0, 1)
             step.log(f"{self.name}_r", state.r)
             state.r.zero_()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ganlab import Embed, one_hot
+from ganlab import Embed, across, one_hot
 
 
 class Embedded(NamedTuple):
@@ -37,6 +37,9 @@ class Embeddings(nn.Module):
 
 
 def agreement(y: Tensor, num_classes: int, *, dtype: torch.dtype) -> Tensor:
-    """Return (N, N) how far two labels agree: 1 for one class, 0 for two."""
+    """Return (n, N) how far a label agrees with those of the whole batch: 1 for one class, else 0.
+
+    n are this process's and N those of all processes.
+    """
     rows = one_hot(y, num_classes, dtype=dtype)
-    return rows @ rows.T
+    return rows @ across.gather(rows).T

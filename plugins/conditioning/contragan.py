@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from ganlab import Conditioning, DataSpec, Side, Step, hookimpl
+from ganlab import Conditioning, DataSpec, Side, Step, across, hookimpl
 
 from ._embeddings import Embeddings, agreement
 
@@ -45,9 +45,10 @@ class ContraGAN(Conditioning):
 
     def _loss(self, side: Side, spec: DataSpec) -> Tensor:
         images, proxies = side.judged.notes[self.name]
-        itself = torch.eye(len(images), dtype=torch.bool, device=images.device)
-        to_proxy = (images * proxies).sum(1, keepdim=True) / self.temperature  # (N, 1)
-        to_others = (images @ images.T / self.temperature).masked_fill(itself, -torch.inf)
+        others = across.gather(images)  # (N, E), of all processes; n rows are this one's
+        itself = across.mine(torch.eye(len(others), dtype=torch.bool, device=images.device))
+        to_proxy = (images * proxies).sum(1, keepdim=True) / self.temperature  # (n, 1)
+        to_others = (images @ others.T / self.temperature).masked_fill(itself, -torch.inf)
         agreeing = to_others + agreement(side.y, spec.num_classes, dtype=images.dtype).log()
         positive = torch.cat([to_proxy, agreeing], dim=1).logsumexp(1)
         everything = torch.cat([to_proxy, to_others], dim=1).logsumexp(1)

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from ganlab import Conditioning, DataSpec, Side, Step, hookimpl
+from ganlab import Conditioning, DataSpec, Side, Step, across, hookimpl
 
 from ._embeddings import Embeddings, agreement
 
@@ -49,10 +49,11 @@ class ReACGAN(Conditioning):
 
     def _loss(self, side: Side, spec: DataSpec) -> Tensor:
         images, proxies = side.judged.notes[self.name]
-        own = ((images * proxies).sum(1, keepdim=True) - self.m_p).clamp(max=0)  # (N, 1)
-        others = (images @ images.T - self.m_n).clamp(min=0)
+        own = ((images * proxies).sum(1, keepdim=True) - self.m_p).clamp(max=0)  # (n, 1)
+        whole = across.gather(images)  # (N, E), of all processes; n rows are this one's
+        others = (images @ whole.T - self.m_n).clamp(min=0)
         # Rows of soft labels agree with themselves by less than 1, and are no negative still.
-        itself = torch.eye(len(images), dtype=torch.bool, device=images.device)
+        itself = across.mine(torch.eye(len(whole), dtype=torch.bool, device=images.device))
         negative = 1 - agreement(side.y, spec.num_classes, dtype=images.dtype)
         others = others / self.temperature + negative.masked_fill(itself, 0).clamp(min=0).log()
         own = own / self.temperature

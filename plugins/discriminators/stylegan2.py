@@ -9,7 +9,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from ganlab import DataSpec, Discriminator, DiscriminatorNet, Sites, hookimpl
+from ganlab import DataSpec, Discriminator, DiscriminatorNet, Sites, across, hookimpl
 
 from ..generators._equalized import Conv, Linear, activate
 from ..generators._resampling import Blur, Downsample
@@ -65,7 +65,8 @@ class Net(DiscriminatorNet):
 
     def features(self, x: Tensor) -> Tensor:
         h = self.blocks(activate(self.from_image(x)))  # (N, C, 4, 4)
-        h = torch.cat([h, deviation(h, self.group_size)], dim=1)
+        varies = across.mine(deviation(across.gather(h), self.group_size))
+        h = torch.cat([h, varies], dim=1)
         return activate(self.dense(activate(self.conv(h)).flatten(1)))
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, linear
 
-from ganlab import DataSpec, Generator, GeneratorNet, Mapped, Sites, hookimpl
+from ganlab import DataSpec, Generator, GeneratorNet, Mapped, Sites, across, hookimpl
 
 from ._equalized import Linear, activate
 from ._resampling import Blur, Upsample
@@ -88,10 +88,10 @@ class Net(GeneratorNet):
         w = self._w(z, y)
         if self.training:
             with torch.no_grad():
-                self.w_avg.lerp_(w.mean(0).to(self.w_avg.dtype), 0.005)
+                self.w_avg.lerp_(across.mean(w.mean(0)).to(self.w_avg.dtype), 0.005)
         w = w[:, None].expand(-1, self.layers, -1)  # (N, L, W)
         if self.training and self.style_mixing:
-            w = self._mixed(w, self._w(torch.randn_like(z), y))
+            w = self._mixed(w, self._w(across.randn_like(z), y))
         return Mapped(w, self.style(z, y))
 
     def truncated(self, z: Tensor, y: Tensor, strength: float) -> Mapped:
@@ -129,8 +129,9 @@ class Net(GeneratorNet):
         section 3.1.
         """
         n, layers, _ = w.shape
-        start = torch.randint(1, layers, (n, 1), device=w.device)
-        mixes = torch.rand(n, 1, device=w.device) < self.style_mixing
+        whole = n * across.world_size()
+        start = across.mine(torch.randint(1, layers, (whole, 1), device=w.device))
+        mixes = across.mine(torch.rand(whole, 1, device=w.device)) < self.style_mixing
         late = torch.arange(layers, device=w.device) >= start  # (N, L)
         return torch.where((mixes & late)[:, :, None], other[:, None], w)
 
@@ -177,7 +178,7 @@ class Layer(nn.Module):
     def forward(self, h: Tensor, w: Tensor, style: Tensor) -> Tensor:
         h = self.blur(modulated(h, self.weight, self.affine(w), up=self.up))
         h = self.norm(h, style)
-        noise = torch.randn_like(h[:, :1]) if self.training else self.noise.to(h.dtype)
+        noise = across.randn_like(h[:, :1]) if self.training else self.noise.to(h.dtype)
         return activate(h + self.strength * noise + self.bias.to(h.dtype)[:, None, None])
 
 

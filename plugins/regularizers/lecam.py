@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlab import DataSpec, Penalty, Regularizer, Step, hookimpl
+from ganlab import DataSpec, Penalty, Regularizer, Step, across, hookimpl
 from ganlab.schedules import Weight
 
 
@@ -51,7 +51,8 @@ class LeCam(Penalty):
         if step.role == "discriminator":
             kept = self.decay * (state.updates >= self.start_steps)
             for average, side in ((state.real, step.real), (state.fake, step.fake)):
-                average.copy_(torch.lerp(side.judged.logit.mean(), average, kept.to(average)))
+                mean = across.mean(side.judged.logit.mean())
+                average.copy_(torch.lerp(mean, average, kept.to(average)))
             state.updates.add_(1)
 
 

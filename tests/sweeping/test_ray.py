@@ -69,7 +69,9 @@ def test_a_signal_stops_the_workers_after_they_saved_and_the_same_command_goes_o
     process.send_signal(signal.SIGTERM)
     _, errors = finish(process)
     assert process.returncode == 128 + signal.SIGTERM, errors
-    assert errors.splitlines()[-1] == "SIGTERM: saved; 3 of 3 are left; repeat the command to go on."
+    assert (
+        errors.splitlines()[-1] == "SIGTERM: saved; 3 of 3 are left; repeat the command to go on."
+    )
     begun = swept(workplace)
     assert [run.info["status"] for run in begun] == ["interrupted"] * 2
     wait_until(lambda: all(is_gone(worker) for run in begun for worker in run.steps))
@@ -107,9 +109,7 @@ def test_without_ray_one_line_says_what_to_install(
     assert result.stderr == "Error: --on ray needs Ray: pip install 'ganlab[ray]'\n"
 
 
-def test_a_cluster_that_does_not_answer_is_said_at_once(
-    write_sweep: Write, ganlab: Ganlab
-) -> None:
+def test_a_cluster_that_does_not_answer_is_said_at_once(write_sweep: Write, ganlab: Ganlab) -> None:
     pytest.importorskip("ray")
     result = ganlab("sweep", write_sweep(2), "--on", "ray", "--ray-address", "127.0.0.1:9")
     assert result.exit_code == 1

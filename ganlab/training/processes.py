@@ -1,0 +1,272 @@
+"""What training does otherwise when several processes share every batch. With one, nothing.
+
+Every process builds the same networks, draws the same random numbers for the whole batch, takes
+its slice of both, and moves by the mean of all gradients: so all stay alike. The first one alone
+writes, draws and scores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial, wraps
+from typing import ParamSpec, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from ganlab import across
+from ganlab.config.experiment import Train
+from ganlab.errors import ConfigError, PluginError, Problem, RunError
+from ganlab.runs import Clock
+from ganlab.step import full
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PATIENCE = timedelta(days=1)
+"""How long the others wait for the first process, which may score for hours."""
+
+_hosts: list[dist.ProcessGroup] = []
+
+
+def hosts() -> dist.ProcessGroup:
+    """Return the group for messages between hosts, for which no GPU is waited for."""
+    if not _hosts:
+        group = dist.new_group(backend="gloo", timeout=PATIENCE)
+        assert isinstance(group, dist.ProcessGroup)  # else this process is not in it
+        _hosts.append(group)
+    return _hosts[0]
+
+
+def forget_hosts() -> None:
+    """Forget the group, which ends with all others."""
+    _hosts.clear()
+
+
+# ------------------------------------------------------------------------------ the first
+
+
+def first_only(act: Callable[P, object]) -> Callable[P, None]:
+    """Have the first process do it, by itself, while the others go on."""
+
+    @wraps(act)
+    def acting(*args: P.args, **kwargs: P.kwargs) -> None:
+        if across.rank() == 0:
+            with across.alone():
+                act(*args, **kwargs)
+
+    return acting
+
+
+def first(find: Callable[[], T]) -> T:
+    """Return, in every process, what ``find`` returns in the first."""
+    if across.world_size() == 1:
+        return find()
+    found: list[T | None] = [None]
+    if across.rank() == 0:
+        with across.alone():
+            found = [find()]
+    with across.talking():
+        dist.broadcast_object_list(found, src=0, group=hosts())
+    return found[0]  # type: ignore[return-value]
+
+
+def wait() -> None:
+    """Go on when every process has come here."""
+    if across.world_size() > 1:
+        with across.talking():
+            dist.barrier(group=hosts())
+
+
+@contextmanager
+def first_of_machine() -> Iterator[None]:
+    """Let one process of each machine do what is inside before the others do: it fills caches."""
+    ahead = across.world_size() == 1 or os.environ["LOCAL_RANK"] == "0"
+    if not ahead:
+        wait()
+    yield
+    if ahead:
+        wait()
+
+
+# ------------------------------------------------------------------------- to be the same
+
+
+def check_shares(options: Train, *, count: int | None = None) -> None:
+    """Refuse a batch that so many processes, by default those that run, cannot share evenly."""
+    count = count or across.world_size()
+    share, rest = divmod(options.batch_size, options.accumulate * count)
+    parts = f" in {options.accumulate} parts" if options.accumulate > 1 else ""
+    what = f"{options.batch_size} images{parts} cannot be shared evenly by {count} processes"
+    if rest:
+        raise ConfigError([Problem("train.batch_size", what)])
+    if share < 2 and not options.sync_bn and count > 1:
+        what = f"{what.replace('evenly ', '')}: without sync_bn each needs two or more"
+        raise ConfigError([Problem("train.batch_size", what)])
+
+
+def check_alike(modules: dict[str, nn.Module], *, about: str) -> None:
+    """Raise `RunError` if the processes start from different weights, or differ in ``about``."""
+    if across.world_size() == 1:
+        return
+    digest = hashlib.sha256(about.encode())
+    for name, module in modules.items():
+        for key, value in module.state_dict().items():
+            digest.update(f"{name}/{key}".encode())
+            digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    found: list[str] = [""] * across.world_size()
+    with across.talking():
+        dist.all_gather_object(found, digest.hexdigest(), group=hosts())
+    if len(set(found)) > 1:
+        others = ", ".join(str(rank) for rank, one in enumerate(found) if one != found[0])
+        raise RunError(
+            f"process {others} does not start from the weights, data and settings of process 0: "
+            "give all machines the same versions of everything"
+        )
+
+
+def share_gradients(optimizer: torch.optim.Optimizer) -> None:
+    """Replace the gradients by their means over all processes, in one message."""
+    if across.world_size() == 1:
+        return
+    gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
+    gradients = [gradient for gradient in gradients if gradient is not None]
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    with across.talking():
+        dist.all_reduce(flat)
+    means = (flat / across.world_size()).split([gradient.numel() for gradient in gradients])
+    with torch.no_grad():
+        shaped = [mean.view(g.shape) for mean, g in zip(means, gradients, strict=True)]
+        torch._foreach_copy_(gradients, shaped)
+
+
+def share_scalars(scalars: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the means of 0-d tensors over all processes."""
+    if across.world_size() == 1:
+        return scalars
+    flat = torch.stack([value.double() for value in scalars.values()])
+    return dict(zip(scalars, across.mean(flat).unbind(), strict=True))
+
+
+class SharedClock(Clock):
+    """Seconds of training, and the signal to stop, that all processes see alike.
+
+    They ask each other whenever the time is asked for, which is once an iteration.
+    """
+
+    def __init__(self, seconds_before: float, asked: list[int]) -> None:
+        super().__init__(seconds_before)
+        self._asked = asked
+        self._agreed: list[int] = asked if across.world_size() == 1 else []
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that asks all to stop."""
+        return self._agreed[0] if self._agreed else None
+
+    def seconds(self) -> float:
+        own = super().seconds()
+        if across.world_size() == 1:
+            return own
+        message = torch.tensor([own, self._asked[0] if self._asked else 0], dtype=torch.float64)
+        with across.talking():
+            dist.all_reduce(message, op=dist.ReduceOp.MAX, group=hosts())
+        seconds, number = message.tolist()
+        if number:
+            self._agreed = [int(number)]
+        return seconds
+
+
+# -------------------------------------------------------------------------------- layers
+
+
+def share_layers(networks: Iterable[nn.Module], *, batch_norm: bool) -> None:
+    """Make layers that look at a batch as a whole, or draw for it, do so for all processes.
+
+    Dropout draws for the whole batch. With ``batch_norm``, batch normalisation takes its
+    statistics over it. Neither changes what the layers keep.
+    """
+    if across.world_size() == 1:
+        return
+    for network in networks:
+        for name, module in network.named_modules():
+            forward = None
+            if isinstance(module, _BatchNorm) and batch_norm:
+                _check_own_forward(name, module, _BatchNorm)
+                forward = partial(_normalised, module)
+            elif isinstance(module, _DropoutNd):
+                _check_own_forward(name, module, DROPOUTS)
+                forward = partial(_dropped, module)
+            if forward is not None:
+                module.forward = forward
+
+
+DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+
+
+def _check_own_forward(
+    name: str, module: nn.Module, known: type[nn.Module] | tuple[type[nn.Module], ...]
+) -> None:
+    classes = known if isinstance(known, tuple) else (known,)
+    if not any(type(module).forward is one.forward for one in classes):
+        raise PluginError(
+            f"'{name}' is a {type(module).__name__} with a forward of its own, which cannot be "
+            "shared by several processes: use ganlab.nn.BatchNorm or torch.nn.Dropout inside it"
+        )
+
+
+def _normalised(module: _BatchNorm, x: Tensor) -> Tensor:
+    """Normalise (N, C, *) by the mean and the variance over the batches of all processes."""
+    if across.world_size() == 1 or not (module.training or module.running_mean is None):
+        return type(module).forward(module, x)
+    module._check_input_dim(x)
+    h = full(x)
+    over = [dim for dim in range(h.dim()) if dim != 1]
+    variance, mean = torch.var_mean(h, over, correction=0)
+    # In one message. Slices are of one size, so the whole variance is the mean of theirs and the
+    # variance of their means.
+    means, variances = across.gather(torch.stack([mean, variance])[None]).unbind(1)  # (W, C)
+    mean = means.mean(0)
+    variance = variances.mean(0) + (means - mean).square().mean(0)
+    if module.training and module.running_mean is not None:
+        _track(module, mean, variance, h.numel() // h.shape[1] * across.world_size())
+    gain = (variance + module.eps).rsqrt()
+    if module.weight is not None:
+        gain = gain * module.weight
+    offset = -mean * gain
+    if module.bias is not None:
+        offset = offset + module.bias
+    shape = (1, -1, *(1,) * (h.dim() - 2))
+    return (h * gain.view(shape) + offset.view(shape)).to(x.dtype)
+
+
+@torch.no_grad()
+def _track(module: _BatchNorm, mean: Tensor, variance: Tensor, count: int) -> None:
+    """Move the running statistics, the variance without bias, as torch does."""
+    assert module.running_mean is not None
+    assert module.running_var is not None
+    assert module.num_batches_tracked is not None
+    module.num_batches_tracked.add_(1)
+    momentum = module.momentum
+    share = 1 / module.num_batches_tracked.item() if momentum is None else momentum
+    for running, now in (
+        (module.running_mean, mean),
+        (module.running_var, variance * (count / (count - 1))),
+    ):
+        running.mul_(1 - share).add_(share * now.to(running.dtype))
+
+
+def _dropped(module: _DropoutNd, x: Tensor) -> Tensor:
+    """Leave out what dropout leaves out of the whole batch: numbers, or channels of images."""
+    if not module.training or across.world_size() == 1:
+        return type(module).forward(module, x)
+    each = isinstance(module, nn.Dropout)
+    like = x if each else x[(slice(None), slice(None), *(slice(1),) * (x.dim() - 2))]
+    return x * across.dropout_like(like, module.p)
