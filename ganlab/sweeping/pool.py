@@ -21,6 +21,7 @@ from ganlab.sweeping.jobs import (
     Finished,
     Interrupted,
     Job,
+    Line,
     Outcome,
     Sent,
     Started,
@@ -32,6 +33,9 @@ from ganlab.training.signals import stop_signals
 
 POLL_SECONDS = 0.2
 """How soon a signal is noticed."""
+
+EVENT = b'{"event": '
+"""How a line that holds an event begins."""
 
 
 class Pool:
@@ -116,10 +120,13 @@ class _Worker:
         with suppress(BrokenPipeError):  # it has died: its exit code says so
             self.process.stdin.write(json.dumps(self.job.as_data()).encode() + b"\n")
             self.process.stdin.flush()  # and left open: see `Pool`
+        number = self.job.number
         for line in self.process.stdout:
-            if line.endswith(b"\n"):
-                heard.put((self.job.number, of_data(json.loads(line))))
-        heard.put((self.job.number, None))
+            if line.startswith(EVENT) and line.endswith(b"\n"):
+                heard.put((number, of_data(json.loads(line))))
+            else:  # printed while Python started, before the module set stdout apart
+                heard.put((number, Line(number, line.decode(errors="replace").rstrip())))
+        heard.put((number, None))
 
     def stop(self) -> None:
         if not self.stopping:
