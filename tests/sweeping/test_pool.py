@@ -76,6 +76,7 @@ def test_a_pool_learns_what_one_run_after_the_other_learns_bit_for_bit(
             assert (one.path / file).read_text() == (other.path / file).read_text()
 
 
+@pytest.mark.slow
 def test_one_that_is_killed_is_reported_and_the_same_command_finishes_it(
     write_sweep: Write, workplace: Path
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_signal_stops_all_of_them_after_they_saved(
         assert run.sessions[1] == (run.sessions[0][1], most + 1)
 
 
+@pytest.mark.slow
 def test_processes_whose_sweep_is_killed_save_and_end(write_sweep: Write, workplace: Path) -> None:
     write_sweep(2, **LONG)
     process = start_sweep(*POOL, cwd=workplace)
@@ -149,6 +151,7 @@ def test_processes_whose_sweep_is_killed_save_and_end(write_sweep: Write, workpl
     assert [len(run.steps) for run in runs] == [1, 1]
 
 
+@pytest.mark.slow
 def test_one_that_is_stopped_by_itself_is_reported(write_sweep: Write, workplace: Path) -> None:
     write_sweep(2, seconds=0.02, steps=60, checkpoint_every="2 steps")
     process = start_sweep(*POOL, cwd=workplace)
