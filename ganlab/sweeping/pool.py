@@ -122,7 +122,9 @@ class _Worker:
             self.process.stdin.flush()  # and left open: see `Pool`
         number = self.job.number
         for line in self.process.stdout:
-            if line.startswith(EVENT) and line.endswith(b"\n"):
+            if not line.endswith(b"\n"):  # a kill cut it short
+                break
+            if line.startswith(EVENT):
                 heard.put((number, of_data(json.loads(line))))
             else:  # printed while Python started, before the module set stdout apart
                 heard.put((number, Line(number, line.decode(errors="replace").rstrip())))
