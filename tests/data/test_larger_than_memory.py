@@ -48,6 +48,9 @@ import resource, sys, threading
 from pathlib import Path
 threading.stack_size(2**18)  # pictures are decoded in as many threads as there are processors
 from ganlab.cli import cli
+from ganlab.training import precision
+
+precision.keep_memory = lambda: None  # what is in use counts here, not what is kept
 
 def limit(mapped):
     # by so many times the images' size, and a half
