@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -22,6 +23,23 @@ from torchvision import transforms
 CLASSES, NOISE, LOG_EVERY = 10, 100, 5
 FILL_SECONDS = 0.5
 """Its worker holds two batches, and makes one in a tenth of that."""
+
+
+def add_sizes(parser: ArgumentParser, *, batch: int, size: int) -> None:
+    """Give a parser the options of what both sides train."""
+    parser.add_argument("--batch", type=int, default=batch, help="images in a batch")
+    parser.add_argument("--size", type=int, default=size, help="height and width of the images")
+    parser.add_argument("--width", type=int, default=64, help="ngf and ndf")
+
+
+def same_sizes(given: Namespace) -> list[str]:
+    """Return the overrides that have an experiment train the same."""
+    return [
+        f"dataset.image_size={given.size}",
+        f"train.batch_size={given.batch}",
+        f"generator.width={given.width}",
+        f"discriminator.width={given.width}",
+    ]
 
 
 class Digits(Dataset[tuple[Tensor, int]]):

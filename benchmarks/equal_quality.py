@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from _document import CLASSES, NOISE, Document
+from _document import CLASSES, NOISE, Document, add_sizes, same_sizes
 from _timing import EXPERIMENTS, begin, experiment, parser_of, report
 from PIL import Image
 
@@ -41,15 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.prog = "equal_quality.py"
     parser.add_argument("--seeds", type=int, default=5, help="runs of each")
     parser.add_argument("--epochs", type=int, default=25, help="passes over the digits")
-    parser.add_argument("--batch", type=int, default=64, help="images in a batch")
-    parser.add_argument("--size", type=int, default=32, help="height and width of the images")
-    parser.add_argument("--width", type=int, default=64, help="ngf and ndf")
+    add_sizes(parser, batch=64, size=32)
     given = begin(parser, arguments)
     settings = (
-        f"dataset={{type: digits, image_size: {given.size}}}",
-        f"generator.width={given.width}",
-        f"discriminator.width={given.width}",
-        f"train.batch_size={given.batch}",
+        "dataset=digits",
+        *same_sizes(given),
         f"train.epochs={given.epochs}",
         f"train.device={given.device}",
     )

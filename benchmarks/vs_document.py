@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from _document import CLASSES, Document
+from _document import CLASSES, Document, add_sizes, same_sizes
 from _timing import EXPERIMENTS, begin, experiment, parser_of, report, spread
 
 from ganlab.benching.compare import alternate
@@ -44,19 +44,14 @@ Pair = tuple[float, float]
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = parser_of(__doc__, steps=10)
     parser.prog = "vs_document.py"
-    parser.add_argument("--batch", type=int, default=128, help="images in a batch")
-    parser.add_argument("--size", type=int, default=64, help="height and width of the images")
-    parser.add_argument("--width", type=int, default=64, help="ngf and ndf")
+    add_sizes(parser, batch=128, size=64)
     parser.add_argument("--images", type=int, default=60_000, help="random images without MNIST")
     parser.add_argument("--data-root", type=Path, help="where MNIST lies")
     given = begin(parser, arguments)
     settings = {
         name: experiment(
             EXPERIMENTS / "cgan_mnist.yaml",
-            f"dataset.image_size={given.size}",
-            f"train.batch_size={given.batch}",
-            f"generator.width={given.width}",
-            f"discriminator.width={given.width}",
+            *same_sizes(given),
             f"train.precision={name}",
             device=given.device,
         )

@@ -70,6 +70,16 @@ class ConfigError(GanlabError):
         super().__init__("\n  ".join([f"{count} in {title}", *map(str, self.problems)]))
 
 
+def said(error: BaseException) -> str:
+    """Return an error as a line of its own: a user's mistake in its words, a bug with its type."""
+    return str(error) if isinstance(error, GanlabError) else f"{type(error).__name__}: {error}"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, or its type if it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def did_you_mean(word: str, allowed: Sequence[str]) -> str:
     """Return ``; did you mean 'scale'?`` or, without a near match, the list of what is allowed."""
     near = get_close_matches(word, allowed, n=1)

@@ -13,10 +13,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -25,10 +26,10 @@ from typing import Any
 
 import filelock
 
+from ganlab.background import Background
 from ganlab.config.reader import read
 from ganlab.errors import RunError
-from ganlab.files import append_line, read_lines, write_atomically
-from ganlab.writer import Writer
+from ganlab.files import append_line, read_lines, write_atomically, write_json
 
 log = logging.getLogger("ganlab")
 PATIENCE_SECONDS = 0.5
@@ -67,8 +68,8 @@ class Run:
     unlogged: list[dict[str, float]] = field(default_factory=list)
     """The numbers of the steps since the last log line."""
 
-    files: Writer = field(default_factory=Writer, compare=False)
-    """Writes what is large, and what names it."""
+    files: Background = field(default_factory=Background, compare=False)
+    """Where files are written: see `write`."""
 
     _lock: filelock.BaseFileLock | None = None
 
@@ -138,13 +139,21 @@ class Run:
         """Change run.json."""
         self.info |= changes
         self.info["progress"] = asdict(self.progress)
-        text = json.dumps(self.info, indent=2) + "\n"
+        path, info = self.path / "run.json", copy.deepcopy(self.info)
+        self.write(self.path, lambda: write_json(path, info))
 
-        def write() -> None:
-            with writing(self.path):
-                write_atomically(self.path / "run.json", text.encode())
+    def write(self, path: Path, job: Callable[[], object]) -> None:
+        """Have a job write something: at once, or behind training, after what was asked before.
 
-        self.files.do(write)
+        What it will write must not change meanwhile. Raises `RunError`, perhaps at a later call,
+        that names ``path`` where the system refuses.
+        """
+
+        def guarded() -> None:
+            with writing(path):
+                job()
+
+        self.files.do(guarded)
 
     # ----------------------------------------------------------------------------- lock
 

@@ -25,7 +25,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from ganlab import across
 from ganlab.cli.launch import started_by_torchrun
-from ganlab.errors import Elsewhere, GanlabError
+from ganlab.errors import Elsewhere, GanlabError, said
 from ganlab.training import processes
 
 FAILURE = "failure"
@@ -123,9 +123,13 @@ class Notice:
     def give(self, error: BaseException) -> None:
         """Say why this process ends, unless another one has said so of itself before."""
         known = isinstance(error, GanlabError)
-        text = str(error) if known else f"{type(error).__name__}: {error}"
         whole = "".join(traceback.format_exception(error))
-        record = {"text": text, "code": _exit_code(error), "traceback": whole, "known": known}
+        record = {
+            "text": said(error),
+            "code": _exit_code(error),
+            "traceback": whole,
+            "known": known,
+        }
         with contextlib.suppress(RuntimeError):  # whoever holds the place may be gone
             self.store.compare_set(FAILURE, "", json.dumps(record))
 

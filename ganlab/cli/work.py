@@ -18,7 +18,7 @@ import click
 from ganlab import __version__
 from ganlab.cli import show_warnings
 from ganlab.cli.app import App
-from ganlab.errors import GanlabError, RunError
+from ganlab.errors import GanlabError, RunError, said
 from ganlab.sweeping.jobs import Failed, Finished, Job, Line, Outcome, Send, Sent, Stopped, to_data
 from ganlab.sweeping.lines import printing
 
@@ -42,7 +42,7 @@ def train(job: Job, trainer: Trainer, display: Callable[[Run, Plan], Display]) -
         return Failed(job.number, str(error))
     except Exception as error:  # the others are trained nevertheless
         where = "".join(traceback.format_exception(error))
-        return Failed(job.number, f"{type(error).__name__}: {error}", where)
+        return Failed(job.number, said(error), where)
     if run.info["status"] == "interrupted":
         return Stopped(job.number, run.info["signal"])
     return Finished(job.number)

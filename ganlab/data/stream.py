@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from ganlab.data.order import Order
 from ganlab.data.prepared import Prepared
-from ganlab.errors import RunError
+from ganlab.errors import RunError, first_line
+from ganlab.machine import processors
 
 READERS = 2
 """Processes that read ahead; one where there is one processor."""
@@ -55,9 +56,10 @@ class Stream:
             images, labels = next(self._readers)
         except (RuntimeError, OSError, EOFError) as error:  # how it shows depends on the moment
             self.close()
+            why = first_line(error).rstrip(". ")
             raise RunError(
-                f"a process that reads images ahead has ended ({_first_line(error)}), killed "
-                "perhaps for want of memory: repeat the command to go on"
+                f"a process that reads images ahead has ended ({why}), killed perhaps for want of "
+                "memory: repeat the command to go on"
             ) from error
         self._next = number + 1
         return (
@@ -72,7 +74,7 @@ class Stream:
 
     def _start(self, first: int) -> Any:
         """Return the iterator over the batches from number ``first`` on."""
-        readers = min(READERS, _processors())
+        readers = min(READERS, processors())
         batch_bytes = self._order.batch_size * self._rows.image_bytes
         loader = DataLoader(
             self._rows,
@@ -122,14 +124,3 @@ def _settle(_: int, *, parent: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(". ")

@@ -22,7 +22,8 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ganlab import __version__
-from ganlab.errors import RunError
+from ganlab.errors import RunError, first_line
+from ganlab.machine import processors
 from ganlab.sweeping.jobs import (
     AGAIN,
     Event,
@@ -38,7 +39,7 @@ from ganlab.sweeping.jobs import (
     Stopped,
 )
 from ganlab.sweeping.lines import line_stream
-from ganlab.sweeping.shares import Share, cores, share
+from ganlab.sweeping.shares import Share, share
 from ganlab.training.signals import stop_signals
 
 POLL_SECONDS = 0.2
@@ -175,11 +176,11 @@ def connect(address: str | None, *, jobs: int | None) -> None:
             _knock(address)
             ray.init(address=address, **quiet)
         elif address == "local" or not _is_here(quiet):
-            count = max(cores(), jobs or 1)
+            count = max(processors(), jobs or 1)
             ray.init(address="local", num_cpus=count, include_dashboard=False, **quiet)
     except (OSError, RuntimeError, ValueError) as error:
         where = f" at {address}" if address else ""
-        raise RunError(f"there is no way to a Ray cluster{where}: {_first_line(error)}") from error
+        raise RunError(f"there is no way to a Ray cluster{where}: {first_line(error)}") from error
 
 
 def _knock(address: str) -> None:
@@ -231,7 +232,7 @@ def _lost(reference: Any, job: Job) -> Failed | None:
     except ray.exceptions.TaskCancelledError:
         return Failed(job.number, f"cancelled; {AGAIN}")
     except ray.exceptions.RayError as error:
-        return Failed(job.number, f"its worker was lost: {_first_line(error)}; {AGAIN}")
+        return Failed(job.number, f"its worker was lost: {first_line(error)}; {AGAIN}")
     return None
 
 
@@ -246,10 +247,6 @@ def _answer(reference: Any) -> str | None:
 
 def _offers(resources: dict[str, float], each: Share) -> bool:
     return resources.get("CPU", 0) >= each.cpus and resources.get("GPU", 0) >= each.gpus
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _last_line(error: Exception) -> str:

@@ -7,26 +7,21 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ganlab.machine import processors
+
 Slot = Mapping[str, str]
 """A place for one run: the environment variables that give it its GPU and its threads."""
 
 
 def slots(count: int, gpus: Sequence[str]) -> list[Slot]:
     """Return places for ``count`` runs at once, which share the GPUs, if any, and the cores."""
-    threads = str(max(1, cores() // count))
+    threads = str(max(1, processors() // count))
     given = os.environ.get("OMP_NUM_THREADS", threads)
     shared: list[Slot] = []
     for number in range(count):
         gpu = {"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {}
         shared.append({"OMP_NUM_THREADS": given, **gpu})
     return shared
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def visible_gpus() -> list[str]:

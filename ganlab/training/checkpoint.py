@@ -53,7 +53,7 @@ class Stored:
 
 
 @first_only
-def save_checkpoint(run: Run, model: Model) -> Path:
+def save_checkpoint(run: Run, model: Model) -> None:
     """Write a checkpoint of where the run is; of the older ones only the newest is kept."""
     tensors, groups = _optimizer_tensors(model)
     for name, module in model.modules().items():
@@ -67,14 +67,12 @@ def save_checkpoint(run: Run, model: Model) -> Path:
             old.unlink()
 
     run.files.do(forget)
-    return path
 
 
-def save_generator(run: Run, model: Model, label: str) -> Path:
+def save_generator(run: Run, model: Model, label: str) -> None:
     """Write the weights that samples are drawn from, the averaged ones too: ``epoch-0003``."""
     path = run.checkpoints / f"generator-{label}.safetensors"
     _write(run, path, generator_tensors(model), {})
-    return path
 
 
 def save_best(run: Run, model: Model, by: dict[str, Any]) -> None:
@@ -235,12 +233,7 @@ def _write(
         "sha256": _hash(plain),
     }
     described = {"ganlab": json.dumps(meta)}
-
-    def write() -> None:
-        with writing(path):
-            write_atomically(path, save(plain, described))
-
-    run.files.do(write)
+    run.write(path, lambda: write_atomically(path, save(plain, described)))
     return plain
 
 

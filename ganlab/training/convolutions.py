@@ -50,6 +50,11 @@ def _suits(module: nn.Conv2d | nn.ConvTranspose2d) -> bool:
 
 def _forward(module: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, *more: Any) -> Tensor:
     """Return what the module's own forward does, (N, I, H, W) to (N, O, H', W')."""
+    forward: Callable[..., Tensor] = type(module).forward
+    dtype = torch.get_autocast_dtype("cpu")
+    in_bfloat16 = dtype == torch.bfloat16 and torch.is_autocast_enabled("cpu")
+    if more or not in_bfloat16 or x.device.type != "cpu":
+        return forward(module, x, *more)
     kernel, stride, padding = module.kernel_size[0], module.stride[0], int(module.padding[0])
     back = isinstance(module, nn.ConvTranspose2d)
     size = (
@@ -57,17 +62,8 @@ def _forward(module: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, *more: Any) -> T
         if back
         else [(side + 2 * padding - kernel) // stride + 1 for side in x.shape[2:]]
     )
-    small = min(size[0] * size[1], x.shape[2] * x.shape[3])
-    dtype = torch.get_autocast_dtype("cpu")
-    if (
-        more
-        or small > MAP
-        or dtype != torch.bfloat16
-        or not torch.is_autocast_enabled("cpu")
-        or x.device.type != "cpu"
-    ):
-        forward: Callable[..., Tensor] = type(module).forward
-        return forward(module, x, *more)
+    if min(size[0] * size[1], x.shape[2] * x.shape[3]) > MAP:
+        return forward(module, x)
     geometry = (kernel, stride, padding)
     weight = module.weight.to(dtype)
     images: Tensor = (

@@ -132,12 +132,7 @@ class Observers:
         """Draw the sheet of fixed noise and labels from the weights that samples come from."""
         images = draw_images(self.model.drawn_from, *self.inputs, bn=self.bn)
         path = self.run.samples / f"{label}.png"
-
-        def write() -> None:
-            with writing(path):
-                save_picture(sheet(images, COLUMNS), path)
-
-        self.run.files.do(write)
+        self.run.write(path, lambda: save_picture(sheet(images, COLUMNS), path))
         self.display.sample(path)
 
     def evaluate(self) -> None:

@@ -17,7 +17,7 @@ from ganlab.config.writer import to_yaml
 from ganlab.data.batches import Batches
 from ganlab.data.prepare import Prepared
 from ganlab.data.room import choose_place
-from ganlab.errors import Elsewhere, GanlabError, PluginError, RunError
+from ganlab.errors import Elsewhere, GanlabError, PluginError, RunError, first_line, said
 from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
 from ganlab.runs import (
@@ -267,10 +267,8 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
                 "the networks smaller"
             ) from caught
         if plan.model.compiled and isinstance(caught, torch._dynamo.exc.TorchDynamoException):
-            reason = str(caught).splitlines()[0]
-            raise RunError(
-                f"the networks cannot be compiled: {reason}; set train.compile=off"
-            ) from caught
+            what = f"the networks cannot be compiled: {first_line(caught)}"
+            raise RunError(f"{what}; set train.compile=off") from caught
         plugin_error = None if isinstance(caught, GanlabError) else blamed(caught)
         if plugin_error is not None and isinstance(caught, Exception):
             _keep_traceback(run, "".join(traceback.format_exception(caught)))
@@ -332,7 +330,7 @@ def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None)
         "peak_memory_bytes": record.peak_memory_bytes(plan.model.choices.device),
     }
     try:
-        run.update(status=status, error=_said(error))
+        run.update(status=status, error=None if error is None else said(error))
     except RunError:
         if error is None:  # a full disk is what is being reported already
             raise
@@ -341,13 +339,6 @@ def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None)
 @first_only
 def _keep_traceback(run: Run, text: str) -> None:
     write_atomically(run.path / TRACEBACK, text.encode())
-
-
-def _said(error: BaseException | None) -> str | None:
-    """What a run records of an error: a user's mistake in its own words, a bug with its type."""
-    if error is None or isinstance(error, GanlabError):
-        return str(error) if error else None
-    return f"{type(error).__name__}: {error}"
 
 
 def _status_of(error: BaseException) -> str:

@@ -19,6 +19,7 @@ from ganlab.data.batches import Batches
 from ganlab.data.prepare import prepare
 from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError, RunError
+from ganlab.machine import processors
 from ganlab.step import DataSpec
 from tests.data.given import given, numbered
 
@@ -90,7 +91,7 @@ def test_large_batches_are_fewer_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
         return loader(*arguments, **options)
 
     monkeypatch.setattr(stream, "DataLoader", watched)
-    readers_used = min(2, stream._processors())
+    readers_used = min(2, processors())
     data = noisy()
     for most in (0, 4 * 12 * 192, 2**25):
         monkeypatch.setattr(stream, "AHEAD_BYTES", most)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from tests.training.helpers import assert_same_state, command, newest_state, only_run, start
+from tests.training.helpers import alive, assert_same_state, command, newest_state, only_run, start
 
 Write = Callable[..., Path]
 Ganlab = Callable[..., Result]
@@ -85,13 +85,6 @@ def children(parent: int) -> list[int]:
         ["ps", "--no-headers", "-o", "pid", "--ppid", str(parent)], capture_output=True, text=True
     )
     return [int(row) for row in rows.stdout.split()]
-
-
-def alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def started(exp: Path, workplace: Path) -> tuple[subprocess.Popen[str], list[int]]:

@@ -18,8 +18,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tests.training.helpers import TINY
+
 REPOSITORY = Path(__file__).parents[2]
-TINY = REPOSITORY / "tests" / "tiny_plugins"
 SECONDS = 90
 """Longer than anything here may take."""
 
@@ -85,14 +86,6 @@ def _rank(pid: int) -> int | None:
     except OSError:
         return None
     return next((int(v[5:]) for v in variables if v.startswith(b"RANK=")), None)
-
-
-def alive(pid: int) -> bool:
-    """Return if a process runs; one that ended and that nobody has asked about does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def ganlab(*arguments: str | Path, cwd: Path, **environment: str) -> Started:

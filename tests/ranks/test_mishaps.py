@@ -14,7 +14,6 @@ import pytest
 from ganlab.runs import read_run
 from tests.ranks.helpers import (
     Ended,
-    alive,
     assert_near,
     ganlab,
     running,
@@ -23,7 +22,7 @@ from tests.ranks.helpers import (
     torchrun,
     wait_for_step,
 )
-from tests.training.helpers import only_run
+from tests.training.helpers import alive, only_run
 
 Write = Callable[..., Path]
 LONG = {"steps": 100_000, "checkpoint_every": "5 steps", "log_every": "10 steps"}

@@ -91,14 +91,6 @@ def finish(process: subprocess.Popen[str]) -> tuple[str, str]:
         raise
 
 
-def is_gone(process: int) -> bool:
-    """True for a process that has ended, whether or not its parent has noticed."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
 def lines_of(number: int, errors: str) -> list[str]:
     """Return the lines that begin with a run's number, without it."""
     found = [line for line in errors.splitlines() if line.startswith(f"[{number}/")]

@@ -15,14 +15,13 @@ from ganlab.sweeping.pool import Pool
 from tests.sweeping.helpers import (
     Swept,
     finish,
-    is_gone,
     lines_of,
     most_at_once,
     start_sweep,
     swept,
     wait_until,
 )
-from tests.training.helpers import assert_same_state, newest_state
+from tests.training.helpers import alive, assert_same_state, newest_state
 
 Write = Callable[..., Path]
 Ganlab = Callable[..., Result]
@@ -129,7 +128,7 @@ def test_a_signal_stops_all_of_them_after_they_saved(
     assert [run.info["status"] for run in runs] == ["interrupted"] * 2
     for run in runs:
         assert run.sessions == [(0, max(max(steps) for steps in run.steps.values()))]
-        assert all(map(is_gone, run.steps))
+        assert not any(map(alive, run.steps))
     most = max(run.info["progress"]["steps"] for run in runs)
     result = ganlab("sweep", exp, *POOL, "-s", f"train.steps={most + 1}")
     assert result.exit_code == 0, result.output
@@ -146,7 +145,7 @@ def test_processes_whose_sweep_is_killed_save_and_end(write_sweep: Write, workpl
     process.kill()
     finish(process)
     runs = swept(workplace)
-    wait_until(lambda: all(is_gone(one) for run in runs for one in run.steps))
+    wait_until(lambda: not any(alive(one) for run in runs for one in run.steps))
     assert [run.info["status"] for run in runs] == ["interrupted"] * 2
     assert [len(run.steps) for run in runs] == [1, 1]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from tests.sweeping.helpers import Swept, finish, is_gone, lines_of, start_sweep, swept, wait_until
+from tests.sweeping.helpers import Swept, finish, lines_of, start_sweep, swept, wait_until
+from tests.training.helpers import alive
 
 Write = Callable[..., Path]
 Ganlab = Callable[..., Result]
@@ -25,7 +26,7 @@ def training(folder: Path) -> dict[int, Swept]:
         for run in swept(folder)
         if run.info["status"] == "running" and run.checkpoints
         for process in run.steps
-        if not is_gone(process)
+        if alive(process)
     }
 
 
@@ -74,7 +75,7 @@ def test_a_signal_stops_the_workers_after_they_saved_and_the_same_command_goes_o
     )
     begun = swept(workplace)
     assert [run.info["status"] for run in begun] == ["interrupted"] * 2
-    wait_until(lambda: all(is_gone(worker) for run in begun for worker in run.steps))
+    wait_until(lambda: not any(alive(worker) for run in begun for worker in run.steps))
     process = start_sweep(*ON_RAY, cwd=workplace)
     _, errors = finish(process)
     assert process.returncode == 0, errors

@@ -25,7 +25,7 @@ from ganlab.sweeping.shares import Share, share, slots, visible_gpus
 
 @pytest.fixture(autouse=True)
 def _eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "cores", lambda: 8)
+    monkeypatch.setattr(shares, "processors", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS")
 
 

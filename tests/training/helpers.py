@@ -59,6 +59,14 @@ def start(*arguments: str | Path, cwd: Path, script: str | None = None) -> subpr
     )
 
 
+def alive(process: int) -> bool:
+    """True for a process that runs; one that ended, noticed by its parent or not, does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def iterate_once(model: Model, batches: Batches, at: Progress, options: Train) -> Scalars:
     """Do one iteration on the batches that the loop would take."""
     reals = [Side(*batches.batch(at.batches + i)) for i in range(options.d_steps)]

@@ -1,4 +1,4 @@
-"""Writing files while training goes on."""
+"""Doing what can wait, such as writing files, while training goes on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WAITING = 4
 """Jobs that may wait, at most: what they will write is kept in memory."""
 
 
-class Writer:
+class Background:
     """Does jobs in the order that they were given: at once, or inside `behind` in a thread.
 
     After one that failed none is done: a file must not name another that was never written.
@@ -40,7 +40,7 @@ class Writer:
     def behind(self) -> Iterator[None]:
         """Inside, jobs are done in a thread of their own; all are done when it is left."""
         self._failed = False
-        with ThreadPoolExecutor(1, "writer") as self._pool:
+        with ThreadPoolExecutor(1, "background") as self._pool:
             try:
                 yield
                 self.wait()
