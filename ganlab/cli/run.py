@@ -148,14 +148,9 @@ class Trainer:
         )
 
     def _evaluator(self, planned: Plan) -> DuringTraining | None:
-        """Return what scores the run while it trains, if there is something to score.
-
-        Of several processes the first one scores.
-        """
-        from ganlab.across import rank
-
+        """Return what scores the run while it trains, if there is something to score."""
         experiment = planned.experiment
-        if experiment.eval.options.every is None or planned.finished or rank():
+        if experiment.eval.options.every is None or planned.finished:
             return None
         from ganlab.evaluation.during import DuringTraining
 

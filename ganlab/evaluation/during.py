@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import logging
+import math
 import statistics
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from ganlab import across
 from ganlab.errors import DataError
 from ganlab.evaluation import record
 from ganlab.evaluation.draws import inputs
-from ganlab.evaluation.features import Say, compute, judged, quiet, subset
+from ganlab.evaluation.features import Say, compute, joined, judged, quiet, subset
 from ganlab.evaluation.protocol import PROFILES
 from ganlab.evaluation.ruler import metrics_for, ruler_for
 from ganlab.evaluation.score import Subject, score
+from ganlab.measures import Evidence
 from ganlab.runs import Run
 from ganlab.seeds import seeded
-from ganlab.training.draw import draw_images
+from ganlab.training import draw
 from ganlab.training.session import Plan
 
 log = logging.getLogger("ganlab")
@@ -48,6 +52,7 @@ class DuringTraining:
         self.ruler.data = plan.data
         self.metrics = metrics_for(plan.plugins, asked.metrics, profile, self.ruler)
         self.question = self.ruler.question(self.metrics, profile)
+        self.about = str(self.question)
         ranks = next((w for w in self.question.metrics if w.higher_is_better is not None), None)
         if ranks is None:
             raise DataError("no metric says which weights are better: name one in eval.metrics")
@@ -57,12 +62,32 @@ class DuringTraining:
             "protocol_id": self.question.protocol.id,
             "definition": ranks.definition,
         }
-        self._rehearse()
+        if across.rank() == 0:
+            self._rehearse()
+
+    def part(
+        self, network: nn.Module, seed: int, *, z_dim: int, number: int, of: int
+    ) -> Evidence | None:
+        """Return what the metrics see of a part of the images of a generator in memory.
+
+        There are ``of`` parts, of whole batches; None for one without any.
+        """
+        count = self.question.protocol.samples
+        z, labels = inputs(self.ruler.data, samples=count, z_dim=z_dim, seed=seed)
+        batches = math.ceil(count / draw.BATCH)
+        begin, end = (batches * n // of * draw.BATCH for n in (number, number + 1))
+        z, labels = z[begin:end], labels[begin:end]
+        if not len(z):
+            return None
+        images = draw.draw_images(network, z, labels, first=begin)
+        return self.ruler.look(images, labels, self.metrics)
 
     def __call__(
-        self, run: Run, network: nn.Module, checkpoint: dict[str, Any], *, z_dim: int
+        self, run: Run, look: Callable[[int], list[Evidence | None]], checkpoint: dict[str, Any]
     ) -> dict[str, float]:
-        """Record the scores of a generator in memory, and return them by name.
+        """Record the scores of a generator, and return them by name.
+
+        ``look`` returns all parts of what the metrics see of a sampling seed.
 
         Weights that a resumed run comes to again have their scores already. Images that cannot be
         scored get none, and a warning: they do not end the training.
@@ -71,12 +96,10 @@ class DuringTraining:
         missing = [metric for metric in self.metrics if metric.name not in answer]
         if missing:
 
-            def draw(seed: int) -> tuple[Tensor, Tensor]:
-                count = self.question.protocol.samples
-                z, labels = inputs(self.ruler.data, samples=count, z_dim=z_dim, seed=seed)
-                return draw_images(network, z, labels), labels
+            def whole(seed: int) -> Evidence:
+                return joined([part for part in look(seed) if part is not None])
 
-            subject = Subject(run.name, run.path, checkpoint, draw)
+            subject = Subject(run.name, run.path, checkpoint, whole)
             try:
                 answer |= score(subject, missing, self.ruler, self.question, with_floors=False)
             except DataError as error:

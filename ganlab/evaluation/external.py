@@ -165,8 +165,8 @@ def score_images(
     if missing:
         images = _read(files, _spec(run))
         _check_content(run, images, labels)
-        drawn = images[chosen], labels[chosen]
-        subject = Subject(run.name, run.path, run.info["checkpoint"], lambda _: drawn)
+        seen = ruler.look(images[chosen], labels[chosen], missing, say=say)
+        subject = Subject(run.name, run.path, run.info["checkpoint"], lambda _: seen)
         known |= score(subject, missing, ruler, question, say=say)
     return known, question
 

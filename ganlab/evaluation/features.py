@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +23,8 @@ from ganlab.files import cache_dir, write_atomically
 from ganlab.measures import Evidence, Metric
 from ganlab.nn import ExtractorNet
 from ganlab.seeds import seeded
+from ganlab.training import draw
 
-BATCH = 250
 SLOW_SECONDS = 20
 """Who waits longer than this is told how long."""
 
@@ -49,10 +49,10 @@ def extract(net: ExtractorNet, images: Tensor, *, say: Say = quiet) -> tuple[Ten
     parts = []
     started, said = time.monotonic(), False
     with _full_precision():
-        for number, batch in enumerate(images.split(BATCH), start=1):
+        for number, batch in enumerate(images.split(draw.BATCH), start=1):
             features, logits = net(batch.to(device))
             parts.append((features.cpu(), logits.cpu()))
-            seconds = (time.monotonic() - started) * (len(images) / (number * BATCH) - 1)
+            seconds = (time.monotonic() - started) * (len(images) / (number * draw.BATCH) - 1)
             if not said and seconds > SLOW_SECONDS:
                 say(f"{net.id}: {len(images):,} images take about {_minutes(seconds)}")
                 said = True
@@ -123,6 +123,19 @@ def chosen(evidence: Evidence, indices: Tensor) -> Evidence:
         evidence.labels[indices],
         None if predicted is None else predicted[indices],
         None if images is None else gathered(images, indices),
+    )
+
+
+def joined(parts: Sequence[Evidence]) -> Evidence:
+    """Return what is known of generated images from what is known of parts of them, in order."""
+    predicted = [part.predicted for part in parts if part.predicted is not None]
+    images = [part.images for part in parts if part.images is not None]
+    return Evidence(
+        torch.cat([part.features for part in parts]),
+        torch.cat([part.logits for part in parts]),
+        torch.cat([part.labels for part in parts]),
+        torch.cat(predicted) if predicted else None,
+        torch.cat(images) if images else None,
     )
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ganlab.components import Dataset
 from ganlab.data.prepare import prepare
 from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError, DataUnavailable, RunError
-from ganlab.evaluation.features import Say, judged, quiet, real_evidence
+from ganlab.evaluation.features import Say, evidence_of, judged, quiet, real_evidence
 from ganlab.evaluation.protocol import (
     LEVELS,
     Profile,
@@ -81,6 +82,13 @@ class Ruler:
         """Return the reference as a metric asks for it."""
         held_out = self.held_out if "held out" in metric.needs else None
         return replace(self.reference, held_out=held_out)
+
+    def look(
+        self, images: Tensor, labels: Tensor, metrics: Sequence[Metric], *, say: Say = quiet
+    ) -> Evidence:
+        """Return what these metrics see of images (N, C, H, W) uint8 and their labels (N,)."""
+        judge = self.judge if any("judge" in metric.needs for metric in metrics) else None
+        return evidence_of(images, labels, self.extractor, judge, say=say)
 
     def question(
         self,

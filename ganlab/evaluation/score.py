@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,8 +13,8 @@ import torch
 
 from ganlab.errors import DataError, RunError
 from ganlab.evaluation import record
-from ganlab.evaluation.draws import Draw, drawer
-from ganlab.evaluation.features import Say, compute, device_of, evidence_of, quiet
+from ganlab.evaluation.draws import drawer
+from ganlab.evaluation.features import Say, compute, device_of, quiet
 from ganlab.evaluation.floors import Floors, floors_of
 from ganlab.evaluation.protocol import Question
 from ganlab.evaluation.ruler import Ruler
@@ -37,7 +37,8 @@ class Subject:
     checkpoint: dict[str, Any]
     """What names the weights: ``sha256``, ``weights`` (ema or raw), ``steps``, ``epochs``."""
 
-    draw: Draw
+    look: Callable[[int], Evidence]
+    """Returns what the metrics see of the images of a sampling seed."""
 
 
 def score_run(
@@ -75,7 +76,11 @@ def score_run(
             bn=question.bn,
             truncation=question.truncation,
         )
-        subject = Subject(trained.run.name, trained.run.path, checkpoint, draw)
+
+        def look(seed: int) -> Evidence:
+            return ruler.look(*draw(seed), missing, say=say)
+
+        subject = Subject(trained.run.name, trained.run.path, checkpoint, look)
         known |= score(subject, missing, ruler, question, say=say)
     return known
 
@@ -122,11 +127,9 @@ def _measure(
 ) -> dict[str, Any]:
     values: dict[str, dict[str, list[float]]] = {metric.name: {} for metric in metrics}
     flags: dict[str, list[str]] = {metric.name: [] for metric in metrics}
-    judge = ruler.judge if any("judge" in metric.needs for metric in metrics) else None
     for seed in range(question.seeds):
         say(f"sampling seed {seed}: {question.protocol.samples:,} images")
-        images, labels = subject.draw(seed)
-        fake = evidence_of(images, labels, ruler.extractor, judge, say=say)
+        fake = subject.look(seed)
         for metric in metrics:
             real = ruler.seen_by(metric)
             try:

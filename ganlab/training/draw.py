@@ -11,11 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ganlab.seeds import mix, seeded
+from ganlab.seeds import mix, seed_everything, seeded
 from ganlab.step import DataSpec, full
 
 Bn = Literal["running", "batch", "standing"]
 BATCH = 256
+"""Images that go through a network at once."""
+
 STANDING_BATCHES = 100
 """Batches of 64 that standing statistics are gathered over."""
 
@@ -45,13 +47,16 @@ def draw_images(
     *,
     bn: Bn = "running",
     truncation: float | None = None,
+    first: int = 0,
 ) -> Tensor:
     """Return images (N, C, H, W) uint8 of noise (N, Z) and labels (N,).
 
     With ``bn="batch"`` batch normalisation uses the statistics of these images, all drawn at once;
     with ``"standing"`` the mean statistics of many batches with labels like these, as BigGAN does
     (Brock et al., 2019, arXiv:1809.11096, appendix C). The network's own stay as they are.
-    ``truncation`` is the strength of `GeneratorNet.truncated`; None is for none.
+    ``truncation`` is the strength of `GeneratorNet.truncated`; None is for none. Of a part of the
+    images ``first`` is the place of its first one, a multiple of `BATCH`: what the network draws
+    itself depends on it alone.
     """
     weight = next(network.parameters())
     size = len(z) if bn == "batch" else BATCH
@@ -60,7 +65,9 @@ def draw_images(
         seeded(mix(0, "draw"), weight.device),
         _drawing(network, bn, z, y, truncation) as drawer,
     ):
-        for part_z, part_y in zip(z.split(size), y.split(size), strict=True):
+        parts = zip(z.split(size), y.split(size), strict=True)
+        for number, (part_z, part_y) in enumerate(parts, start=first // BATCH):
+            seed_everything(mix(0, "draw", number), weight.device)
             x = drawer(part_z.to(weight), part_y.to(weight.device), *_given(truncation))
             images.append(quantise(x).cpu())
     return torch.cat(images)

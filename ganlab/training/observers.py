@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from torch import nn
 
+from ganlab import across
 from ganlab.components import Callback
+from ganlab.measures import Evidence
 from ganlab.pictures import animate, draw_curves, draw_scores, save_picture, sheet
 from ganlab.plugins import Plugins
 from ganlab.runs import Run, writing
@@ -17,7 +20,7 @@ from ganlab.training.checkpoint import describe_weights, generator_tensors, save
 from ganlab.training.draw import COLUMNS, Bn, draw_images, sheet_inputs
 from ganlab.training.iteration import Scalars
 from ganlab.training.model import Model
-from ganlab.training.processes import first_only, wait
+from ganlab.training.processes import first_only, lead, take_buffers
 
 Record = dict[str, float]
 CURVES_EVERY_SECONDS = 60
@@ -48,10 +51,21 @@ class Evaluator(Protocol):
 
     higher_is_better: bool
 
+    about: str
+    """Whatever scores depend on: processes that score together must agree in it."""
+
+    def part(
+        self, network: nn.Module, seed: int, *, z_dim: int, number: int, of: int
+    ) -> Evidence | None:
+        """Return what is known of a part, of ``of``, of the images of a sampling seed."""
+
     def __call__(
-        self, run: Run, network: nn.Module, checkpoint: dict[str, Any], *, z_dim: int
+        self, run: Run, look: Callable[[int], list[Evidence | None]], checkpoint: dict[str, Any]
     ) -> dict[str, float]:
-        """Return the scores of a generator by name; none, with a warning, if it has none."""
+        """Return the scores of a generator by name; none, with a warning, if it has none.
+
+        ``look`` returns all parts of what is known of a sampling seed's images.
+        """
 
     def history(self, run: Run) -> dict[str, list[tuple[float, float]]]:
         """Return (epochs, score) of each metric."""
@@ -136,16 +150,27 @@ class Observers:
         self.display.sample(path)
 
     def evaluate(self) -> None:
-        """Score the weights that samples come from, and keep them if they are the best so far."""
-        self._evaluate()
-        wait()
+        """Score the weights that samples come from, and keep them if they are the best so far.
 
-    @first_only
-    def _evaluate(self) -> None:
+        Each process draws and looks at a part of the images.
+        """
+        assert self.evaluator is not None
+        network = self.model.drawn_from
+        take_buffers(network)
+        part = partial(
+            self.evaluator.part,
+            network,
+            z_dim=self.z_dim,
+            number=across.rank(),
+            of=across.world_size(),
+        )
+        lead(self._evaluate, part)
+
+    def _evaluate(self, look: Callable[[int], list[Evidence | None]]) -> None:
         assert self.evaluator is not None
         run, model = self.run, self.model
         checkpoint = describe_weights(generator_tensors(model), run.progress)
-        scores = self.evaluator(run, model.drawn_from, checkpoint, z_dim=self.z_dim)
+        scores = self.evaluator(run, look, checkpoint)
         if not scores:
             return
         ranking = self.evaluator.ranking

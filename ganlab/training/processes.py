@@ -23,11 +23,12 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from ganlab import across
 from ganlab.config.experiment import Train
-from ganlab.errors import ConfigError, PluginError, Problem, RunError
+from ganlab.errors import ConfigError, DataError, PluginError, Problem, RunError
 from ganlab.runs import Clock
 from ganlab.step import full
 
 P = ParamSpec("P")
+Q = TypeVar("Q")
 T = TypeVar("T")
 
 PATIENCE = timedelta(days=1)
@@ -83,6 +84,57 @@ def wait() -> None:
     if across.world_size() > 1:
         with across.talking():
             dist.barrier(group=hosts())
+
+
+def lead(act: Callable[[Callable[[Q], list[T]]], None], answer: Callable[[Q], T]) -> None:
+    """Have the first process do ``act``, by itself but for what it asks of all.
+
+    ``act`` gets a function that returns what ``answer`` returns of a question in each process, in
+    the order of their ranks, or raises the first `DataError` that one of them has raised. A
+    question is never None.
+    """
+    if across.world_size() == 1:
+        act(lambda question: [answer(question)])
+    elif across.rank() == 0:
+        with across.alone():
+            act(partial(_asked, answer))
+            _told(None)
+    else:
+        while (question := _told(None)) is not None:
+            _answers(question, answer)
+
+
+def _asked(answer: Callable[[Q], T], question: Q) -> list[T]:
+    _told(question)
+    answers: list[T] = []
+    for one in _answers(question, answer):
+        if isinstance(one, DataError):
+            raise one
+        answers.append(one)
+    return answers
+
+
+def _told(question: Q | None) -> Q | None:
+    """Return the first process's question in every process."""
+    message = [question]
+    with across.talking():
+        dist.broadcast_object_list(message, src=0, group=hosts())
+    return message[0]
+
+
+def _answers(question: Q, answer: Callable[[Q], T]) -> list[T | DataError]:
+    """Return all answers in the first process, none in the others."""
+    ours: T | DataError
+    try:
+        with across.alone():
+            ours = answer(question)
+    except DataError as error:
+        ours = error
+    first = dist.get_rank() == 0
+    found: list[T | DataError] = [ours] * dist.get_world_size() if first else []
+    with across.talking():
+        dist.gather_object(ours, found if first else None, dst=0, group=hosts())
+    return found
 
 
 @contextmanager
@@ -145,6 +197,17 @@ def share_gradients(optimizer: torch.optim.Optimizer) -> None:
     with torch.no_grad():
         shaped = [mean.view(g.shape) for mean, g in zip(means, gradients, strict=True)]
         torch._foreach_copy_(gradients, shaped)
+
+
+def take_buffers(network: nn.Module) -> None:
+    """Take over what the first process's network has gathered, such as running statistics.
+
+    Those are the ones that checkpoints hold. Without ``sync_bn`` each process has its own.
+    """
+    if across.world_size() > 1:
+        for buffer in network.buffers():
+            with across.talking():
+                dist.broadcast(buffer, src=0)
 
 
 def share_scalars(scalars: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -172,7 +172,8 @@ def execute(
         else:
             run.progress = Progress()
         settings = [plan.dataset, plan.experiment.resolved(), plan.model.choices.recorded()]
-        check_alike(plan.model.modules(), about=str(settings))
+        ruler = evaluator.about if evaluator else ""
+        check_alike(plan.model.modules(), about=f"{settings} {ruler}")
         with display(run, plan) as shown:
             _train(plan, run, shown, evaluator)
     finally:
@@ -235,7 +236,6 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
         evaluator=evaluator,
     )
     _start_session(plan, run, processes=across.world_size())
-    scored = first(lambda: evaluator is not None)
     error: BaseException | None = None
     try:
         with stop_signals() as asked, run.files.behind():
@@ -249,7 +249,7 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
                 observers=observers,
                 should_stop=lambda: clock.signal is not None,
                 clock=clock,
-                evaluate_every=plan.experiment.eval.options.every if scored else None,
+                evaluate_every=plan.experiment.eval.options.every if evaluator else None,
             )
             status = "finished" if clock.signal is None else "interrupted"
             run.info["signal"] = clock.signal

@@ -26,6 +26,7 @@ from ganlab.errors import PluginError
 from ganlab.evaluation.during import DuringTraining
 from ganlab.plugins import load_plugins
 from ganlab.runs import read_run
+from ganlab.training.observers import Observers
 from tests.training.helpers import TINY, assert_same_state, newest_state, only_run, start
 
 Write = Callable[..., Path]
@@ -114,7 +115,7 @@ def test_scoring_leaves_modes_and_random_states_as_they_were(
     write_experiment: Write, ganlab: Ganlab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    score = DuringTraining.__call__
+    evaluate = Observers.evaluate
 
     def state(network: nn.Module) -> list[Any]:
         modes = [module.training for module in network.modules()]
@@ -125,13 +126,13 @@ def test_scoring_leaves_modes_and_random_states_as_they_were(
             random.getstate(),
         ]
 
-    def watched(self: DuringTraining, run: Any, network: nn.Module, *rest: Any, **more: Any) -> Any:
+    def watched(self: Observers) -> None:
+        network = self.model.drawn_from
         before = state(network)
-        scores = score(self, run, network, *rest, **more)
+        evaluate(self)
         seen.append(before == state(network) and before[0][0])
-        return scores
 
-    monkeypatch.setattr(DuringTraining, "__call__", watched)
+    monkeypatch.setattr(Observers, "evaluate", watched)
     assert ganlab("run", write_experiment(steps=4, sections=SCORED)).exit_code == 0
     assert seen == [True, True]
 

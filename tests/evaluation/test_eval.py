@@ -10,7 +10,6 @@ import pytest
 import torch
 from click.testing import Result
 
-from ganlab.evaluation import features
 from ganlab.evaluation.protocol import Profile
 from ganlab.evaluation.score import score_run
 from ganlab.measures import Metric
@@ -114,7 +113,6 @@ def test_scores_do_not_depend_on_batches_caches_or_what_else_was_asked(
 ) -> None:
     first = scored(run)
     (run / "scores.jsonl").unlink()
-    monkeypatch.setattr(features, "BATCH", 7)
     monkeypatch.setattr("ganlab.training.draw.BATCH", 3)
     second = scored(run)
     for name in first:

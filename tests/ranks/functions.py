@@ -12,14 +12,16 @@ from torch.testing import assert_close
 
 from ganlab import across
 from ganlab.cli.joining import joined
-from ganlab.errors import PluginError, RunError
+from ganlab.errors import DataError, PluginError, RunError
 from ganlab.nn import BatchNorm
 from ganlab.training.processes import (
     check_alike,
     first,
     first_only,
+    lead,
     share_layers,
     share_scalars,
+    take_buffers,
 )
 
 
@@ -150,6 +152,31 @@ def check_the_first() -> None:
     assert shared["a"].item() == (across.world_size() - 1) / 2
 
 
+def check_lead() -> None:
+    ranks = list(range(across.world_size()))
+    own, found = across.rank(), []
+
+    def answer(question: int) -> int:
+        assert across.world_size() == 1
+        if question == 7 and own == ranks[-1]:
+            raise DataError("cannot")
+        return 10 * question + own
+
+    def act(ask: Callable[[int], list[int]]) -> None:
+        found.append(ask(3))
+        with pytest.raises(DataError, match=r"^cannot$"):
+            ask(7)
+        found.append(ask(0))
+
+    lead(act, answer)
+    assert found == ([[30 + rank for rank in ranks], ranks] if own == 0 else [])
+    lead(lambda ask: None, answer)  # nothing to ask
+    norm = nn.BatchNorm1d(2)
+    norm.running_mean.fill_(own + 5.0)  # type: ignore[union-attr]
+    take_buffers(norm)
+    assert norm.running_mean.tolist() == [5.0, 5.0]  # type: ignore[union-attr]
+
+
 class Scaled(nn.BatchNorm1d):
     def forward(self, x: Tensor) -> Tensor:
         return 2 * super().forward(x)
@@ -178,6 +205,7 @@ def main() -> None:
         check_random()
         check_layers()
         check_the_first()
+        check_lead()
         check_refusals()
 
 

@@ -84,10 +84,11 @@ def test_two_machines_under_torchrun_learn_what_one_process_does(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("samples", [20, 700])  # less than a batch, and three of them
 def test_scores_during_training_are_those_of_one_process(
-    experiment: Write, workplace: Path
+    experiment: Write, workplace: Path, samples: int
 ) -> None:
-    sections = {"eval": {"metrics": ["tiny"], "every": "3 steps", "samples": 20}}
+    sections = {"eval": {"metrics": ["tiny", "tiny-acc"], "every": "3 steps", "samples": samples}}
     sections["eval"]["extractor"] = "tiny"
     exp = experiment(steps=6, sections=sections)
     several = ganlab("run", exp, "--processes", "2", cwd=workplace).end()
@@ -98,9 +99,33 @@ def test_scores_during_training_are_those_of_one_process(
     for folder in ("runs", "one"):
         (file,) = (workplace / folder).glob("*/*/scores.jsonl")
         lines = map(json.loads, file.read_text().splitlines())
-        values += [line["metrics"]["tiny"]["values"]["tiny"][0] for line in lines]
-    assert len(values) == 4
-    assert values[:2] == pytest.approx(values[2:])
+        values += [
+            line["metrics"][name]["values"][name][0]
+            for line in lines
+            for name in ("tiny", "tiny-acc")
+        ]
+    assert len(values) == 8
+    assert values[:4] == pytest.approx(values[4:])
+
+
+@pytest.mark.slow
+def test_weights_with_statistics_of_the_first_process_score_as_they_did_in_training(
+    experiment: Write, workplace: Path
+) -> None:
+    sections = {"eval": {"metrics": ["tiny"], "every": "3 steps", "samples": 700}}
+    sections["eval"]["extractor"] = "tiny"
+    exp = experiment(steps=6, sections=sections)
+    ended = ganlab("run", exp, "--processes", "2", "-s", "train.sync_bn=false", cwd=workplace).end()
+    assert ended.code == 0, ended.err
+    (file,) = workplace.glob("runs/*/*/scores.jsonl")
+    during = json.loads(file.read_text().splitlines()[-1])["metrics"]["tiny"]["values"]["tiny"]
+    file.unlink()
+    folder = file.parent
+    options = ["--metric", "tiny", "--extractor", "tiny", "--samples", "700", "--seeds", "1"]
+    after = ganlab("eval", folder, *options, "--json", cwd=workplace).end()
+    assert after.code == 0, after.err
+    again = json.loads(file.read_text().splitlines()[-1])["metrics"]["tiny"]["values"]["tiny"]
+    assert again == pytest.approx(during, rel=1e-6)
 
 
 @pytest.mark.slow
