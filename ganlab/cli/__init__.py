@@ -8,6 +8,7 @@ import click
 
 from ganlab import __version__
 from ganlab.cli.app import Group, plugins_dir_option, warn
+from ganlab.cli.launch import refuse_several
 
 
 class Warnings(logging.Handler):
@@ -24,9 +25,11 @@ class Warnings(logging.Handler):
 )
 @click.version_option(__version__, prog_name="ganlab")
 @plugins_dir_option
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Train, sample and compare conditional GANs that are put together from plugins."""
     show_warnings()
+    refuse_several(ctx.invoked_subcommand)
 
 
 def show_warnings() -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ganlab.cli.run import Trainer
     from ganlab.config.experiment import Experiment
     from ganlab.sweeping.jobs import Engine, Job
+    from ganlab.sweeping.shares import Slot
 
 
 class Refused(click.ClickException):
@@ -36,6 +37,17 @@ def check_engine(on: str, experiments: Iterable[Experiment]) -> None:
             raise Refused(f"--on ray gives each run a GPU of its own: leave out {device}")
 
 
+def places_for(jobs: int, count: int | None, *, use_gpus: bool) -> list[Slot]:
+    """Return places for ``count`` jobs at once, by default one for each GPU; none for a single."""
+    if jobs < 2 or count == 1:
+        return []
+    from ganlab.sweeping.shares import slots, visible_gpus
+
+    gpus = visible_gpus() if use_gpus else []
+    count = min(count or len(gpus) or 1, jobs)
+    return slots(count, gpus) if count > 1 else []
+
+
 def make_engine(
     on: str, jobs: Sequence[Job], trainer: Trainer, *, count: int | None, ray_address: str | None
 ) -> Engine:
@@ -48,12 +60,9 @@ def make_engine(
         return OnRay(work, check, address=ray_address, jobs=count, use_gpus=use_gpus)
     from ganlab.sweeping.jobs import InTurn
     from ganlab.sweeping.pool import Pool
-    from ganlab.sweeping.shares import slots, visible_gpus
 
-    gpus = visible_gpus() if use_gpus and count != 1 else []
-    count = min(count or len(gpus) or 1, len(jobs))
-    if count > 1:
-        return Pool("ganlab.cli.work", slots(count, gpus))
+    if places := places_for(len(jobs), count, use_gpus=use_gpus):
+        return Pool("ganlab.cli.work", places)
     from ganlab.cli.display import make_display
     from ganlab.cli.work import train
 

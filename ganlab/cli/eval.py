@@ -64,6 +64,13 @@ PROFILES = ("quick", "standard", "full", "published")
 )
 @data_root_option
 @click.option("--device", metavar="DEVICE", default="auto", help="auto, cpu, cuda, cuda:<number>.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Runs scored at the same time; default: one for each GPU, else one.",
+)
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown.")
@@ -95,6 +102,7 @@ def command(
     reference: str | None,
     data_root: Path | None,
     device: str,
+    jobs: int | None,
     form: str | None,
     html: Path | None,
     runs_dir: Path,
@@ -122,7 +130,7 @@ def command(
             "--every prints curves: --images, --json, --csv, --markdown and --html are of boards"
         )
     request = Request(metrics, profile, samples, seeds, extractor, weights, bn, raw, truncation)
-    scorer = Scorer(ctx, request, device=device, root=data_root)
+    scorer = Scorer(ctx, request, device=device, root=data_root, jobs=jobs)
     found = find_runs(runs, runs_dir, needed=images is None)
     if every:
         _print_curves(scorer, found, strict=bool(runs))
@@ -141,14 +149,22 @@ class Scorer:
     """Answers from the record where it can, and loads torch only where it cannot."""
 
     def __init__(
-        self, ctx: click.Context, request: Request, *, device: str, root: Path | None
+        self,
+        ctx: click.Context,
+        request: Request,
+        *,
+        device: str,
+        root: Path | None,
+        jobs: int | None = 1,
     ) -> None:
         from ganlab.evaluation.request import Memory
 
+        self.ctx = ctx
         self.app = app_of(ctx)
         self.request = request
         self.device = device
         self.root = root
+        self.jobs = jobs
         self.memory = Memory(request, [*self.app.folders, Path("plugins")])
         self._comparison: Comparison | None = None
 
@@ -173,13 +189,11 @@ class Scorer:
 
         ``strict``: what one of them raises is raised; else it is left out with a warning.
         """
-        from ganlab.evaluation.request import known_entry
-
-        known = {
-            run.path: known_entry(run, self.memory.question(run.info["dataset"]), epoch)
-            for run in runs
-        }
+        known = self._known(runs, epoch)
         unknown = [run for run in runs if known[run.path] is None]
+        if self._score_at_once(unknown, epoch):
+            known |= self._known(unknown, epoch)
+            unknown = [run for run in unknown if known[run.path] is None]
         if unknown:
             from ganlab.evaluation.compare import compare
 
@@ -193,6 +207,25 @@ class Scorer:
             )
             known |= {entry.folder: entry for entry in fresh}
         return [entry for run in runs if (entry := known[run.path]) is not None]
+
+    def _known(self, runs: Sequence[Run], epoch: Epoch) -> dict[Path, Entry | None]:
+        from ganlab.evaluation.request import known_entry
+
+        return {
+            run.path: known_entry(run, self.memory.question(run.info["dataset"]), epoch)
+            for run in runs
+        }
+
+    def _score_at_once(self, runs: Sequence[Run], epoch: Epoch) -> bool:
+        """Let several processes record scores, if that is possible; return if they did."""
+        from ganlab.cli.engines import places_for
+
+        places = places_for(len(runs), self.jobs, use_gpus=self.device in ("auto", "cuda"))
+        if places:
+            from ganlab.cli.scoring import score_at_once
+
+            score_at_once(runs, epoch, self, places)
+        return bool(places)
 
 
 def find_runs(names: Sequence[str], runs_dir: Path, *, needed: bool = True) -> list[Run]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from ganlab.cli.app import app_of
+from ganlab.cli.app import COMMANDS, app_of
+from ganlab.machine import processors
 
 SHUTDOWN_SECONDS = 600
 """How long the processes may take to save when they are asked to stop."""
@@ -51,9 +52,9 @@ def started_by_torchrun() -> bool:
     return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
-def refuse_several(command: str) -> None:
-    """Refuse a command that under torchrun would do the same thing several times."""
-    if started_by_torchrun():
+def refuse_several(command: str | None) -> None:
+    """Refuse a command of ours that under torchrun would do the same thing several times."""
+    if started_by_torchrun() and command in COMMANDS and command != "run":
         raise click.UsageError(f"'{command}' runs in one process, not under torchrun")
 
 
@@ -63,7 +64,7 @@ def launch(arguments: Sequence[str], *, count: int, gpus: bool) -> int:
     They speak for themselves. Each has its own GPU, or an even share of the processors.
     """
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # no stack traces of lost connections
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processors() // count)))
     if sys.platform == "linux":  # no look-up of this machine's name
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
 

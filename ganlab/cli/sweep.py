@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +19,6 @@ from ganlab.cli.app import (
     set_option,
     warn,
 )
-from ganlab.cli.launch import refuse_several
 from ganlab.errors import ConfigError, GanlabError, Problem
 
 if TYPE_CHECKING:
@@ -101,7 +98,6 @@ def command(
     from ganlab.cli.run import Trainer
     from ganlab.config.sweeps import load_sweep
 
-    refuse_several("sweep")
     if no_board and html is not None:
         raise click.UsageError("--html is the board as a page: leave out --no-board")
     plugins = app_of(ctx).plugins()
@@ -112,7 +108,10 @@ def command(
     experiment = experiments[0]
     check_engine(on, experiments)
     trainer = Trainer(ctx, data_root=data_root, runs_dir=runs_dir)
-    scorer = None if no_board else _scorer(ctx, experiment, device=device, root=data_root)
+    scorer = None
+    if not no_board:
+        at_once = jobs if on == "here" else None
+        scorer = _scorer(ctx, experiment, device=device, root=data_root, jobs=at_once)
     checked = _check(points, trainer, scorer, file)
     if dry_run:
         click.echo(_table(checked))
@@ -211,17 +210,10 @@ def _table(checked: Sequence[Checked]) -> str:
 
 def _jobs(ctx: click.Context, checked: Sequence[Checked], trainer: Trainer) -> list[Job]:
     """Return what is left to train, complete enough for another process."""
-    from ganlab.sweeping.jobs import Job, Place
+    from ganlab.cli.work import place_of
+    from ganlab.sweeping.jobs import Job
 
-    inherited = ("GANLAB_", "OMP_NUM_THREADS")
-    place = Place(
-        folder=str(Path.cwd()),
-        runs=str(trainer.runs_dir),
-        data_root=str(trainer.data_root) if trainer.data_root else None,
-        plugin_folders=[str(folder) for folder in app_of(ctx).folders],
-        environment={name: os.environ[name] for name in os.environ if name.startswith(inherited)},
-        arguments=sys.argv[1:],
-    )
+    place = place_of(app_of(ctx), trainer.data_root)
     return [
         Job(
             number=number,
@@ -229,6 +221,7 @@ def _jobs(ctx: click.Context, checked: Sequence[Checked], trainer: Trainer) -> l
             experiment=one.point.loaded.experiment.resolved(),
             text=one.point.loaded.text,
             dataset=one.dataset,
+            runs=str(trainer.runs_dir),
             place=place,
         )
         for number, one in enumerate(checked, start=1)
@@ -268,7 +261,12 @@ def _train_all(
 
 
 def _scorer(
-    ctx: click.Context, experiment: Experiment, *, device: str | None, root: Path | None
+    ctx: click.Context,
+    experiment: Experiment,
+    *,
+    device: str | None,
+    root: Path | None,
+    jobs: int | None,
 ) -> Scorer:
     """Return what scores the runs by the metrics and the extractor of the ``eval`` section."""
     from ganlab.cli.eval import Scorer
@@ -281,7 +279,7 @@ def _scorer(
         metrics=tuple(metrics),
         extractor=None if extractor is None else json.dumps(as_block(extractor)),
     )
-    return Scorer(ctx, request, device=device or "auto", root=root)
+    return Scorer(ctx, request, device=device or "auto", root=root, jobs=jobs)
 
 
 def _check_board(planned: Plan, scorer: Scorer) -> None:

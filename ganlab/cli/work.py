@@ -19,7 +19,18 @@ from ganlab import __version__
 from ganlab.cli import show_warnings
 from ganlab.cli.app import App
 from ganlab.errors import GanlabError, RunError, said
-from ganlab.sweeping.jobs import Failed, Finished, Job, Line, Outcome, Send, Sent, Stopped, to_data
+from ganlab.sweeping.jobs import (
+    Failed,
+    Finished,
+    Job,
+    Line,
+    Outcome,
+    Place,
+    Send,
+    Sent,
+    Stopped,
+    to_data,
+)
 from ganlab.sweeping.lines import printing
 
 if TYPE_CHECKING:
@@ -52,20 +63,36 @@ def work(job: Job, send: Send) -> Outcome:
     """Train a job's run in a process that does nothing else; what is printed is sent."""
     with printing(lambda text: send(Line(job.number, text))):
         try:
-            enter(job)
+            app = enter(job.place)
             from ganlab.cli.display import make_display  # after the number of threads is set
 
-            trainer = _trainer(job)
+            trainer = _trainer(job, app)
         except (GanlabError, OSError) as error:
             return Failed(job.number, str(error))
         return train(job, trainer, lambda run, plan: make_display(run, plan, brief=True))
 
 
-def enter(job: Job) -> None:
-    """Stand where the command was given, with its variables. Raises `OSError`."""
-    os.environ.update(job.place.environment)
-    os.chdir(job.place.folder)
-    sys.argv[1:] = job.place.arguments
+def place_of(app: App, root: Path | None) -> Place:
+    """Return where this command was given."""
+    inherited = ("GANLAB_", "OMP_NUM_THREADS")
+    return Place(
+        folder=str(Path.cwd()),
+        data_root=str(root) if root else None,
+        plugin_folders=[str(folder) for folder in app.folders],
+        environment={name: os.environ[name] for name in os.environ if name.startswith(inherited)},
+        arguments=sys.argv[1:],
+    )
+
+
+def enter(place: Place) -> App:
+    """Stand where the command was given, with its variables and plugins. Raises `OSError`."""
+    os.environ.update(place.environment)
+    os.chdir(place.folder)
+    sys.argv[1:] = place.arguments
+    show_warnings()
+    app = App()
+    app.folders += map(Path, place.plugin_folders)
+    return app
 
 
 def check(job: Job, *, version: str, sign: str) -> str | None:
@@ -74,16 +101,16 @@ def check(job: Job, *, version: str, sign: str) -> str | None:
     if version != __version__:
         return f"has ganlab {__version__}, and the command ganlab {version}"
     try:
-        enter(job)
+        app = enter(job.place)
     except OSError as error:
         return f"cannot enter {job.place.folder}: {error.strerror}: {shared}"
-    if not (Path(job.place.runs) / sign).exists():
-        return f"does not see the runs in {Path(job.place.runs).absolute()}: {shared}"
+    if not (Path(job.runs) / sign).exists():
+        return f"does not see the runs in {Path(job.runs).absolute()}: {shared}"
     from ganlab.config.resolve import resolve
     from ganlab.training.record import describe_dataset
 
     try:
-        trainer = _trainer(job)
+        trainer = _trainer(job, app)
         experiment = resolve(job.experiment, trainer.plugins, name=job.name)
         _, data = trainer.find_data(experiment)
         _check_data(job, describe_dataset(data, asked=experiment.dataset.name))
@@ -92,17 +119,14 @@ def check(job: Job, *, version: str, sign: str) -> str | None:
     return None
 
 
-def _trainer(job: Job) -> Trainer:
+def _trainer(job: Job, app: App) -> Trainer:
     from ganlab.cli.run import Trainer
 
-    show_warnings()
-    app = App()
-    app.folders += map(Path, job.place.plugin_folders)
     root = job.place.data_root
     trainer = Trainer(
         click.Context(click.Command("work"), obj=app),
         data_root=Path(root) if root else None,
-        runs_dir=Path(job.place.runs),
+        runs_dir=Path(job.runs),
     )
     trainer.plugins.check_local()
     return trainer
@@ -117,25 +141,25 @@ def _check_data(job: Job, found: dict[str, Any]) -> None:
 # ------------------------------------------------------------------------------- process
 
 
-def main() -> None:
+def attend(do: Callable[[dict[str, Any], Send], Outcome]) -> None:
     """Read a job from stdin and write its events to stdout: see `ganlab.sweeping.pool.Pool`."""
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else is printed does not get between them
 
     def send(event: Sent) -> None:
-        with suppress(BrokenPipeError):  # alone: `_stop_when_alone` sees to it that the run saves
+        with suppress(BrokenPipeError):  # alone: `_stop_when_alone` sees to it that the job ends
             print(json.dumps(to_data(event)), file=events, flush=True)
 
-    job = Job.of_data(json.loads(sys.stdin.buffer.readline()))
+    job = json.loads(sys.stdin.buffer.readline())
     Thread(target=_stop_when_alone, daemon=True).start()
-    send(work(job, send))
+    send(do(job, send))
 
 
 def _stop_when_alone() -> None:
-    """Wait until the other end of stdin is closed, then save and stop."""
+    """Wait until the other end of stdin is closed, then stop; a run that is trained saves."""
     os.read(0, 1)  # not sys.stdin, whose lock would be held while the interpreter ends
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
-    main()
+    attend(lambda data, send: work(Job.of_data(data), send))

@@ -12,11 +12,13 @@ from typing import Any
 from ganlab.components import Dataset
 from ganlab.config.blocks import Builder
 from ganlab.config.reader import Document, read
+from ganlab.config.resolve import resolve
 from ganlab.config.tree import grow
 from ganlab.errors import ConfigError, GanlabError, Problem
 from ganlab.evaluation import external
 from ganlab.evaluation.board import Entry
 from ganlab.evaluation.features import Say, quiet
+from ganlab.evaluation.floors import floors_of
 from ganlab.evaluation.protocol import PROFILES, Profile, Question
 from ganlab.evaluation.request import Memory, Request, entry, known_entry
 from ganlab.evaluation.ruler import Ruler, metrics_for, ruler_for
@@ -108,6 +110,19 @@ class Comparison:
             )
             self._measurings[key] = Measuring(ruler, metrics, question)
         return self._measurings[key]
+
+    def prepare(self, run: Run) -> None:
+        """Measure the real images that a run is measured by, unless it is known what they score.
+
+        Whoever scores a run with the same data later finds all of that in the cache.
+        """
+        if external.is_external(run):
+            dataset = external.dataset_of(run, self.plugins)
+        else:
+            dataset = resolve(run.config(), self.plugins).dataset
+        measuring = self.measuring(run, dataset)
+        floors_of(measuring.ruler, measuring.metrics, measuring.question, say=self.say)
+        _ = measuring.ruler.reference
 
     def questions(self) -> list[tuple[Mapping[str, Any], Question]]:
         """Return what was asked so far, by dataset."""

@@ -17,7 +17,6 @@ class Place:
     folder: str
     """The working directory, from which the other paths count."""
 
-    runs: str
     data_root: str | None
     plugin_folders: Sequence[str]
     environment: Mapping[str, str]
@@ -25,6 +24,16 @@ class Place:
 
     arguments: Sequence[str]
     """The command line, for the record."""
+
+
+class Task(Protocol):
+    """What a process is given, as JSON."""
+
+    @property
+    def number(self) -> int:
+        """Its place among all, from 1."""
+
+    def as_data(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,9 @@ class Job:
 
     dataset: Mapping[str, Any]
     """What the run will record of its data: a process that finds other data refuses."""
+
+    runs: str
+    """The folder of all runs."""
 
     place: Place
 

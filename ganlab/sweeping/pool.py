@@ -20,12 +20,12 @@ from ganlab.sweeping.jobs import (
     Failed,
     Finished,
     Interrupted,
-    Job,
     Line,
     Outcome,
     Sent,
     Started,
     Stopped,
+    Task,
     of_data,
 )
 from ganlab.sweeping.shares import Slot
@@ -49,7 +49,7 @@ class Pool:
         self.module = module
         self.slots = places
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+    def run(self, jobs: Sequence[Task]) -> Iterator[Event]:
         waiting = deque(jobs)
         free = list(self.slots)
         running: dict[int, _Worker] = {}
@@ -90,17 +90,17 @@ class Pool:
 
 @dataclass
 class _Worker:
-    """A process that trains a job."""
+    """A process that does a job."""
 
     process: subprocess.Popen[bytes]
-    job: Job
+    job: Task
     slot: Slot
     outcome: Outcome | None = None
     stopping: bool = False
 
     @classmethod
     def start(
-        cls, module: str, job: Job, slot: Slot, heard: queue.SimpleQueue[tuple[int, Sent | None]]
+        cls, module: str, job: Task, slot: Slot, heard: queue.SimpleQueue[tuple[int, Sent | None]]
     ) -> _Worker:
         process = subprocess.Popen(
             [sys.executable, "-m", module],

@@ -137,7 +137,7 @@ class OnRay:
 
         Each looks once for all of its workers, which so find their data prepared.
         """
-        sign = Path(jobs[0].place.runs) / f".sweep-{secrets.token_hex(8)}"
+        sign = Path(jobs[0].runs) / f".sweep-{secrets.token_hex(8)}"
         by_data = {str(job.dataset): job for job in jobs}
         try:
             sign.parent.mkdir(parents=True, exist_ok=True)

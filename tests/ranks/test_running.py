@@ -174,6 +174,7 @@ def test_options_that_contradict_each_other_are_refused(
         assert f"Error: {message}" in result.stderr
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    result = ganlab("sweep", exp)
-    assert result.exit_code == 2
-    assert "Error: 'sweep' runs in one process, not under torchrun" in result.stderr
+    for command in ("sweep", "bench"):
+        result = ganlab(command, exp)
+        assert result.exit_code == 2
+        assert f"Error: '{command}' runs in one process, not under torchrun" in result.stderr

@@ -201,8 +201,8 @@ def test_one_that_fails_is_reported_and_the_others_are_trained_and_ranked(
 
 
 def test_a_process_that_ends_without_a_word_is_reported() -> None:
-    place = Place(".", "runs", None, [], {}, [])
-    job = Job(1, "exp", {}, "", {}, place)
+    place = Place(".", None, [], {}, [])
+    job = Job(1, "exp", {}, "", {}, "runs", place)
     events = list(Pool("platform", [{}]).run([job]))  # a module that knows nothing of jobs
     assert isinstance(events[0], Started)
     assert events[-1] == Failed(1, "its process ended with exit code 0")

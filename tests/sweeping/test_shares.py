@@ -83,8 +83,10 @@ def test_runs_on_cpus_reserve_no_gpu() -> None:
 
 
 def test_jobs_and_events_pass_through_json() -> None:
-    place = Place("/here", "runs", None, ["more"], {"GANLAB_CACHE": "c"}, ["sweep", "f.yaml"])
-    job = Job(3, "exp", {"train": {"seed": 1, "seconds": None}}, "text", {"name": "tiny"}, place)
+    place = Place("/here", None, ["more"], {"GANLAB_CACHE": "c"}, ["sweep", "f.yaml"])
+    job = Job(
+        3, "exp", {"train": {"seed": 1, "seconds": None}}, "text", {"name": "tiny"}, "runs", place
+    )
     assert Job.of_data(json.loads(json.dumps(job.as_data()))) == job
     more = job.with_environment(GANLAB_CACHE="other", OMP_NUM_THREADS="2")
     assert more.place.environment == {"GANLAB_CACHE": "c", "OMP_NUM_THREADS": "2"}

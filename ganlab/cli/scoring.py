@@ -1,0 +1,131 @@
+"""``python -m ganlab.cli.scoring``: score one of several runs in a process of its own."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganlab.cli.work import attend, enter, place_of
+from ganlab.errors import GanlabError
+from ganlab.evaluation.request import Request
+from ganlab.runs import Run, read_run
+from ganlab.sweeping.jobs import (
+    Failed,
+    Finished,
+    Interrupted,
+    Line,
+    Outcome,
+    Place,
+    Send,
+    Started,
+)
+from ganlab.sweeping.lines import printing
+from ganlab.sweeping.pool import Pool
+
+if TYPE_CHECKING:
+    from ganlab.cli.eval import Scorer
+    from ganlab.sampling import Epoch
+    from ganlab.sweeping.shares import Slot
+
+
+@dataclass(frozen=True)
+class Question:
+    """A run to score, complete enough for another process."""
+
+    number: int
+    """Its place among all, from 1."""
+
+    run: str
+    epoch: Epoch
+    request: dict[str, Any]
+    device: str
+    place: Place
+
+    def as_data(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def score_at_once(
+    runs: Sequence[Run], epoch: Epoch, scorer: Scorer, places: Sequence[Slot]
+) -> None:
+    """Have runs scored, several at once, and their scores recorded.
+
+    A run that cannot be scored is left as it was: whoever asks again learns why.
+    """
+    place = place_of(scorer.app, scorer.root)
+    ready = _prepared(runs, scorer)
+    questions = [
+        Question(number, str(run.path), epoch, asdict(scorer.request), scorer.device, place)
+        for number, run in enumerate(ready, start=1)
+    ]
+    names = {number: run.name for number, run in enumerate(ready, start=1)}
+    for event in Pool("ganlab.cli.scoring", places).run(questions):
+        match event:
+            case Started():
+                click.echo(names[event.number], err=True)
+            case Line():
+                click.echo(f"  {names[event.number]}: {event.text.strip()}", err=True)
+            case Failed():
+                click.echo(f"  {names[event.number]}: not scored, tried again alone", err=True)
+            case Interrupted():
+                name = signal.Signals(event.signal).name
+                again = "what is scored is recorded; repeat the command to go on."
+                click.echo(f"{name}: {again}", err=True)
+                scorer.ctx.exit(128 + event.signal)
+
+
+def _prepared(runs: Sequence[Run], scorer: Scorer) -> list[Run]:
+    """Return the runs whose real images are measured: once, not by every process."""
+    ready, images = [], set()
+    for run in runs:
+        about = run.info["dataset"]
+        if (key := (about["name"], about["sha256"])) not in images:
+            try:
+                scorer.comparison.prepare(run)
+            except GanlabError:
+                continue  # it will be raised again when the run itself is scored
+            images.add(key)
+        ready.append(run)
+    scorer.memory.keep(scorer.comparison.questions())
+    return ready
+
+
+def answer(question: Question, send: Send) -> Outcome:
+    """Score a run in a process that does nothing else; what is printed is sent."""
+    with printing(lambda text: send(Line(question.number, text))):
+        try:
+            app = enter(question.place)
+            from ganlab.evaluation.compare import Comparison  # after the number of threads is set
+
+            root = question.place.data_root
+            comparison = Comparison(
+                Request(**question.request),
+                app.plugins(),
+                device=question.device,
+                root=Path(root) if root else None,
+                say=lambda text: click.echo(f"  {text}", err=True),
+            )
+            run = read_run(Path(question.run))
+            logging.disable(logging.WARNING)  # whoever asks has done this too, and has warned
+            comparison.prepare(run)
+            logging.disable(logging.NOTSET)
+            comparison.entry(run, question.epoch)
+        except (GanlabError, OSError) as error:
+            return Failed(question.number, str(error))
+    return Finished(question.number)
+
+
+def question_of(data: dict[str, Any]) -> Question:
+    """Return a question that came as JSON."""
+    request = {**data["request"], "metrics": tuple(data["request"]["metrics"])}
+    return Question(**{**data, "request": request, "place": Place(**data["place"])})
+
+
+if __name__ == "__main__":
+    attend(lambda data, send: answer(question_of(data), send))
