@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -68,28 +69,30 @@ def launch(arguments: Sequence[str], *, count: int, gpus: bool) -> int:
     if sys.platform == "linux":  # no look-up of this machine's name
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
 
-    from torch.distributed.elastic.multiprocessing import SignalException
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=count,
-        run_id=f"ganlab-{os.getpid()}",
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        local_addr="localhost",
-        max_restarts=0,
-        shutdown_timeout=SHUTDOWN_SECONDS,
-    )
-    try:
-        elastic_launch(config, sys.executable)("-m", "ganlab", *arguments)
-    except SignalException as stopped:
-        return 128 + stopped.sigval
-    except ChildFailedError as failed:
-        return _exit_code({rank: failure.exitcode for rank, failure in failed.failures.items()})
+    with TemporaryDirectory(prefix="ganlab-") as logs:  # else torch leaves one behind
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=count,
+            run_id=f"ganlab-{os.getpid()}",
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            local_addr="localhost",
+            max_restarts=0,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+            logs_specs=DefaultLogsSpecs(log_dir=logs),
+        )
+        try:
+            elastic_launch(config, sys.executable)("-m", "ganlab", *arguments)
+        except SignalException as stopped:
+            return 128 + stopped.sigval
+        except ChildFailedError as failed:
+            return _exit_code({rank: failure.exitcode for rank, failure in failed.failures.items()})
     return 0
 
 

@@ -24,8 +24,10 @@ def test_two_processes_learn_what_one_does_and_only_the_first_writes(
     experiment: Write, workplace: Path
 ) -> None:
     exp = experiment(steps=6)
-    several = ganlab("run", exp, "--processes", "2", cwd=workplace).end()
+    (workplace / "tmp").mkdir()
+    several = ganlab("run", exp, "--processes", "2", cwd=workplace, TMPDIR="tmp").end()
     assert several.code == 0, several.err
+    assert not list((workplace / "tmp").glob("*elastic*"))
     alone = ganlab("run", exp, "--runs-dir", "one", cwd=workplace).end()
     assert_near(state_below(workplace / "runs"), state_below(workplace / "one"))
     for ended in (several, alone):
