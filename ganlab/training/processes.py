@@ -2,7 +2,7 @@
 
 Every process builds the same networks, draws the same random numbers for the whole batch, takes
 its slice of both, and moves by the mean of all gradients: so all stay alike. The first one alone
-writes, draws and scores.
+writes; scores are a matter of all.
 """
 
 from __future__ import annotations
@@ -70,13 +70,11 @@ def first(find: Callable[[], T]) -> T:
     """Return, in every process, what ``find`` returns in the first."""
     if across.world_size() == 1:
         return find()
-    found: list[T | None] = [None]
+    found: T | None = None
     if across.rank() == 0:
         with across.alone():
-            found = [find()]
-    with across.talking():
-        dist.broadcast_object_list(found, src=0, group=hosts())
-    return found[0]  # type: ignore[return-value]
+            found = find()
+    return _broadcast(found)  # type: ignore[return-value]
 
 
 def wait() -> None:
@@ -98,14 +96,14 @@ def lead(act: Callable[[Callable[[Q], list[T]]], None], answer: Callable[[Q], T]
     elif across.rank() == 0:
         with across.alone():
             act(partial(_asked, answer))
-            _told(None)
+            _broadcast(None)
     else:
-        while (question := _told(None)) is not None:
+        while (question := _broadcast(None)) is not None:
             _answers(question, answer)
 
 
 def _asked(answer: Callable[[Q], T], question: Q) -> list[T]:
-    _told(question)
+    _broadcast(question)
     answers: list[T] = []
     for one in _answers(question, answer):
         if isinstance(one, DataError):
@@ -114,9 +112,9 @@ def _asked(answer: Callable[[Q], T], question: Q) -> list[T]:
     return answers
 
 
-def _told(question: Q | None) -> Q | None:
-    """Return the first process's question in every process."""
-    message = [question]
+def _broadcast(value: T) -> T:
+    """Return the first process's value in every process."""
+    message = [value]
     with across.talking():
         dist.broadcast_object_list(message, src=0, group=hosts())
     return message[0]
