@@ -13,8 +13,9 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryFile
 from textwrap import shorten
 from typing import Any
 
@@ -49,6 +50,11 @@ RETRIES = 3
 
 NOTE_WIDTH = 200
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+REFUSED = "InvalidAuthToken"
+"""What Ray's native part writes on stderr, once a second, while a cluster refuses its token."""
+
+ITS_TOKEN = "set RAY_AUTH_MODE=token, and put its token into RAY_AUTH_TOKEN or ~/.ray/auth_token"
 
 Work = Callable[[Job, Send], Outcome]
 Check = Callable[..., str | None]
@@ -166,7 +172,7 @@ class OnRay:
 def connect(address: str | None, *, jobs: int | None) -> None:
     """Connect to the cluster at an address, or to one that is here, else start one here.
 
-    The address ``local`` starts one though there is another.
+    The address ``local`` starts one though there is another. Raises `RunError`.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns without it
@@ -174,11 +180,12 @@ def connect(address: str | None, *, jobs: int | None) -> None:
     try:
         if address not in (None, "local"):
             _knock(address)
-            ray.init(address=address, **quiet)
+            with _token_explained(f" at {address}", ITS_TOKEN):
+                ray.init(address=address, **quiet)
         elif address == "local" or not _is_here(quiet):
             count = max(processors(), jobs or 1)
             ray.init(address="local", num_cpus=count, include_dashboard=False, **quiet)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         where = f" at {address}" if address else ""
         raise RunError(f"there is no way to a Ray cluster{where}: {first_line(error)}") from error
 
@@ -194,10 +201,49 @@ def _knock(address: str) -> None:
 def _is_here(quiet: dict[str, Any]) -> bool:
     """Connect to the cluster that this machine belongs to, if there is one."""
     try:
-        ray.init(address="auto", **quiet)
+        with _token_explained(" here", f"{ITS_TOKEN}, or start another: --ray-address local"):
+            ray.init(address="auto", **quiet)
     except ConnectionError:
         return False
     return True
+
+
+@contextmanager
+def _token_explained(where: str, advice: str) -> Iterator[None]:
+    """Raise `RunError` where a cluster has a token and none, or another, is found here."""
+    with TemporaryFile() as said, _stderr_into(said.fileno()) as before:
+        reason = None
+        try:
+            yield
+        except (OSError, RuntimeError, ray.exceptions.RayError) as error:
+            said.seek(0)
+            if type(error).__name__ == "AuthenticationError":  # which Ray 2.40 does not have
+                reason = str(error).partition(". ")[0]
+            elif REFUSED.encode() in said.read():
+                reason = "it refuses the token, or that there is none"
+            if reason is None:
+                raise
+            text = f"there is no way to the Ray cluster{where}: {reason}: {advice}"
+            raise RunError(text) from error
+        finally:
+            if reason is None:  # else it would say the same twenty times
+                said.seek(0)
+                os.write(before, said.read())
+
+
+@contextmanager
+def _stderr_into(file: int) -> Iterator[int]:
+    """Have what this process writes on stderr go to a file, even what is not Python's.
+
+    Gives the number of the stderr before.
+    """
+    before = os.dup(2)
+    try:
+        os.dup2(file, 2)
+        yield before
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 class _Mailbox:

@@ -2,7 +2,7 @@
 
 Every process builds the same networks, draws the same random numbers for the whole batch, takes
 its slice of both, and moves by the mean of all gradients: so all stay alike. The first one alone
-writes; scores are a matter of all.
+writes and draws; all share the scoring.
 """
 
 from __future__ import annotations
