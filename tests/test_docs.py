@@ -8,14 +8,28 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
+Ganlab = Callable[..., Result]
 REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / "docs"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def _offline_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Download nothing, and leave no plugin of a page behind among the modules."""
+    for name in ("https_proxy", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    for name, module in [*sys.modules.items()]:
+        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 def blocks(page: Path) -> Iterator[tuple[str, str]]:
@@ -24,9 +38,14 @@ def blocks(page: Path) -> Iterator[tuple[str, str]]:
         yield match[1], match[2]
 
 
-def execute(page: Path, workplace: Path) -> list[str]:
-    """Write a page's files and run its commands, in order; return the commands that ran."""
+def execute(page: Path, workplace: Path, ganlab: Ganlab) -> list[str]:
+    """Write a page's files and run its commands, in order; return the commands that ran.
+
+    What a process of its own would only start more slowly runs in this one, until a package is
+    installed, which this one would not see.
+    """
     ran = []
+    installed = False
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(workplace / "site"), os.environ.get("PYTHONPATH", "")]),
         "PYTEST_PLUGINS": "ganlab.testing.fixtures",  # what an installed ganlab says itself
@@ -50,13 +69,23 @@ def execute(page: Path, workplace: Path) -> list[str]:
         for command, output in expected.items():
             if command.startswith("pip install"):
                 _install(workplace, environment)
+                installed = True
                 continue
-            result = subprocess.run(
-                shlex.split(command), cwd=workplace, env=environment, capture_output=True, text=True
-            )
-            assert result.returncode == 0, (command, result.stderr)
+            program, *arguments = shlex.split(command)
+            if program == "ganlab" and not installed:
+                printed = _run(ganlab, *arguments)
+            else:
+                result = subprocess.run(
+                    [program, *arguments],
+                    cwd=workplace,
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                )
+                assert result.returncode == 0, (command, result.stderr)
+                printed = result.stdout
             for line in output:
-                assert line in result.stdout.splitlines(), (command, result.stdout)
+                assert line in printed.splitlines(), (command, printed)
             ran.append(command)
     return ran
 
@@ -74,8 +103,8 @@ def _install(workplace: Path, environment: dict[str, str]) -> None:
     )
 
 
-def test_the_tutorial_runs_from_top_to_bottom(workplace: Path) -> None:
-    ran = execute(DOCS / "plugins.md", workplace)
+def test_the_tutorial_runs_from_top_to_bottom(workplace: Path, ganlab: Ganlab) -> None:
+    ran = execute(DOCS / "plugins.md", workplace, ganlab)
     assert len(ran) == 12
     folders = {file.parent.name for file in workplace.glob("runs/offset/*/curves.png")}
     assert len(folders) == 5
@@ -100,7 +129,7 @@ def test_the_tutorials_scheme_has_fewer_than_30_lines_of_code() -> None:
     assert len(code) < 30
 
 
-def test_the_readmes_commands_and_code_run(workplace: Path) -> None:
+def test_the_readmes_commands_and_code_run(workplace: Path, ganlab: Ganlab) -> None:
     shutil.copytree(REPOSITORY / "experiments", workplace / "experiments")
     small = ["-s", "generator.width=4", "-s", "discriminator.width=4"]
     small += ["-s", "dataset.fallback_images=128"]
@@ -116,14 +145,14 @@ def test_the_readmes_commands_and_code_run(workplace: Path) -> None:
         if arguments[0] == "run":
             arguments += small
         if arguments[0] == "sweep":
-            arguments += [*small, "-s", "train.steps=2"]
+            arguments += [*small, "-s", "train.steps=2", "-s", "eval.metrics=[fid, cond-acc]"]
         if arguments[0] == "eval":
             arguments += ["--samples", "64", "--seeds", "1"]
-        _ganlab(workplace, *arguments)
+        _run(ganlab, *arguments)
     for language, text in blocks(REPOSITORY / "README.md"):
         if language == "yaml":
             (workplace / "readme.yaml").write_text(text)
-            _ganlab(workplace, "check", "readme.yaml")
+            _run(ganlab, "check", "readme.yaml")
         if language == "python":
             code = f"{text}\nassert images.shape == (5, 1, 64, 64), images.shape"
             subprocess.run([sys.executable, "-c", code], cwd=workplace, check=True)
@@ -131,38 +160,31 @@ def test_the_readmes_commands_and_code_run(workplace: Path) -> None:
     assert (workplace / "board.html").exists()
 
 
-def test_the_evaluation_page_shows_files_that_are_valid(workplace: Path) -> None:
+def test_the_evaluation_page_shows_files_that_are_valid(workplace: Path, ganlab: Ganlab) -> None:
     shutil.copytree(REPOSITORY / "experiments", workplace / "experiments")
     files = [text for language, text in blocks(DOCS / "evaluation.md") if language == "yaml"]
     for text in files:
         (workplace / text.splitlines()[0].removeprefix("# ")).write_text(text)
-    assert "every: 10 epochs" in _ganlab(workplace, "check", "scored.yaml")
-    assert len(_ganlab(workplace, "sweep", "sweep.yaml", "--dry-run").splitlines()) == 1 + 4 * 3
+    assert "every: 10 epochs" in _run(ganlab, "check", "scored.yaml")
+    assert len(_run(ganlab, "sweep", "sweep.yaml", "--dry-run").splitlines()) == 1 + 4 * 3
 
 
-def test_the_experiments_page_shows_a_file_that_is_valid(workplace: Path) -> None:
+def test_the_experiments_page_shows_a_file_that_is_valid(workplace: Path, ganlab: Ganlab) -> None:
     (text,) = (text for language, text in blocks(DOCS / "experiments.md") if language == "yaml")
     (workplace / "base.yaml").write_text("train: {z_dim: 64}\n")
     (workplace / "page.yaml").write_text(text)
-    assert "z_dim: 64" in _ganlab(workplace, "check", "page.yaml")
+    assert "z_dim: 64" in _run(ganlab, "check", "page.yaml")
     written = re.findall(r"`-s '?([a-z][^`]+?)'?`", (DOCS / "experiments.md").read_text())
     written.remove("a.b=VALUE")
     assert len(written) >= 5
     for override in written:
-        _ganlab(workplace, "check", "page.yaml", "-s", override)
+        _run(ganlab, "check", "page.yaml", "-s", override)
 
 
-def _ganlab(workplace: Path, *arguments: str) -> str:
-    """Run the command line where nothing can be downloaded, and return what it printed."""
-    proxy = "http://127.0.0.1:9"
-    result = subprocess.run(
-        [sys.executable, "-m", "ganlab", *arguments],
-        cwd=workplace,
-        env=os.environ | {"https_proxy": proxy, "http_proxy": proxy},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, (arguments, result.stderr)
+def _run(ganlab: Ganlab, *arguments: str) -> str:
+    """Run the command line, and return what it printed."""
+    result = ganlab(*arguments, tiny=False)
+    assert result.exit_code == 0, (arguments, result.stderr)
     return result.stdout
 
 

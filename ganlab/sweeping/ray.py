@@ -220,7 +220,7 @@ def _token_explained(where: str, advice: str) -> Iterator[None]:
             if type(error).__name__ == "AuthenticationError":  # which Ray 2.40 does not have
                 reason = str(error).partition(". ")[0]
             elif REFUSED.encode() in said.read():
-                reason = "it refuses the token, or that there is none"
+                reason = "the token is missing or wrong"
             if reason is None:
                 raise
             text = f"there is no way to the Ray cluster{where}: {reason}: {advice}"

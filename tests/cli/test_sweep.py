@@ -203,6 +203,7 @@ def test_sigterm_saves_and_the_same_call_goes_on(
     assert f"going on       from step {step:,}" in result.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_sweep_and_not_only_one_run_of_it(
     write_sweep: Write, workplace: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import Result
 from torch import Tensor, nn
 
 from ganlab.components import Loss
@@ -20,7 +21,6 @@ from ganlab.plugins import Plugins
 from ganlab.schedules import Schedule
 from ganlab.step import DataSpec, Side, Step
 from tests.conftest import TINY
-from tests.training.helpers import start
 
 PLUGIN = '''
 from ganlab import Regularizer, hookimpl
@@ -169,13 +169,14 @@ def test_editors_know_both_forms(plugins: Plugins) -> None:
     assert weight["default"] == 1.0
 
 
-def test_a_run_follows_it(write_experiment: Callable[..., Path], workplace: Path) -> None:
+def test_a_run_follows_it(
+    write_experiment: Callable[..., Path], ganlab: Callable[..., Result], workplace: Path
+) -> None:
     (workplace / "plugins").mkdir()
     (workplace / "plugins" / "scheduled.py").write_text(PLUGIN)
     path = write_experiment(sections=scheduled(WRITTEN), steps=6, log_every="1 steps")
-    process = start("run", path, cwd=workplace)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    result = ganlab("run", path)
+    assert result.exit_code == 0, result.output
     (log,) = workplace.glob("runs/*/*/log.jsonl")
     values = [json.loads(line)["d/scheduled"] for line in log.read_text().splitlines()]
     assert values == pytest.approx([2, 1.75, 1.5, 1.25, 1, 1])  # eight images a step

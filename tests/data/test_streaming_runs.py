@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from tests.training.helpers import alive, assert_same_state, command, newest_state, only_run, start
+from tests.training.helpers import alive, assert_same_state, command, newest_state, only_run
 
 Write = Callable[..., Path]
 Ganlab = Callable[..., Result]
@@ -111,7 +111,10 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     return condition()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow), (signal.SIGINT, 130)],
+)
 def test_a_signal_to_the_whole_group_saves_without_noise(
     write_experiment: Write, workplace: Path, number: signal.Signals, code: int
 ) -> None:
@@ -127,20 +130,19 @@ def test_a_signal_to_the_whole_group_saves_without_noise(
 
 
 def test_a_killed_run_takes_its_readers_along_and_can_go_on_at_once(
-    write_experiment: Write, workplace: Path
+    write_experiment: Write, ganlab: Ganlab, workplace: Path
 ) -> None:
     exp = write_experiment(**OPTIONS | {"steps": 100_000, "checkpoint_every": "2 steps"})
     process, readers = started(exp, workplace)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert wait_for(lambda: not any(alive(reader) for reader in readers), seconds=1)
-    again = start("run", exp, "-s", "train.steps=1", cwd=workplace)
-    _, errors = again.communicate(timeout=60)
-    assert again.returncode == 0, errors
+    again = ganlab("run", exp, "-s", "train.steps=1")
+    assert again.exit_code == 0, again.output
 
 
 def test_a_killed_reader_ends_the_run_with_one_line_and_it_goes_on_later(
-    write_experiment: Write, workplace: Path
+    write_experiment: Write, ganlab: Ganlab, workplace: Path
 ) -> None:
     exp = write_experiment(**OPTIONS | {"steps": 100_000, "checkpoint_every": "2 steps"})
     process, readers = started(exp, workplace)
@@ -154,9 +156,8 @@ def test_a_killed_reader_ends_the_run_with_one_line_and_it_goes_on_later(
     assert not any(alive(reader) for reader in readers)
     assert record(workplace)["status"] == "failed"
     steps = record(workplace)["sessions"][0]["to_step"] + 5
-    again = start("run", exp, "-s", f"train.steps={steps}", cwd=workplace)
-    _, errors = again.communicate(timeout=60)
-    assert again.returncode == 0, errors
+    again = ganlab("run", exp, "-s", f"train.steps={steps}")
+    assert again.exit_code == 0, again.output
 
 
 def test_a_plugin_that_fails_leaves_no_reader(

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from click.testing import Result
+
 from tests.training.helpers import assert_same_state, newest_state, only_run, start
 
 PARTS = {
@@ -23,12 +25,11 @@ PARTS = {
 
 
 def test_a_killed_run_with_every_state_gives_the_weights_of_an_uninterrupted_one(
-    write_experiment: Callable[..., Path], workplace: Path
+    write_experiment: Callable[..., Path], ganlab: Callable[..., Result], workplace: Path
 ) -> None:
     exp = write_experiment(sections=PARTS, steps=30, checkpoint_every="3 steps")
-    whole = start("run", exp, "--runs-dir", "whole/runs", cwd=workplace)
-    _, errors = whole.communicate()
-    assert whole.returncode == 0, errors
+    whole = ganlab("run", exp, "--runs-dir", "whole/runs")
+    assert whole.exit_code == 0, whole.output
 
     halted = start("run", exp, "--runs-dir", "killed/runs", cwd=workplace)
     deadline = time.monotonic() + 60
@@ -38,9 +39,8 @@ def test_a_killed_run_with_every_state_gives_the_weights_of_an_uninterrupted_one
         time.sleep(0.005)
     halted.send_signal(signal.SIGKILL)
     halted.communicate()
-    again = start("run", exp, "--runs-dir", "killed/runs", cwd=workplace)
-    _, errors = again.communicate()
-    assert again.returncode == 0, errors
+    again = ganlab("run", exp, "--runs-dir", "killed/runs")
+    assert again.exit_code == 0, again.output
 
     state = newest_state(only_run(workplace / "whole"))
     assert_same_state(state, newest_state(only_run(workplace / "killed")))

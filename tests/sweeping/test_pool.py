@@ -36,12 +36,12 @@ def both_saved(folder: Path) -> bool:
 def test_runs_are_trained_two_at_a_time_and_their_lines_carry_their_numbers(
     write_sweep: Write, ganlab: Ganlab, workplace: Path
 ) -> None:
-    result = ganlab("sweep", write_sweep(4), "--jobs", "2")
+    result = ganlab("sweep", write_sweep(3), "--jobs", "2")
     assert result.exit_code == 0, result.output
     runs = swept(workplace)
-    assert [run.info["status"] for run in runs] == ["finished"] * 4
-    assert [run.sessions for run in runs] == [[(0, 4)]] * 4
-    assert len({process for run in runs for process in run.steps} - {os.getpid()}) == 4
+    assert [run.info["status"] for run in runs] == ["finished"] * 3
+    assert [run.sessions for run in runs] == [[(0, 4)]] * 3
+    assert len({process for run in runs for process in run.steps} - {os.getpid()}) == 3
     for number, run in enumerate(runs, start=1):
         first, printed, numbers, last = lines_of(number, result.stderr)
         assert first == f"train.seed={number - 1}: {run.path.relative_to(workplace)}"
@@ -49,17 +49,17 @@ def test_runs_are_trained_two_at_a_time_and_their_lines_carry_their_numbers(
         assert numbers.startswith("[1/1][4/5] Loss_D: ")
         assert numbers.endswith(" img/s")
     lines = [line for line in result.stderr.splitlines() if line.startswith("[")]
-    assert len(lines) == 16
+    assert len(lines) == 12
     assert most_at_once(lines) == 2
     assert result.stdout.splitlines()[0].startswith("tiny-tiny-000000000000  N=40 against tiny")
     again = ganlab("sweep", workplace / "grid.yaml", "--jobs", "2")
     assert (again.exit_code, again.stdout) == (0, result.stdout)
     assert again.stderr.splitlines()[:3] == [
-        "[1/4] train.seed=0",
+        "[1/3] train.seed=0",
         f"run            {runs[0].path.relative_to(workplace)}",
         "finished already",
     ]
-    assert [run.sessions for run in runs] == [[(0, 4)]] * 4
+    assert [run.sessions for run in runs] == [[(0, 4)]] * 3
 
 
 def test_a_pool_learns_what_one_run_after_the_other_learns_bit_for_bit(
@@ -110,7 +110,10 @@ def trained(folder: Path, index: int) -> int:
     return sum(map(len, runs[index].steps.values())) if len(runs) > index else 0
 
 
-@pytest.mark.parametrize(("number", "of_group"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
+@pytest.mark.parametrize(
+    ("number", "of_group"),
+    [pytest.param(signal.SIGTERM, False, marks=pytest.mark.slow), (signal.SIGINT, True)],
+)
 def test_a_signal_stops_all_of_them_after_they_saved(
     write_sweep: Write, ganlab: Ganlab, workplace: Path, number: int, of_group: bool
 ) -> None:
@@ -130,7 +133,7 @@ def test_a_signal_stops_all_of_them_after_they_saved(
         assert run.sessions == [(0, max(max(steps) for steps in run.steps.values()))]
         assert not any(map(alive, run.steps))
     most = max(run.info["progress"]["steps"] for run in runs)
-    result = ganlab("sweep", exp, *POOL, "-s", f"train.steps={most + 1}")
+    result = ganlab("sweep", exp, "--no-board", "-s", f"train.steps={most + 1}")
     assert result.exit_code == 0, result.output
     for run in runs:
         assert f"going on       from step {run.sessions[0][1]:,}, " in result.stderr

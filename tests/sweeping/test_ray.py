@@ -117,3 +117,39 @@ def test_a_cluster_that_does_not_answer_is_said_at_once(write_sweep: Write, ganl
     assert result.stderr.splitlines()[-1].startswith(
         "Error: there is no way to a Ray cluster at 127.0.0.1:9: "
     )
+
+
+def test_a_cluster_here_that_refuses_the_token_is_not_passed_over_for_a_new_one(
+    write_sweep: Write,
+    ganlab: Ganlab,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    ray = pytest.importorskip("ray")
+
+    def init(address: str, **options: object) -> None:
+        assert address == "auto"
+        os.write(2, b"gcs_client.cc:210: Unauthenticated: RPC error: InvalidAuthToken\n" * 20)
+        raise ConnectionError("Failed to connect to Ray cluster")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    result = ganlab("sweep", write_sweep(2), "--on", "ray")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        "Error: there is no way to the Ray cluster here: the token is missing or wrong: "
+        "set RAY_AUTH_MODE=token, and put its token into RAY_AUTH_TOKEN or ~/.ray/auth_token, "
+        "or start another: --ray-address local"
+    )
+    assert capfd.readouterr().err == ""
+
+
+def test_what_ray_says_on_stderr_besides_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ray = pytest.importorskip("ray")
+    from ganlab.sweeping.ray import connect
+
+    monkeypatch.setattr(ray, "init", lambda **options: os.write(2, b"a word of Ray's\n"))
+    connect(None, jobs=None)
+    assert capfd.readouterr().err == "a word of Ray's\n"

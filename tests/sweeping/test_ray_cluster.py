@@ -23,7 +23,7 @@ Write = Callable[..., Path]
 Ganlab = Callable[..., Result]
 TOKEN = "0123456789abcdef" * 2
 ADVICE = "set RAY_AUTH_MODE=token, and put its token into RAY_AUTH_TOKEN or ~/.ray/auth_token"
-REFUSED = "it refuses the token, or that there is none"
+REFUSED = "the token is missing or wrong"
 QUICK = {"RAY_NUM_REDIS_GET_RETRIES": "2", "RAY_AUTH_MODE": "token"}
 """Ray tries twice to get in, not twenty times."""
 
