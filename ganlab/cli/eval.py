@@ -167,6 +167,7 @@ class Scorer:
         self.jobs = jobs
         self.memory = Memory(request, [*self.app.folders, Path("plugins")])
         self._comparison: Comparison | None = None
+        self._announced: set[tuple[Path, Epoch]] = set()
 
     @property
     def comparison(self) -> Comparison:
@@ -191,7 +192,7 @@ class Scorer:
         """
         known = self._known(runs, epoch)
         unknown = [run for run in runs if known[run.path] is None]
-        if self._score_at_once(unknown, epoch):
+        if self.score_at_once([(run, epoch) for run in unknown]):
             known |= self._known(unknown, epoch)
             unknown = [run for run in unknown if known[run.path] is None]
         if unknown:
@@ -203,7 +204,7 @@ class Scorer:
                 epoch=epoch,
                 memory=self.memory,
                 strict=strict,
-                starting=lambda run: click.echo(run.name, err=True),
+                starting=lambda run: self._announce(run, epoch),
             )
             known |= {entry.folder: entry for entry in fresh}
         return [entry for run in runs if (entry := known[run.path]) is not None]
@@ -216,16 +217,20 @@ class Scorer:
             for run in runs
         }
 
-    def _score_at_once(self, runs: Sequence[Run], epoch: Epoch) -> bool:
-        """Let several processes record scores, if that is possible; return if they did."""
+    def score_at_once(self, wanted: Sequence[tuple[Run, Epoch]]) -> bool:
+        """Let several processes record what is missing, if so many are meant; return if they do."""
         from ganlab.cli.engines import places_for
 
-        places = places_for(len(runs), self.jobs, use_gpus=self.device in ("auto", "cuda"))
+        places = places_for(len(wanted), self.jobs, use_gpus=self.device in ("auto", "cuda"))
         if places:
             from ganlab.cli.scoring import score_at_once
 
-            score_at_once(runs, epoch, self, places)
+            self._announced |= score_at_once(wanted, self, places)
         return bool(places)
+
+    def _announce(self, run: Run, epoch: Epoch) -> None:
+        if (run.path, epoch) not in self._announced:
+            click.echo(run.name, err=True)
 
 
 def find_runs(names: Sequence[str], runs_dir: Path, *, needed: bool = True) -> list[Run]:
@@ -297,7 +302,9 @@ def _add_images(
 def _print_curves(scorer: Scorer, runs: Sequence[Run], *, strict: bool) -> None:
     """Print the curves of runs; ``strict``: each of them must have one."""
     from ganlab.errors import GanlabError
+    from ganlab.training.checkpoint import kept_epochs
 
+    scorer.score_at_once([(run, epoch) for run in runs for epoch in kept_epochs(run)])
     for run in runs:
         try:
             _print_curve(scorer, run)

@@ -52,25 +52,29 @@ class Question:
 
 
 def score_at_once(
-    runs: Sequence[Run], epoch: Epoch, scorer: Scorer, places: Sequence[Slot]
-) -> None:
-    """Have runs scored, several at once, and their scores recorded.
+    wanted: Sequence[tuple[Run, Epoch]], scorer: Scorer, places: Sequence[Slot]
+) -> set[tuple[Path, Epoch]]:
+    """Have runs scored, several at once, and their scores recorded; return those that are.
 
     A run that cannot be scored is left as it was: whoever asks again learns why.
     """
     place = place_of(scorer.app, scorer.root)
-    ready = _prepared(runs, scorer)
+    ready = _prepared(wanted, scorer)
     questions = [
         Question(number, str(run.path), epoch, asdict(scorer.request), scorer.device, place)
-        for number, run in enumerate(ready, start=1)
+        for number, (run, epoch) in enumerate(ready, start=1)
     ]
-    names = {number: run.name for number, run in enumerate(ready, start=1)}
+    names = {number: _name(*one) for number, one in enumerate(ready, start=1)}
+    scored = set()
     for event in Pool("ganlab.cli.scoring", places).run(questions):
         match event:
             case Started():
                 click.echo(names[event.number], err=True)
             case Line():
                 click.echo(f"  {names[event.number]}: {event.text.strip()}", err=True)
+            case Finished():
+                run, epoch = ready[event.number - 1]
+                scored.add((run.path, epoch))
             case Failed():
                 click.echo(f"  {names[event.number]}: not scored, tried again alone", err=True)
             case Interrupted():
@@ -78,42 +82,45 @@ def score_at_once(
                 again = "what is scored is recorded; repeat the command to go on."
                 click.echo(f"{name}: {again}", err=True)
                 scorer.ctx.exit(128 + event.signal)
+    return scored
 
 
-def _prepared(runs: Sequence[Run], scorer: Scorer) -> list[Run]:
-    """Return the runs whose real images are measured: once, not by every process."""
-    ready, images = [], set()
-    for run in runs:
-        about = run.info["dataset"]
-        if (key := (about["name"], about["sha256"])) not in images:
-            try:
-                scorer.comparison.prepare(run)
-            except GanlabError:
-                continue  # it will be raised again when the run itself is scored
-            images.add(key)
-        ready.append(run)
+def _prepared(wanted: Sequence[tuple[Run, Epoch]], scorer: Scorer) -> list[tuple[Run, Epoch]]:
+    """Return what is left to score. Real images are measured here, not by every process."""
+    ready = []
+    for run, epoch in wanted:
+        try:
+            if scorer.comparison.prepare(run, epoch):
+                ready.append((run, epoch))
+        except GanlabError:
+            continue  # it will be raised again when the run itself is scored
     scorer.memory.keep(scorer.comparison.questions())
     return ready
+
+
+def _name(run: Run, epoch: Epoch) -> str:
+    return f"{run.name} epoch {epoch}" if isinstance(epoch, int) else run.name
 
 
 def answer(question: Question, send: Send) -> Outcome:
     """Score a run in a process that does nothing else; what is printed is sent."""
     with printing(lambda text: send(Line(question.number, text))):
         try:
-            app = enter(question.place)
+            enter(question.place)
             from ganlab.evaluation.compare import Comparison  # after the number of threads is set
+            from ganlab.plugins import load_plugins
 
             root = question.place.data_root
+            logging.disable(logging.WARNING)  # whoever asks has loaded the same, and has warned
             comparison = Comparison(
                 Request(**question.request),
-                app.plugins(),
+                load_plugins([Path(folder) for folder in question.place.plugin_folders]),
                 device=question.device,
                 root=Path(root) if root else None,
                 say=lambda text: click.echo(f"  {text}", err=True),
             )
             run = read_run(Path(question.run))
-            logging.disable(logging.WARNING)  # whoever asks has done this too, and has warned
-            comparison.prepare(run)
+            comparison.prepare(run, question.epoch)
             logging.disable(logging.NOTSET)
             comparison.entry(run, question.epoch)
         except (GanlabError, OSError) as error:

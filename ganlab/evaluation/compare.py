@@ -12,7 +12,6 @@ from typing import Any
 from ganlab.components import Dataset
 from ganlab.config.blocks import Builder
 from ganlab.config.reader import Document, read
-from ganlab.config.resolve import resolve
 from ganlab.config.tree import grow
 from ganlab.errors import ConfigError, GanlabError, Problem
 from ganlab.evaluation import external
@@ -22,11 +21,11 @@ from ganlab.evaluation.floors import floors_of
 from ganlab.evaluation.protocol import PROFILES, Profile, Question
 from ganlab.evaluation.request import Memory, Request, entry, known_entry
 from ganlab.evaluation.ruler import Ruler, metrics_for, ruler_for
-from ganlab.evaluation.score import score_run
+from ganlab.evaluation.score import missing_of, score_run
 from ganlab.measures import Extractor, Metric
 from ganlab.plugins import Plugins
 from ganlab.runs import Run
-from ganlab.sampling import Epoch, load
+from ganlab.sampling import Epoch, Trained, load
 from ganlab.training.precision import choose_device
 
 log = logging.getLogger("ganlab")
@@ -39,6 +38,8 @@ class Measuring:
     ruler: Ruler
     metrics: list[Metric]
     question: Question
+    ready: bool = False
+    """Real images are measured."""
 
 
 @dataclass
@@ -51,6 +52,7 @@ class Comparison:
     root: Path | None = None
     say: Say = quiet
     _measurings: dict[tuple[str, str], Measuring] = field(default_factory=dict)
+    _opened: dict[Path, Trained] = field(default_factory=dict)
 
     @property
     def profile(self) -> Profile:
@@ -73,7 +75,7 @@ class Comparison:
                 run, measuring.metrics, measuring.ruler, measuring.question, say=self.say
             )
             return entry(run, question, epoch, run.info["checkpoint"], answer)
-        trained = load(run.path, device=self.device, plugins=self.plugins)
+        trained = self._opened.pop(run.path, None) or self._open(run)
         measuring = self.measuring(run, trained.experiment.dataset)
         answer = score_run(
             trained,
@@ -111,18 +113,29 @@ class Comparison:
             self._measurings[key] = Measuring(ruler, metrics, question)
         return self._measurings[key]
 
-    def prepare(self, run: Run) -> None:
-        """Measure the real images that a run is measured by, unless it is known what they score.
+    def prepare(self, run: Run, epoch: Epoch = None) -> bool:
+        """Return if scores of a run are left to compute.
 
-        Whoever scores a run with the same data later finds all of that in the cache.
+        Then real images are measured: whoever scores runs of the same data later finds that in the
+        cache. Raises `GanlabError`.
         """
         if external.is_external(run):
-            dataset = external.dataset_of(run, self.plugins)
+            measuring = self.measuring(run, external.dataset_of(run, self.plugins))
+            if known_entry(run, measuring.question, epoch) is not None:
+                return False
         else:
-            dataset = resolve(run.config(), self.plugins).dataset
-        measuring = self.measuring(run, dataset)
-        floors_of(measuring.ruler, measuring.metrics, measuring.question, say=self.say)
-        _ = measuring.ruler.reference
+            trained = self._opened[run.path] = self._open(run)
+            measuring = self.measuring(run, trained.experiment.dataset)
+            if not missing_of(trained, measuring.metrics, measuring.question, epoch):
+                return False
+        if not measuring.ready:
+            floors_of(measuring.ruler, measuring.metrics, measuring.question, say=self.say)
+            _ = measuring.ruler.reference
+            measuring.ready = True
+        return True
+
+    def _open(self, run: Run) -> Trained:
+        return load(run.path, device=self.device, plugins=self.plugins)
 
     def questions(self) -> list[tuple[Mapping[str, Any], Question]]:
         """Return what was asked so far, by dataset."""

@@ -56,11 +56,7 @@ def score_run(
     Raises `RunError` if the run does not keep such weights, or they are damaged, `DataError` for
     images that cannot be scored.
     """
-    checkpoint = trained.identify(epoch)
-    if question.raw:
-        checkpoint = checkpoint | {"weights": "raw"}
-    lines = record.read(trained.run.path)
-    known = record.answers(lines, question, checkpoint, with_floors=True)
+    checkpoint, known = _recorded(trained, question, epoch)
     missing = [metric for metric in metrics if metric.name not in known]
     if missing:
         _check_learned_from(trained, ruler)
@@ -83,6 +79,25 @@ def score_run(
         subject = Subject(trained.run.name, trained.run.path, checkpoint, look)
         known |= score(subject, missing, ruler, question, say=say)
     return known
+
+
+def missing_of(
+    trained: Trained, metrics: Sequence[Metric], question: Question, epoch: Epoch
+) -> list[Metric]:
+    """Return those metrics that `score_run` would compute."""
+    _, known = _recorded(trained, question, epoch)
+    return [metric for metric in metrics if metric.name not in known]
+
+
+def _recorded(
+    trained: Trained, question: Question, epoch: Epoch
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what names the weights of an epoch, and what is recorded of them."""
+    checkpoint = trained.identify(epoch)
+    if question.raw:
+        checkpoint = checkpoint | {"weights": "raw"}
+    lines = record.read(trained.run.path)
+    return checkpoint, record.answers(lines, question, checkpoint, with_floors=True)
 
 
 def score(

@@ -6,14 +6,14 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
 
-from tests.sweeping.helpers import finish, swept, wait_until
+from tests.sweeping.helpers import Swept, finish, swept, wait_until
 from tests.training.helpers import command
 
 Write = Callable[..., Path]
@@ -59,8 +59,8 @@ def recorded(folder: Path) -> list[Any]:
     return found
 
 
-def forget(folder: Path) -> None:
-    for run in swept(folder):
+def forget(runs: Sequence[Swept]) -> None:
+    for run in runs:
         (run.path / "scores.jsonl").unlink(missing_ok=True)
 
 
@@ -73,7 +73,7 @@ def test_the_board_and_the_records_are_those_of_one_process(
     assert alone.exit_code == 0, alone.output
     before = recorded(workplace)
     assert [len(lines) for lines in before] == [1, 1, 1]
-    forget(workplace)
+    forget(swept(workplace))
     several = ganlab("eval", *ASKED, "--jobs", "2")
     assert (several.exit_code, several.stdout) == (0, alone.stdout)
     for ours, theirs in zip(recorded(workplace), before, strict=True):
@@ -93,6 +93,29 @@ def test_the_board_and_the_records_are_those_of_one_process(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("trained")
+def test_epochs_are_scored_at_once_and_known_ones_start_no_process(
+    ganlab: Ganlab, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = swept(workplace)[:2]
+    named = [run.path for run in runs]
+    alone = ganlab("eval", *named, *ASKED, "--every")
+    assert alone.exit_code == 0, alone.output
+    forget(runs)
+    several = ganlab("eval", *named, *ASKED, "--every", "--jobs", "2")
+    assert (several.exit_code, several.stdout) == (0, alone.stdout)
+    names = ["/".join(run.path.parts[-2:]) for run in runs]
+    told = several.stderr.splitlines()
+    assert [told.count(f"{name} epoch 0") for name in names] == [1, 1]
+    assert not set(names) & set(told)
+    monkeypatch.setattr("ganlab.sweeping.pool.subprocess.Popen", None)
+    for options in (["--every"], ["--epoch", "0"]):
+        again = ganlab("eval", *named, *ASKED, *options, "--jobs", "2")
+        assert again.exit_code == 0, again.output
+        assert "sampling seed" not in again.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("trained")
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_run_that_cannot_be_scored_is_told_as_in_one_process(
     ganlab: Ganlab, workplace: Path, strict: bool
@@ -102,7 +125,7 @@ def test_a_run_that_cannot_be_scored_is_told_as_in_one_process(
         file.write_bytes(file.read_bytes()[:-9])
     named = [run.path for run in runs] if strict else []
     alone = ganlab("eval", *named, *ASKED)
-    forget(workplace)
+    forget(runs)
     several = ganlab("eval", *named, *ASKED, "--jobs", "2")
     assert (several.exit_code, several.stdout) == (alone.exit_code, alone.stdout)
     told = [
