@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ganlab.evaluation.request import Request
     from ganlab.runs import Run
     from ganlab.sampling import Epoch
+    from ganlab.sweeping.shares import Slot
     from ganlab.training.draw import Bn
 
 PROFILES = ("quick", "standard", "full", "published")
@@ -219,14 +220,18 @@ class Scorer:
 
     def score_at_once(self, wanted: Sequence[tuple[Run, Epoch]]) -> bool:
         """Let several processes record what is missing, if so many are meant; return if they do."""
+        if not self.places(len(wanted)):
+            return False
+        from ganlab.cli.scoring import score_at_once
+
+        self._announced |= score_at_once(wanted, self)
+        return True
+
+    def places(self, runs: int) -> list[Slot]:
+        """Return places for processes that score so many runs; none if this one does it alone."""
         from ganlab.cli.engines import places_for
 
-        places = places_for(len(wanted), self.jobs, use_gpus=self.device in ("auto", "cuda"))
-        if places:
-            from ganlab.cli.scoring import score_at_once
-
-            self._announced |= score_at_once(wanted, self, places)
-        return bool(places)
+        return places_for(runs, self.jobs, use_gpus=self.device in ("auto", "cuda"))
 
     def _announce(self, run: Run, epoch: Epoch) -> None:
         if (run.path, epoch) not in self._announced:

@@ -31,11 +31,10 @@ from ganlab.sweeping.pool import Pool
 if TYPE_CHECKING:
     from ganlab.cli.eval import Scorer
     from ganlab.sampling import Epoch
-    from ganlab.sweeping.shares import Slot
 
 
 @dataclass(frozen=True)
-class Question:
+class Scoring:
     """A run to score, complete enough for another process."""
 
     number: int
@@ -51,22 +50,23 @@ class Question:
         return asdict(self)
 
 
-def score_at_once(
-    wanted: Sequence[tuple[Run, Epoch]], scorer: Scorer, places: Sequence[Slot]
-) -> set[tuple[Path, Epoch]]:
+def score_at_once(wanted: Sequence[tuple[Run, Epoch]], scorer: Scorer) -> set[tuple[Path, Epoch]]:
     """Have runs scored, several at once, and their scores recorded; return those that are.
 
     A run that cannot be scored is left as it was: whoever asks again learns why.
     """
-    place = place_of(scorer.app, scorer.root)
     ready = _prepared(wanted, scorer)
-    questions = [
-        Question(number, str(run.path), epoch, asdict(scorer.request), scorer.device, place)
+    places = scorer.places(len(ready))
+    if not places:
+        return set()
+    place = place_of(scorer.app, scorer.root)
+    tasks = [
+        Scoring(number, str(run.path), epoch, asdict(scorer.request), scorer.device, place)
         for number, (run, epoch) in enumerate(ready, start=1)
     ]
     names = {number: _name(*one) for number, one in enumerate(ready, start=1)}
     scored = set()
-    for event in Pool("ganlab.cli.scoring", places).run(questions):
+    for event in Pool("ganlab.cli.scoring", places).run(tasks):
         match event:
             case Started():
                 click.echo(names[event.number], err=True)
@@ -102,37 +102,37 @@ def _name(run: Run, epoch: Epoch) -> str:
     return f"{run.name} epoch {epoch}" if isinstance(epoch, int) else run.name
 
 
-def answer(question: Question, send: Send) -> Outcome:
+def answer(scoring: Scoring, send: Send) -> Outcome:
     """Score a run in a process that does nothing else; what is printed is sent."""
-    with printing(lambda text: send(Line(question.number, text))):
+    with printing(lambda text: send(Line(scoring.number, text))):
         try:
-            enter(question.place)
+            enter(scoring.place)
             from ganlab.evaluation.compare import Comparison  # after the number of threads is set
             from ganlab.plugins import load_plugins
 
-            root = question.place.data_root
+            root = scoring.place.data_root
             logging.disable(logging.WARNING)  # whoever asks has loaded the same, and has warned
             comparison = Comparison(
-                Request(**question.request),
-                load_plugins([Path(folder) for folder in question.place.plugin_folders]),
-                device=question.device,
+                Request(**scoring.request),
+                load_plugins([Path(folder) for folder in scoring.place.plugin_folders]),
+                device=scoring.device,
                 root=Path(root) if root else None,
                 say=lambda text: click.echo(f"  {text}", err=True),
             )
-            run = read_run(Path(question.run))
-            comparison.prepare(run, question.epoch)
+            run = read_run(Path(scoring.run))
+            comparison.prepare(run, scoring.epoch)
             logging.disable(logging.NOTSET)
-            comparison.entry(run, question.epoch)
+            comparison.entry(run, scoring.epoch)
         except (GanlabError, OSError) as error:
-            return Failed(question.number, str(error))
-    return Finished(question.number)
+            return Failed(scoring.number, str(error))
+    return Finished(scoring.number)
 
 
-def question_of(data: dict[str, Any]) -> Question:
-    """Return a question that came as JSON."""
+def scoring_of(data: dict[str, Any]) -> Scoring:
+    """Return a task that came as JSON."""
     request = {**data["request"], "metrics": tuple(data["request"]["metrics"])}
-    return Question(**{**data, "request": request, "place": Place(**data["place"])})
+    return Scoring(**{**data, "request": request, "place": Place(**data["place"])})
 
 
 if __name__ == "__main__":
-    attend(lambda data, send: answer(question_of(data), send))
+    attend(lambda data, send: answer(scoring_of(data), send))

@@ -124,7 +124,9 @@ class Comparison:
             if known_entry(run, measuring.question, epoch) is not None:
                 return False
         else:
-            trained = self._opened[run.path] = self._open(run)
+            if run.path not in self._opened:
+                self._opened[run.path] = self._open(run)
+            trained = self._opened[run.path]
             measuring = self.measuring(run, trained.experiment.dataset)
             if not missing_of(trained, measuring.metrics, measuring.question, epoch):
                 return False
