@@ -14,9 +14,9 @@ from ganlab.benching.data import Random, make
 from ganlab.benching.machine import in_words
 from ganlab.config.experiment import Experiment
 from ganlab.config.resolve import load_experiment
-from ganlab.data.prepared import Prepared
 from ganlab.plugins import Plugins, load_plugins
 from ganlab.training.precision import choose_device
+from ganlab.types import Prepared
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
 

@@ -22,15 +22,14 @@ from torch.nn.functional import softplus
 from ganlab.config.experiment import Train
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
-from ganlab.data.prepared import Prepared
 from ganlab.plugins import load_plugins
 from ganlab.runs import Run
 from ganlab.seeds import mix, seed_everything
-from ganlab.step import DataSpec, Side
 from ganlab.training.iteration import iterate
 from ganlab.training.loop import advanced, collect
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from ganlab.types import Batch, DataSpec, Prepared
 
 SPEC = DataSpec(10, 16, 1, tuple("0123456789"))
 LOG_EVERY = 50
@@ -86,7 +85,7 @@ def ganlab_loop() -> Callable[[int], None]:
         for i in range(steps):
             at = run.progress
             seed_everything(mix(0, "step", at.steps), batches.device)
-            real = Side(*batches.batch(at.batches))
+            real = Batch(*batches.batch(at.batches))
             scalars = iterate(model, [real], at, options, draw_labels=batches.labels)
             since_log.append((at.steps, scalars))
             run.progress = advanced(at, options, dataset_size=batches.size, seconds=0)

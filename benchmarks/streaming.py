@@ -19,11 +19,11 @@ from torch import Tensor
 
 from ganlab.data.batches import Batches
 from ganlab.data.cache import store
-from ganlab.data.prepared import Prepared
-from ganlab.data.room import Place
+from ganlab.data.placement import Placement
 from ganlab.training.precision import choose_device
+from ganlab.types import Prepared
 
-PLACES: tuple[Place, ...] = ("resident", "stream")
+PLACES: tuple[Placement, ...] = ("resident", "stream")
 CHUNK = 1_000
 
 
@@ -44,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             shape = (count, given.channels, given.size, given.size)
             data = written(Path(folder) / f"{count}.safetensors", shape)
             for place in PLACES:
-                batches = Batches(data, batch_size=given.batch, seed=0, device=device, place=place)
+                batches = Batches(
+                    data, batch_size=given.batch, seed=0, device=device, placement=place
+                )
                 rows.append((f"{count:,}", place, *measured(batches, given)))
                 batches.close()
     title = (

@@ -31,11 +31,10 @@ from ganlab.benching.stopwatch import synchronize
 from ganlab.benching.trial import Trial
 from ganlab.config.experiment import Experiment
 from ganlab.data.prepare import data_root
-from ganlab.data.prepared import Prepared
 from ganlab.data.resize import square_array
 from ganlab.errors import DataUnavailable
-from ganlab.step import DataSpec
 from ganlab.training.precision import choose_device
+from ganlab.types import DataSpec, Prepared
 
 Pair = tuple[float, float]
 """Seconds a step with loading, and without."""

@@ -12,25 +12,25 @@ _HOME = {
     "one_hot": "ganlab.nn",
     "Embed": "ganlab.nn",
     "ExtractorNet": "ganlab.nn",
-    "Evidence": "ganlab.measures",
+    "MetricInput": "ganlab.metrics",
     "GeneratorNet": "ganlab.nn",
     "DiscriminatorNet": "ganlab.nn",
-    "DataSpec": "ganlab.step",
-    "Mapped": "ganlab.step",
-    "Side": "ganlab.step",
+    "DataSpec": "ganlab.types",
+    "Latents": "ganlab.types",
+    "Batch": "ganlab.types",
     "Step": "ganlab.step",
-    "Verdict": "ganlab.step",
+    "DiscriminatorOutput": "ganlab.types",
     "Augmentation": "ganlab.components",
     "Callback": "ganlab.components",
     "Component": "ganlab.options",
     "Conditioning": "ganlab.components",
     "Dataset": "ganlab.components",
     "Discriminator": "ganlab.components",
-    "Extractor": "ganlab.measures",
+    "Extractor": "ganlab.metrics",
     "Generator": "ganlab.components",
     "Images": "ganlab.components",
     "Loss": "ganlab.components",
-    "Metric": "ganlab.measures",
+    "Metric": "ganlab.metrics",
     "Penalty": "ganlab.components",
     "Regularizer": "ganlab.components",
     "Sites": "ganlab.sites",
@@ -38,6 +38,7 @@ _HOME = {
 }
 __all__ = [
     "Augmentation",
+    "Batch",
     "Callback",
     "Component",
     "Conditioning",
@@ -45,22 +46,21 @@ __all__ = [
     "Dataset",
     "Discriminator",
     "DiscriminatorNet",
+    "DiscriminatorOutput",
     "Embed",
-    "Evidence",
     "Extractor",
     "ExtractorNet",
     "Generator",
     "GeneratorNet",
     "Images",
+    "Latents",
     "Loss",
-    "Mapped",
     "Metric",
+    "MetricInput",
     "Penalty",
     "Regularizer",
-    "Side",
     "Sites",
     "Step",
-    "Verdict",
     "__version__",
     "hookimpl",
     "load",
@@ -81,12 +81,13 @@ if TYPE_CHECKING:
         Regularizer,
     )
     from ganlab.hookspecs import hookimpl
-    from ganlab.measures import Evidence, Extractor, Metric
+    from ganlab.metrics import Extractor, Metric, MetricInput
     from ganlab.nn import DiscriminatorNet, Embed, ExtractorNet, GeneratorNet, one_hot
     from ganlab.options import Component
     from ganlab.sampling import load
     from ganlab.sites import Sites
-    from ganlab.step import DataSpec, Mapped, Side, Step, Verdict
+    from ganlab.step import Step
+    from ganlab.types import Batch, DataSpec, DiscriminatorOutput, Latents
 
 
 def __getattr__(name: str) -> Any:

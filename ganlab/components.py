@@ -4,7 +4,7 @@ A component is a frozen object whose annotated fields are its YAML options, and 
 on it. Learned parameters live in the modules that it builds for a network and train with that
 network. Buffers (running means, adaptive strengths) live in the module that `state` returns; the
 core saves, restores and moves it and hands it back as ``state``. What measures images, metrics and
-extractors, has a page of its own: `ganlab.measures`. Labels ``y`` are (N,) int64 class
+extractors, has a page of its own: `ganlab.metrics`. Labels ``y`` are (N,) int64 class
 indices or (N, K) float rows; `ganlab.nn.one_hot` and `ganlab.nn.Embed` take both.
 """
 
@@ -13,27 +13,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from PIL import Image
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlab.measures import Extractor, Metric
+from ganlab.metrics import Extractor, Metric
 from ganlab.nn import DiscriminatorNet, GeneratorNet
 from ganlab.options import Component
-from ganlab.step import DataSpec, Role, Side, Step
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from ganlab.sites import Sites
-
+from ganlab.sites import Sites
+from ganlab.step import Step
+from ganlab.types import Batch, DataSpec, Role
 
 # ------------------------------------------------------------------ what takes part in a step
 
 
-class Participant(Component):
+class TrainingComponent(Component):
     """A component that can add terms to what D and G minimise, or change the adversarial one.
 
     Rules of a term: no ``.item()``, no branch on a tensor's value, no data-dependent shape (mask,
@@ -43,7 +40,7 @@ class Participant(Component):
     replaces_loss: ClassVar[bool] = False
     """True if `adversarial` does not call ``plain``: the experiment then writes no ``loss``."""
 
-    asks_loss: ClassVar[bool] = False
+    calls_loss: ClassVar[bool] = False
     """True if it calls ``step.loss`` itself, which nothing may replace then."""
 
     def interval(self) -> int:
@@ -72,7 +69,7 @@ class Participant(Component):
         """Return images (N, C, H, W) as D shall see them; differentiable."""
         return x
 
-    def as_real(self, step: Step, state: nn.Module | None) -> Side:
+    def real_batch(self, step: Step, state: nn.Module | None) -> Batch:
         """Return what a D step shows as the real batch."""
         return step.real
 
@@ -84,20 +81,37 @@ class Participant(Component):
         return network
 
 
-class Conditioning(Participant):
+@dataclass(frozen=True)
+class BoundComponent:
+    """A component of a run, and the module that holds its buffers."""
+
+    key: str
+    """Unique in the run: ``regularizers.r1``. It names the component's state in checkpoints."""
+
+    component: TrainingComponent
+    """Conditioning, regularizer or augmentation."""
+
+    state: nn.Module | None = None
+
+    def augment(self, x: Tensor, step: Step) -> Tensor:
+        """Return images (N, C, H, W) as the discriminator sees them."""
+        return self.component.augment(x, step, self.state)
+
+
+class Conditioning(TrainingComponent):
     """How the label reaches the networks. Override the sites that the scheme uses.
 
     A site returns a module that initialises itself, or None for "not with these options". Sites of
-    G are ``latent``, ``style`` and ``norm``; sites of D are ``image``, ``head`` and ``note``.
+    G are ``latent``, ``style`` and ``norm``; sites of D are ``image``, ``head`` and ``auxiliary``.
     """
 
     kind = "conditioning"
     SITES: ClassVar[dict[Role, tuple[str, ...]]] = {
         "generator": ("latent", "style", "norm"),
-        "discriminator": ("image", "head", "note"),
+        "discriminator": ("image", "head", "auxiliary"),
     }
 
-    beside: ClassVar[tuple[str, ...]] = ()
+    requires_sites: ClassVar[tuple[str, ...]] = ()
     """Sites of D of which another scheme must claim one, such as ``("image", "head")``."""
 
     def latent(self, z_dim: int, spec: DataSpec) -> nn.Module | None:
@@ -128,14 +142,14 @@ class Conditioning(Participant):
         return None
 
     def head(self, features: int, plain: nn.Module, spec: DataSpec) -> nn.Module | None:
-        """Module (h (N, features), y) -> logit (N,), or (logit, note). One owner.
+        """Module (h (N, features), y) -> logit (N,), or (logit, auxiliary). One owner.
 
         ``plain`` is the network's own last layer, (N, features) -> (N, 1): keep it or replace it.
         """
         return None
 
-    def note(self, features: int, spec: DataSpec) -> nn.Module | None:
-        """Module (h (N, features), y) -> anything: ``verdict.notes[self.name]`` for terms."""
+    def auxiliary(self, features: int, spec: DataSpec) -> nn.Module | None:
+        """Module (h (N, features), y) -> anything: ``output.auxiliary[self.name]`` for terms."""
         return None
 
     @classmethod
@@ -144,7 +158,7 @@ class Conditioning(Participant):
         return [s for s in cls.SITES[role] if getattr(cls, s) is not getattr(Conditioning, s)]
 
 
-class Regularizer(Participant):
+class Regularizer(TrainingComponent):
     """A term, a limit or a transformation that keeps training stable."""
 
     kind = "regularizer"
@@ -160,7 +174,7 @@ class Penalty(Regularizer):
         return self.every
 
 
-class Augmentation(Participant):
+class Augmentation(TrainingComponent):
     """A differentiable change of every image that D sees, real and generated alike."""
 
     kind = "augmentation"
@@ -181,7 +195,7 @@ class Loss(Component):
         """Return what G minimises, (N,), from logits (N,)."""
         raise NotImplementedError
 
-    def shown(self, logit: Tensor) -> Tensor:
+    def logged_output(self, logit: Tensor) -> Tensor:
         """Return what the log calls D(x): a probability where the loss knows one."""
         return logit
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ganlab.step import Mapped, Verdict
+from ganlab.types import DiscriminatorOutput, Latents
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
@@ -62,15 +62,15 @@ class GeneratorNet(nn.Module):
     style: nn.Module
     """From ``sites.style(z_dim)``: (z, y) -> (N, S), which every norm site receives."""
 
-    def map(self, z: Tensor, y: Tensor) -> Mapped:
+    def map(self, z: Tensor, y: Tensor) -> Latents:
         """Condition noise (N, Z) on labels: everything that the image depends on."""
-        return Mapped(self.latent(z, y), self.style(z, y))
+        return Latents(self.latent(z, y), self.style(z, y))
 
-    def synthesize(self, mapped: Mapped) -> Tensor:
+    def synthesize(self, latents: Latents) -> Tensor:
         """Return images (N, C, H, W), black at -1, white at 1; drawing cuts what lies outside."""
         raise NotImplementedError
 
-    def truncated(self, z: Tensor, y: Tensor, strength: float) -> Mapped:
+    def truncated(self, z: Tensor, y: Tensor, strength: float) -> Latents:
         """Condition noise so that images are nearer to the typical ones, and less various.
 
         By default of z between -strength and strength alone (Brock et al., 2019, arXiv:1809.11096,
@@ -79,25 +79,25 @@ class GeneratorNet(nn.Module):
         return self.map(truncate(z, strength), y)
 
     def forward(self, z: Tensor, y: Tensor, truncation: float | None = None) -> Tensor:
-        mapped = self.map(z, y) if truncation is None else self.truncated(z, y, truncation)
-        return self.synthesize(mapped)
+        latents = self.map(z, y) if truncation is None else self.truncated(z, y, truncation)
+        return self.synthesize(latents)
 
 
 class DiscriminatorNet(nn.Module):
-    """What a `Discriminator` builds. It sets ``image`` and ``verdict``, writes `features`."""
+    """What a `Discriminator` builds. It sets ``image`` and ``head``, writes `features`."""
 
     image: nn.Module
     """From ``sites.image()``: (x, y) -> (N, out_channels, H, W)."""
 
-    verdict: nn.Module
-    """From ``sites.verdict(features, plain)``: (h, y) -> `Verdict`."""
+    head: nn.Module
+    """From ``sites.head(features, plain)``: (h, y) -> `DiscriminatorOutput`."""
 
     def features(self, x: Tensor) -> Tensor:
         """Return (N, F) of images (N, out_channels, H, W)."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor, y: Tensor) -> Verdict:
-        return self.verdict(self.features(self.image(x, y)), y)
+    def forward(self, x: Tensor, y: Tensor) -> DiscriminatorOutput:
+        return self.head(self.features(self.image(x, y)), y)
 
 
 class ExtractorNet(nn.Module):

@@ -15,7 +15,6 @@ from ganlab.config.resolve import resolve
 from ganlab.errors import GanlabError, PluginError, RunError, did_you_mean
 from ganlab.plugins import Plugins, load_plugins
 from ganlab.runs import Run, find_run
-from ganlab.step import DataSpec
 from ganlab.training.checkpoint import (
     BEST,
     Stored,
@@ -25,10 +24,11 @@ from ganlab.training.checkpoint import (
     read_newest,
     read_stored,
 )
-from ganlab.training.draw import Bn, draw_images, noise
+from ganlab.training.generate import Bn, generate_images, noise
 from ganlab.training.model import build_network
 from ganlab.training.precision import choose_device
 from ganlab.training.record import describe_plugins
+from ganlab.types import DataSpec
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -84,7 +84,7 @@ class Trained:
             epoch: the number of finished epochs, or ``best``; by default the newest weights.
             weights: ``ema`` for the average, ``raw``, or ``auto``: the average if there is one.
             bn: batch normalisation by ``running`` statistics, by those of this ``batch``, or by
-                ``standing`` ones, gathered anew from the final weights.
+                ``standing`` ones, gather_rows anew from the final weights.
             truncation: less variety for more quality: noise between -t and t alone; or, for a
                 network that keeps an average style, the share of the way from it. None for none.
 
@@ -101,7 +101,7 @@ class Trained:
         if z is None:
             z = noise(len(y), self.experiment.train.z_dim, seed)
         network = self.network(epoch=epoch, weights=weights)
-        return draw_images(
+        return generate_images(
             network, z.to(self.device), y.to(self.device), bn=bn, truncation=truncation
         )
 

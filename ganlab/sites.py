@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
-from ganlab.components import Conditioning
 from ganlab.errors import ConfigError, PluginError, Problem
 from ganlab.nn import one_hot
-from ganlab.step import DataSpec, Role, Verdict
+from ganlab.types import DataSpec, DiscriminatorOutput, Role
 
 log = logging.getLogger("ganlab")
 
@@ -64,32 +63,44 @@ class Plain(nn.Module):
         return self.plain(h)
 
 
-class VerdictHead(nn.Module):
-    """Everything that follows D's features: one logit, and the notes of whoever takes some."""
+class DiscriminatorHead(nn.Module):
+    """Everything that follows D's features: one logit, and the auxiliary of whoever takes some."""
 
-    def __init__(self, head: nn.Module, owner: str, notes: dict[str, nn.Module]) -> None:
+    def __init__(self, head: nn.Module, owner: str, auxiliary: dict[str, nn.Module]) -> None:
         super().__init__()
-        self.head = head
+        self.logit = head
         self.owner = owner
-        self.notes = nn.ModuleDict(notes)
+        self.auxiliary = nn.ModuleDict(auxiliary)
 
-    def forward(self, h: Tensor, y: Tensor) -> Verdict:
-        logit = self.head(h, y)
-        notes: dict[str, Any] = {name: note(h, y) for name, note in self.notes.items()}
+    def forward(self, h: Tensor, y: Tensor) -> DiscriminatorOutput:
+        logit = self.logit(h, y)
+        auxiliary: dict[str, Any] = {
+            name: auxiliary(h, y) for name, auxiliary in self.auxiliary.items()
+        }
         if isinstance(logit, tuple):
-            logit, notes[self.owner] = logit
+            logit, auxiliary[self.owner] = logit
         if tuple(logit.shape) not in ((len(h),), (len(h), 1)):
             raise PluginError(
                 f"the head of '{self.owner or 'the discriminator'}' must give one logit per image: "
                 f"expected shape ({len(h)},) or ({len(h)}, 1), got {tuple(logit.shape)}"
             )
-        return Verdict(logit.flatten(), h, notes)
+        return DiscriminatorOutput(logit.flatten(), h, auxiliary)
+
+
+class Scheme(Protocol):
+    """A conditioning scheme, as `Sites` needs it. Its sites are methods with their names."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def claims(cls, role: Role) -> list[str]:
+        """Return the names of the sites of one network that the scheme overrides."""
 
 
 class Sites:
     """The sites of one network. Each method returns a module, whatever the experiment names."""
 
-    def __init__(self, role: Role, schemes: Sequence[Conditioning], spec: DataSpec) -> None:
+    def __init__(self, role: Role, schemes: Sequence[Scheme], spec: DataSpec) -> None:
         self.role = role
         self.schemes = schemes
         self.spec = spec
@@ -129,17 +140,20 @@ class Sites:
         site.out_channels = _width(site, self.spec.channels, "out_channels")
         return site
 
-    def verdict(self, features: int, plain: nn.Module) -> nn.Module:
-        """Module (h (N, features), y) -> `Verdict`, by ``plain`` (N, features) -> (N, 1) alone."""
+    def head(self, features: int, plain: nn.Module) -> nn.Module:
+        """Module (h (N, features), y) -> `DiscriminatorOutput`.
+
+        ``plain`` is the network's own last layer, (N, features) -> (N, 1).
+        """
         head = self._owned("head", features, plain) or Plain(plain)
-        self._asked.add("note")
-        notes = {
-            scheme.name: note
-            for scheme in self._claiming("note")
-            if (note := self._module(scheme, "note", scheme.note(features, self.spec)))
+        self._asked.add("auxiliary")
+        auxiliary = {
+            scheme.name: module
+            for scheme in self._claiming("auxiliary")
+            if (module := self._build(scheme, "auxiliary", features)) is not None
         }
         owners = [scheme.name for scheme in self._claiming("head")]
-        return VerdictHead(head, owners[0] if owners else "", notes)
+        return DiscriminatorHead(head, owners[0] if owners else "", auxiliary)
 
     # -------------------------------------------------------------------------- checks
 
@@ -164,27 +178,26 @@ class Sites:
                 "has no effect there"
             )
 
-    def _claiming(self, site: str) -> list[Conditioning]:
+    def _claiming(self, site: str) -> list[Scheme]:
         return [scheme for scheme in self.schemes if site in type(scheme).claims(self.role)]
 
     def _owned(self, site: str, *arguments: Any, out: str = "") -> nn.Module | None:
         """Return the module of the one scheme that has this site; None if none has."""
         self._asked.add(site)
         for scheme in self._claiming(site):  # reading the experiment refused a second one
-            return self._module(scheme, site, getattr(scheme, site)(*arguments, self.spec), out)
+            return self._build(scheme, site, *arguments, out=out)
         return None
 
     def _links(self, site: str, width: int, out: str) -> Iterable[nn.Module]:
         self._asked.add(site)
         for scheme in self._claiming(site):
-            link = self._module(scheme, site, getattr(scheme, site)(width, self.spec), out)
+            link = self._build(scheme, site, width, out=out)
             if link is not None:
                 width = int(getattr(link, out))
                 yield link
 
-    def _module(
-        self, scheme: Conditioning, site: str, module: object, out: str = ""
-    ) -> nn.Module | None:
+    def _build(self, scheme: Scheme, site: str, *arguments: Any, out: str = "") -> nn.Module | None:
+        module: object = getattr(scheme, site)(*arguments, self.spec)
         where = f"conditioning '{scheme.name}': {site}()"
         if module is None:
             return None
@@ -200,7 +213,7 @@ class Sites:
 
 
 def mark(module: nn.Module, where: str) -> None:
-    """Have errors say whose module it is: see `ganlab.training.blame`."""
+    """Have errors say whose module it is: see `ganlab.training.error_attribution`."""
     module.ganlab_site = where  # type: ignore[assignment]
 
 

@@ -1,120 +1,57 @@
-"""What one update looks like to everybody who takes part in it, and what it minimises."""
+"""One update of the discriminator or the generator, as training components see it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from ganlab import across
-from ganlab.errors import PluginError
+from ganlab import distributed
 from ganlab.schedules import Schedule, at
-
-if TYPE_CHECKING:
-    from ganlab.components import Loss, Participant
-
-Role = Literal["generator", "discriminator"]
+from ganlab.types import AuxiliaryOutputs, Batch, DataSpec, DiscriminatorOutput, Role
 
 
-@dataclass(frozen=True)
-class DataSpec:
-    """The sizes that a dataset fixes for both networks."""
+class AdversarialLoss(Protocol):
+    """The methods of `ganlab.Loss` that a step needs."""
 
-    num_classes: int
-    image_size: int
-    channels: int
-    class_names: tuple[str, ...]
+    real_in_g: ClassVar[bool]
 
+    def d(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the discriminator's loss, (N,), from logits (N,)."""
 
-class Notes(dict[str, Any]):
-    """What the schemes' notes said, by the name of the scheme."""
+    def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        """Return the generator's loss, (N,), from logits (N,)."""
 
-    def __missing__(self, name: str) -> Any:
-        raise PluginError(
-            f"nothing took a note for '{name}': a scheme that reads its note must be used in the "
-            "discriminator too"
-        )
+    def logged_output(self, logit: Tensor) -> Tensor:
+        """Return the value that the log shows as D(x)."""
 
 
-class Verdict(NamedTuple):
-    """What D says of a batch."""
+class ImageTransform(Protocol):
+    """A training component bound to its state, as `Step.discriminate` needs it."""
 
-    logit: Tensor
-    """(N,) unbounded; above zero means real."""
-
-    features: Tensor
-    """(N, F) what the head saw."""
-
-    notes: dict[str, Any]
-    """By name of the scheme: whatever its note said."""
-
-
-class Mapped(NamedTuple):
-    """What an image is a function of: G's input after conditioning, before the first layer."""
-
-    w: Tensor
-    """(N, W), or (N, L, W) when every layer has its own."""
-
-    style: Tensor | Sequence[Tensor]
-    """(N, S) what conditional normalisation is a function of, or one for each norm site."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """One batch that is shown to D: the real one or the generated one."""
-
-    x: Tensor
-    """(N, C, H, W) in [-1, 1], before any augmentation."""
-
-    y: Tensor
-    """(N,) int64 class indices, or (N, K) float rows."""
-
-    z: Tensor | None = None
-    """(N, Z) the noise of a generated batch."""
-
-    verdict: Verdict | None = None
-    """What D said of it. None in a G step whose loss does not look at the real batch."""
-
-    @property
-    def judged(self) -> Verdict:
-        """The verdict, where there must be one."""
-        assert self.verdict is not None, "this side was not shown to the discriminator"
-        return self.verdict
-
-
-@dataclass(frozen=True)
-class Active:
-    """A participant of a run, and the module that holds its buffers."""
-
-    key: str
-    """Unique in the run: ``regularizers.r1``. It names the component's state in checkpoints."""
-
-    component: Participant
-    """Conditioning, regularizer or augmentation."""
-
-    state: nn.Module | None = None
+    def augment(self, x: Tensor, step: Step) -> Tensor:
+        """Return images (N, C, H, W) as the discriminator sees them."""
 
 
 @dataclass
 class Step:
-    """One update of D or of G. Everybody who takes part draws randomness only from here."""
+    """One update of D or of G. Training components draw random numbers only from it."""
 
     role: Role
     index: int
     """How many updates this network had before."""
 
-    real: Side
-    fake: Side
+    real: Batch
+    fake: Batch
     G: nn.Module
     D: nn.Module
-    loss: Loss
+    loss: AdversarialLoss
     spec: DataSpec
-    participants: Sequence[Active] = ()
+    components: Sequence[ImageTransform] = ()
     images: int = 0
     """Real images that D was shown before this iteration: what schedules are a function of."""
 
@@ -127,16 +64,18 @@ class Step:
     logged: dict[str, Tensor] = field(default_factory=dict)
 
     owners: dict[str, str] = field(default_factory=dict)
-    """The key of the participant that a term is of, by the term's name."""
+    """The key of the component that a term is of, by the term's name."""
 
-    def judge(self, x: Tensor, y: Tensor) -> Verdict:
+    def discriminate(self, x: Tensor, y: Tensor) -> DiscriminatorOutput:
         """Augment ``x`` (N, C, H, W), then ask D. Call it as often as you need."""
-        for part in self.participants:
-            x = part.component.augment(x, self, part.state)
+        for part in self.components:
+            x = part.augment(x, self)
         with self._precision():
-            verdict: Verdict = self.compiled.get("discriminator", self.D)(x, y)
+            output: DiscriminatorOutput = self.compiled.get("discriminator", self.D)(x, y)
         # Losses and penalties are computed in full precision, whatever the networks use.
-        return Verdict(full(verdict.logit), full(verdict.features), Notes(full(verdict.notes)))
+        return DiscriminatorOutput(
+            full(output.logit), full(output.features), AuxiliaryOutputs(full(output.auxiliary))
+        )
 
     def generate(self, z: Tensor, y: Tensor) -> Tensor:
         """Return images (N, C, H, W), black at -1, white at 1; without gradient in a D step."""
@@ -146,14 +85,14 @@ class Step:
 
     def input_gradient(self, x: Tensor, y: Tensor) -> Tensor:
         """d logit / d x, (N, C, H, W), which can be differentiated once more."""
-        with self.twice():
+        with self.double_backward():
             x = x.detach().requires_grad_()
-            logit = self.judge(x, y).logit
+            logit = self.discriminate(x, y).logit
             (gradient,) = torch.autograd.grad(logit.sum(), x, create_graph=True)
         return gradient
 
     @contextmanager
-    def twice(self) -> Iterator[None]:
+    def double_backward(self) -> Iterator[None]:
         """Inside, gradients have gradients: G and D compute in full precision, as they are.
 
         What ``torch.compile`` makes can be differentiated only once.
@@ -184,20 +123,22 @@ class Step:
 
         Processes that share a batch draw for all of it, and each gets its own rows.
         """
-        whole = n * across.world_size()
+        whole = n * distributed.world_size()
         x = self.real.x
-        return across.mine(torch.randn(whole, *shape, device=x.device, dtype=x.dtype))
+        return distributed.local(torch.randn(whole, *shape, device=x.device, dtype=x.dtype))
 
     def rand(self, n: int, *shape: int) -> Tensor:
         """Uniform numbers in [0, 1), (n, *shape), on the device of the images, as `randn`."""
-        whole = n * across.world_size()
+        whole = n * distributed.world_size()
         x = self.real.x
-        return across.mine(torch.rand(whole, *shape, device=x.device, dtype=x.dtype))
+        return distributed.local(torch.rand(whole, *shape, device=x.device, dtype=x.dtype))
 
     def labels(self, n: int) -> Tensor:
         """Class indices (n,) int64, all equally likely."""
-        whole = (n * across.world_size(),)
-        return across.mine(torch.randint(self.spec.num_classes, whole, device=self.real.x.device))
+        whole = (n * distributed.world_size(),)
+        return distributed.local(
+            torch.randint(self.spec.num_classes, whole, device=self.real.x.device)
+        )
 
     def _precision(self) -> AbstractContextManager[Any]:
         device = self.real.x.device.type
@@ -217,50 +158,3 @@ def full(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return type(value)(map(full, value))
     return value
-
-
-def objective(step: Step) -> dict[str, Tensor]:
-    """Return the named scalar terms whose sum the network of ``step.role`` minimises.
-
-    This is the whole of what is minimised: the loss of ``step.loss`` per example, wrapped or
-    replaced by whoever takes part, and the terms that they add.
-    """
-    adversarial = partial(_plain, step)
-    # Whoever replaces the loss is what the others wrap, wherever the experiment names it.
-    for part in sorted(step.participants, key=lambda p: not p.component.replaces_loss):
-        adversarial = partial(part.component.adversarial, step, adversarial, part.state)
-    terms = {"adversarial": _per_example(adversarial(), step).mean()}
-    for part in step.participants:
-        every = part.component.interval()
-        if step.index % every:
-            continue
-        new = (
-            part.component.d_terms(step, part.state)
-            if step.role == "discriminator"
-            else part.component.g_terms(step, part.state)
-        )
-        for name, value in new.items():
-            if value.dim():
-                expected = f"the term '{name}' must be a scalar, got shape {tuple(value.shape)}"
-                raise PluginError(f"{part.key}: {expected}")
-            # What is computed at every k-th step counts k times, so that k changes no balance.
-            scaled = every * value if every > 1 else value
-            unique = f"{part.key}.{name}" if name in terms else name
-            terms[unique] = scaled
-            step.owners[unique] = part.key
-    return terms
-
-
-def _per_example(loss: Tensor, step: Step) -> Tensor:
-    if loss.shape != step.fake.judged.logit.shape:
-        got = f"got shape {tuple(loss.shape)} for a batch of {len(step.fake.x)}"
-        raise PluginError(f"the adversarial loss must be one number per example: {got}")
-    return loss
-
-
-def _plain(step: Step) -> Tensor:
-    """The adversarial loss per example, (N,)."""
-    if step.role == "discriminator":
-        return step.loss.d(step.real.judged.logit, step.fake.judged.logit)
-    real = step.real.judged.logit if step.loss.real_in_g else None
-    return step.loss.g(step.fake.judged.logit, real)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from ganlab.errors import ConfigError, Problem
-from ganlab.step import Role
+from ganlab.types import Role
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 

@@ -75,7 +75,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_the_quick_look_draws_the_digits_that_were_asked_for(workplace: Path) -> None:
-    """A judge trained on the real digits recognises the rows: chance is a tenth."""
+    """A classifier trained on the real digits recognises the rows: chance is a tenth."""
     from sklearn.svm import SVC
 
     import ganlab
@@ -87,11 +87,11 @@ def test_the_quick_look_draws_the_digits_that_were_asked_for(workplace: Path) ->
     assert result.returncode == 0, result.stderr
     digits = load_plugins().find("dataset", "digits").component(image_size=32)
     train, test = prepare(digits), prepare(digits, split="test")
-    judge = SVC().fit(train.images.flatten(1).numpy() / 255, train.labels.numpy())
-    assert judge.score(test.images.flatten(1).numpy() / 255, test.labels.numpy()) > 0.95
+    classifier = SVC().fit(train.images.flatten(1).numpy() / 255, train.labels.numpy())
+    assert classifier.score(test.images.flatten(1).numpy() / 255, test.labels.numpy()) > 0.95
     labels = np.arange(10).repeat(50)
     images = ganlab.load("cgan_digits").sample(labels, seed=1)
-    assert judge.score(images.flatten(1).numpy() / 255, labels) > 0.8
+    assert classifier.score(images.flatten(1).numpy() / 255, labels) > 0.8
 
 
 @pytest.mark.slow

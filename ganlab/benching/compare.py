@@ -13,9 +13,9 @@ from ganlab.benching.stopwatch import PARTS, Turn
 from ganlab.benching.trial import Trial
 from ganlab.benching.work import Peak, flops_per_step, measure_peak
 from ganlab.config.experiment import Experiment
-from ganlab.data.prepared import Prepared
 from ganlab.training import record
 from ganlab.training.precision import choose_device
+from ganlab.types import Prepared
 
 T = TypeVar("T")
 TURNS = 7

@@ -13,9 +13,8 @@ import torch
 
 from ganlab.components import Dataset
 from ganlab.data.prepare import prepare
-from ganlab.data.prepared import Prepared
 from ganlab.errors import DataUnavailable
-from ganlab.step import DataSpec
+from ganlab.types import DataSpec, Prepared
 
 COUNT = 10_000
 BYTES = 2**28

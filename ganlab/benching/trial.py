@@ -13,16 +13,16 @@ import torch
 
 from ganlab.benching.stopwatch import Stopwatch, Turn
 from ganlab.config.experiment import BUDGETS, Experiment
-from ganlab.data.prepared import Prepared
 from ganlab.errors import GanlabError, RunError
 from ganlab.plugins import Plugins
 from ganlab.runs import Progress, Run, create_run
-from ganlab.training.blame import blamed
+from ganlab.training.error_attribution import attributed
 from ganlab.training.loop import train
 from ganlab.training.model import ROLES
 from ganlab.training.observers import Observers
 from ganlab.training.precision import configure_torch
 from ganlab.training.session import plan
+from ganlab.types import Prepared
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class Trial:
     @property
     def intervals(self) -> list[int]:
         """The different k for which somebody acts at every k-th update only."""
-        return sorted({part.component.interval() for part in self.model.participants} - {1})
+        return sorted({part.component.interval() for part in self.model.components} - {1})
 
     @property
     def period(self) -> int:
@@ -156,7 +156,7 @@ def _explained() -> Iterator[None]:
     except GanlabError:
         raise
     except Exception as error:
-        plugin_error = blamed(error)
+        plugin_error = attributed(error)
         if plugin_error is None:
             raise
         raise plugin_error from error

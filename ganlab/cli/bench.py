@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ganlab.benching.data import Random
     from ganlab.components import Dataset
     from ganlab.config.experiment import Experiment
-    from ganlab.data.prepared import Prepared
+    from ganlab.types import Prepared
 
 AS_WRITTEN = "as written"
 PART_NAMES = {"discriminator": "D", "generator": "G"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ganlab.cli.tables import columns
 from ganlab.evaluation.board import Table
-from ganlab.evaluation.wording import below, head, rows, title
+from ganlab.evaluation.formatting import below, head, rows, title
 
 
 def text_of(table: Table) -> str:

@@ -30,7 +30,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield (
         f"dataset        {plan.data.source}{instead}: {len(plan.data.images):,} images, "
         f"{spec.channels} x {spec.image_size} x {spec.image_size}, {spec.num_classes} classes, "
-        f"{plan.batches.place}"
+        f"{plan.batches.placement}"
     )
     yield f"conditioning   {schemes}"
     yield f"generator      {experiment.generator.name}, {counts['generator']:,} parameters"

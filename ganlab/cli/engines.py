@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ganlab.cli.run import Trainer
     from ganlab.config.experiment import Experiment
     from ganlab.sweeping.jobs import Engine, Job
-    from ganlab.sweeping.shares import Slot
+    from ganlab.sweeping.resources import Slot
 
 
 class Refused(click.ClickException):
@@ -41,7 +41,7 @@ def places_for(jobs: int, count: int | None, *, use_gpus: bool) -> list[Slot]:
     """Return places for ``count`` jobs at once, by default one for each GPU; none for a single."""
     if jobs < 2 or count == 1:
         return []
-    from ganlab.sweeping.shares import slots, visible_gpus
+    from ganlab.sweeping.resources import slots, visible_gpus
 
     gpus = visible_gpus() if use_gpus else []
     count = min(count or len(gpus) or 1, jobs)

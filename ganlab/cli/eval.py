@@ -13,12 +13,12 @@ from ganlab.cli.app import app_of, data_root_option, plugins_dir_option, runs_di
 
 if TYPE_CHECKING:
     from ganlab.evaluation.board import Entry, Table
-    from ganlab.evaluation.compare import Comparison
-    from ganlab.evaluation.request import Request
+    from ganlab.evaluation.request import ScoreRequest
+    from ganlab.evaluation.scorer import Comparison
     from ganlab.runs import Run
     from ganlab.sampling import Epoch
-    from ganlab.sweeping.shares import Slot
-    from ganlab.training.draw import Bn
+    from ganlab.sweeping.resources import Slot
+    from ganlab.training.generate import Bn
 
 PROFILES = ("quick", "standard", "full", "published")
 
@@ -118,7 +118,7 @@ def command(
 
     Scores are recorded in the runs: asking again computes only what is not there yet.
     """
-    from ganlab.evaluation.request import Request
+    from ganlab.evaluation.request import ScoreRequest
 
     if (epoch is not None) + best + every > 1:
         raise click.UsageError("--epoch, --best and --every name different weights: give one")
@@ -130,7 +130,9 @@ def command(
         raise click.UsageError(
             "--every prints curves: --images, --json, --csv, --markdown and --html are of boards"
         )
-    request = Request(metrics, profile, samples, seeds, extractor, weights, bn, raw, truncation)
+    request = ScoreRequest(
+        metrics, profile, samples, seeds, extractor, weights, bn, raw, truncation
+    )
     scorer = Scorer(ctx, request, device=device, root=data_root, jobs=jobs)
     found = find_runs(runs, runs_dir, needed=images is None)
     if every:
@@ -152,13 +154,13 @@ class Scorer:
     def __init__(
         self,
         ctx: click.Context,
-        request: Request,
+        request: ScoreRequest,
         *,
         device: str,
         root: Path | None,
         jobs: int | None = 1,
     ) -> None:
-        from ganlab.evaluation.request import Memory
+        from ganlab.evaluation.request import RequestCache
 
         self.ctx = ctx
         self.app = app_of(ctx)
@@ -166,14 +168,14 @@ class Scorer:
         self.device = device
         self.root = root
         self.jobs = jobs
-        self.memory = Memory(request, [*self.app.folders, Path("plugins")])
+        self.request_cache = RequestCache(request, [*self.app.folders, Path("plugins")])
         self._comparison: Comparison | None = None
         self._announced: set[tuple[Path, Epoch]] = set()
 
     @property
     def comparison(self) -> Comparison:
         if self._comparison is None:
-            from ganlab.evaluation.compare import Comparison
+            from ganlab.evaluation.scorer import Comparison
 
             self._comparison = Comparison(
                 self.request,
@@ -197,13 +199,13 @@ class Scorer:
             known |= self._known(unknown, epoch)
             unknown = [run for run in unknown if known[run.path] is None]
         if unknown:
-            from ganlab.evaluation.compare import compare
+            from ganlab.evaluation.scorer import compare
 
             fresh = compare(
                 unknown,
                 self.comparison,
                 epoch=epoch,
-                memory=self.memory,
+                request_cache=self.request_cache,
                 strict=strict,
                 starting=lambda run: self._announce(run, epoch),
             )
@@ -214,7 +216,7 @@ class Scorer:
         from ganlab.evaluation.request import known_entry
 
         return {
-            run.path: known_entry(run, self.memory.question(run.info["dataset"]), epoch)
+            run.path: known_entry(run, self.request_cache.eval_spec(run.info["dataset"]), epoch)
             for run in runs
         }
 
@@ -336,7 +338,7 @@ def _print_curve(scorer: Scorer, run: Run) -> None:
         wanted.name: [
             (entry.checkpoint["epochs"], Row([entry]).values(wanted.name)[0]) for entry in entries
         ]
-        for wanted in entries[0].question.metrics
+        for wanted in entries[0].eval_spec.metrics
     }
     scores = zip(*curves.values(), strict=True)  # of each epoch, (epochs, score) by metric
     rows = [

@@ -12,7 +12,7 @@ from ganlab.cli.tables import columns
 
 if TYPE_CHECKING:
     from ganlab.components import Dataset
-    from ganlab.measures import Extractor
+    from ganlab.metrics import Extractor
     from ganlab.plugins import Plugins
 
 OUTPUT = "directory"
@@ -157,7 +157,7 @@ def import_networks(ctx: click.Context, file: Path, name: str | None) -> None:
 
 
 def _extractors(plugins: Plugins) -> list[type[Extractor]]:
-    from ganlab.measures import Extractor
+    from ganlab.metrics import Extractor
 
     return [plugins.get(Extractor, name) for name in plugins.names(Extractor.kind)]
 
@@ -165,7 +165,7 @@ def _extractors(plugins: Plugins) -> list[type[Extractor]]:
 def _chosen(plugins: Plugins, name: str | None, output: Path | None = None) -> Extractor:
     """Return the extractor of this name, or the first one that can be trained."""
     from ganlab.errors import PluginError
-    from ganlab.measures import Extractor
+    from ganlab.metrics import Extractor
 
     if name is None:
         able = [one for one in _extractors(plugins) if one.train is not Extractor.train]

@@ -23,7 +23,7 @@ import torch.distributed as dist
 from torch.distributed import PrefixStore, Store  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
-from ganlab import across
+from ganlab import distributed
 from ganlab.cli.launch import started_by_torchrun
 from ganlab.errors import Elsewhere, GanlabError, said
 from ganlab.training import processes
@@ -67,7 +67,7 @@ def joined() -> Iterator[None]:
         notice.give(error)
         _ignore_signals()
         # The interpreter's own end would wait for a GPU that waits for what is lost.
-        if across.rank():
+        if distributed.rank():
             _end(_exit_code(error))
         atexit.register(_end, _exit_code(error))
         raise
@@ -84,20 +84,20 @@ def _join() -> Notice:
     notice = Notice(store)
     for number in STOPPING:
         signal.signal(number, notice.signalled)
-    across.explain_loss(notice.explain)
+    distributed.explain_disconnects(notice.explain)
     if rank:  # one process speaks; what fails in the others reaches it by their notice
         sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    with across.talking():
+    with distributed.disconnects_explained():
         dist.init_process_group(backend, store=store, rank=rank, world_size=count, timeout=TIMEOUT)
-        processes.hosts()
+        processes.host_group()
     return notice
 
 
 def _part() -> None:
     """End when all end: torchrun stops the others as soon as one ends with another code than 0."""
-    processes.wait()
-    processes.forget_hosts()
+    processes.wait_for_everyone()
+    processes.forget_host_group()
     dist.destroy_process_group()
 
 
@@ -166,7 +166,7 @@ class Notice:
 
 def _watch(notice: Notice, over: threading.Event) -> None:
     """End this process when its parent is gone, or when another failed and it hangs."""
-    parent, rank = os.getppid(), across.rank()
+    parent, rank = os.getppid(), distributed.rank()
     while not over.wait(0.5):
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ganlab.config.resolve import Loaded
     from ganlab.data.prepare import Prepared
     from ganlab.errors import DataUnavailable
-    from ganlab.evaluation.during import DuringTraining
+    from ganlab.evaluation.periodic import PeriodicEvaluator
     from ganlab.runs import Run
     from ganlab.training.observers import Display
     from ganlab.training.session import Plan
@@ -71,13 +71,13 @@ def command(
     from ganlab.cli.display import make_display, plan_lines
     from ganlab.config.resolve import load_experiment
     from ganlab.runs import find_run
-    from ganlab.training.processes import first
+    from ganlab.training.processes import from_main_process
 
     options = [f"train.device={device}"] if device else []
     plugins = app_of(ctx).plugins()
     plugins.check_local()
     if init_from:  # an experiment's name means its newest run, which may be another one tomorrow
-        donor = first(lambda: find_run(init_from, runs_dir))
+        donor = from_main_process(lambda: find_run(init_from, runs_dir))
         options.append(f"train.init_from={donor.path}")
     loaded = load_experiment(experiment, plugins, [*overrides, *options])
     trainer = Trainer(
@@ -110,21 +110,21 @@ class Trainer:
         self.fresh = fresh
         self.allow_changes = allow_changes
         self._data: dict[str, Prepared | DataUnavailable] = {}
-        self._evaluators: dict[str, DuringTraining] = {}
+        self._evaluators: dict[str, PeriodicEvaluator] = {}
         self._warned: set[str] = set()
 
     def plan(self, loaded: Loaded) -> Plan:
         """Check everything and build what will be trained. Nothing is written."""
         from ganlab.training.model import check_networks
         from ganlab.training.precision import choose_device
-        from ganlab.training.processes import check_shares, first_of_machine
+        from ganlab.training.processes import check_batch_split, local_main_process_first
         from ganlab.training.session import plan
 
         experiment = loaded.experiment
         choose_device(experiment.train.device)  # before data is downloaded for nothing
         check_networks(experiment)
-        check_shares(experiment.train)
-        with first_of_machine():
+        check_batch_split(experiment.train)
+        with local_main_process_first():
             chosen, data = self.find_data(experiment)
         planned = plan(
             chosen,
@@ -135,29 +135,32 @@ class Trainer:
             runs=self.runs_dir,
             fresh=self.fresh,
         )
-        self._evaluator(planned)
+        self._training_evaluator(planned)
         return planned
 
     def train(self, planned: Plan, display: Callable[[Run, Plan], Display]) -> Run:
         """Train what was planned, or return the run at once if it is finished."""
         from ganlab.training.session import execute
 
-        evaluator = self._evaluator(planned)
+        training_evaluator = self._training_evaluator(planned)
         return execute(
-            planned, display=display, evaluator=evaluator, allow_changes=self.allow_changes
+            planned,
+            display=display,
+            training_evaluator=training_evaluator,
+            allow_changes=self.allow_changes,
         )
 
-    def _evaluator(self, planned: Plan) -> DuringTraining | None:
+    def _training_evaluator(self, planned: Plan) -> PeriodicEvaluator | None:
         """Return what scores the run while it trains, if there is something to score."""
         experiment = planned.experiment
         if experiment.eval.options.every is None or planned.finished:
             return None
-        from ganlab.evaluation.during import DuringTraining
+        from ganlab.evaluation.periodic import PeriodicEvaluator
 
         described = experiment.resolved()
         key = str([described["dataset"], described["eval"], planned.model.choices.device])
         if key not in self._evaluators:
-            self._evaluators[key] = DuringTraining(
+            self._evaluators[key] = PeriodicEvaluator(
                 planned, root=self.data_root, say=lambda text: click.echo(f"  {text}", err=True)
             )
         return self._evaluators[key]

@@ -102,7 +102,7 @@ def _inputs(
     """Return labels (N,) and noise (N, z_dim)."""
     import torch
 
-    from ganlab.training.draw import noise
+    from ganlab.training.generate import noise
 
     classes = torch.arange(trained.spec.num_classes)
     if class_name is not None:

@@ -13,8 +13,9 @@ import click
 
 from ganlab.cli.work import attend, enter, place_of
 from ganlab.errors import GanlabError
-from ganlab.evaluation.request import Request
+from ganlab.evaluation.request import ScoreRequest
 from ganlab.runs import Run, read_run
+from ganlab.sweeping.capture import printing
 from ganlab.sweeping.jobs import (
     Failed,
     Finished,
@@ -25,7 +26,6 @@ from ganlab.sweeping.jobs import (
     Send,
     Started,
 )
-from ganlab.sweeping.lines import printing
 from ganlab.sweeping.pool import Pool
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _prepared(wanted: Sequence[tuple[Run, Epoch]], scorer: Scorer) -> list[tuple
                 ready.append((run, epoch))
         except GanlabError:
             continue  # it will be raised again when the run itself is scored
-    scorer.memory.keep(scorer.comparison.questions())
+    scorer.request_cache.keep(scorer.comparison.eval_specs())
     return ready
 
 
@@ -107,13 +107,13 @@ def answer(scoring: Scoring, send: Send) -> Outcome:
     with printing(lambda text: send(Line(scoring.number, text))):
         try:
             enter(scoring.place)
-            from ganlab.evaluation.compare import Comparison  # after the number of threads is set
+            from ganlab.evaluation.scorer import Comparison  # after the number of threads is set
             from ganlab.plugins import load_plugins
 
             root = scoring.place.data_root
             logging.disable(logging.WARNING)  # whoever asks has loaded the same, and has warned
             comparison = Comparison(
-                Request(**scoring.request),
+                ScoreRequest(**scoring.request),
                 load_plugins([Path(folder) for folder in scoring.place.plugin_folders]),
                 device=scoring.device,
                 root=Path(root) if root else None,

@@ -271,11 +271,11 @@ def _scorer(
     """Return what scores the runs by the metrics and the extractor of the ``eval`` section."""
     from ganlab.cli.eval import Scorer
     from ganlab.config.experiment import as_block
-    from ganlab.evaluation.request import Request
+    from ganlab.evaluation.request import ScoreRequest
 
     metrics = [json.dumps(as_block(metric)) for metric in experiment.eval.metrics]
     extractor = experiment.eval.extractor
-    request = Request(
+    request = ScoreRequest(
         metrics=tuple(metrics),
         extractor=None if extractor is None else json.dumps(as_block(extractor)),
     )
@@ -287,4 +287,4 @@ def _check_board(planned: Plan, scorer: Scorer) -> None:
     from ganlab.runs import Run
 
     run = Run(planned.folder, {"dataset": planned.dataset})
-    scorer.comparison.measuring(run, planned.experiment.dataset)
+    scorer.comparison.evaluator_for(run, planned.experiment.dataset)

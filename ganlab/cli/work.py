@@ -19,6 +19,7 @@ from ganlab import __version__
 from ganlab.cli import show_warnings
 from ganlab.cli.app import App
 from ganlab.errors import GanlabError, RunError, said
+from ganlab.sweeping.capture import printing
 from ganlab.sweeping.jobs import (
     Failed,
     Finished,
@@ -31,7 +32,6 @@ from ganlab.sweeping.jobs import (
     Stopped,
     to_data,
 )
-from ganlab.sweeping.lines import printing
 
 if TYPE_CHECKING:
     from ganlab.cli.run import Trainer

@@ -12,7 +12,7 @@ from ganlab.config.intervals import Every
 from ganlab.config.tree import Node, shown
 from ganlab.config.validate import check
 from ganlab.errors import did_you_mean
-from ganlab.measures import Extractor, Metric
+from ganlab.metrics import Extractor, Metric
 from ganlab.options import Component, Options
 
 

@@ -17,14 +17,14 @@ from ganlab.components import (
     Discriminator,
     Generator,
     Loss,
-    Participant,
     Regularizer,
+    TrainingComponent,
 )
 from ganlab.config.evaluating import Evaluation
 from ganlab.config.intervals import FREE, Every, Interval
 from ganlab.options import Component, Options
 from ganlab.schedules import Rate
-from ganlab.step import Role
+from ganlab.types import Role
 
 # ------------------------------------------------------------------------------- optimizer
 
@@ -208,7 +208,7 @@ BUDGETS = ("epochs", "images", "steps", "seconds")
 
 
 class Replaced(Loss):
-    """Stands where the YAML has no loss because a participant computes the adversarial term."""
+    """Stands where the YAML has no loss because a component computes the adversarial term."""
 
     name = "replaced"
 
@@ -254,9 +254,9 @@ class Experiment:
     eval: Evaluation = field(default_factory=Evaluation)
     callbacks: tuple[Callback, ...] = ()
 
-    def participants(self) -> list[tuple[str, Participant]]:
+    def training_components(self) -> list[tuple[str, TrainingComponent]]:
         """Return (key, component) of all that takes part in a step, in the order of the YAML."""
-        found: list[tuple[str, Participant]] = []
+        found: list[tuple[str, TrainingComponent]] = []
         for section, parts in (
             ("conditioning", [scheme.component for scheme in self.conditioning]),
             ("regularizers", self.regularizers),

@@ -9,7 +9,7 @@ from ganlab.config.experiment import OPTIMIZERS, OptimizerOptions
 from ganlab.config.tree import DEFAULT_OPTIMIZER, ROLES, Node, as_block, shown
 from ganlab.config.validate import check
 from ganlab.errors import Problem, did_you_mean
-from ganlab.step import Role
+from ganlab.types import Role
 
 
 def read_optimizers(

@@ -15,8 +15,8 @@ from ganlab.components import (
     Generator,
     Loss,
     Network,
-    Participant,
     Regularizer,
+    TrainingComponent,
 )
 from ganlab.config.blocks import Builder, Built, C
 from ganlab.config.evaluating import read_evaluation
@@ -160,11 +160,11 @@ def _resolve(
     schemes, schemes_node = read_schemes(builder, root.child("conditioning"))
     regularizers = builder.many(Regularizer, root.child("regularizers"))
     augmentations = builder.many(Augmentation, root.child("augmentations"))
-    participants: list[Participant] = [scheme.component for scheme in schemes]
-    participants += [built.component for built in regularizers]
-    participants += [built.component for built in augmentations]
-    replacing = [part.name for part in participants if part.replaces_loss]
-    asking = [part.name for part in participants if part.asks_loss]
+    components: list[TrainingComponent] = [scheme.component for scheme in schemes]
+    components += [built.component for built in regularizers]
+    components += [built.component for built in augmentations]
+    replacing = [part.name for part in components if part.replaces_loss]
+    asking = [part.name for part in components if part.calls_loss]
     if replacing and asking:
         what = f"'{asking[0]}' asks the loss, which '{replacing[0]}' replaces; keep one of the two"
         problems.append(Problem("loss", what, root.source))
@@ -228,7 +228,7 @@ def _required(builder: Builder, base: type[C], root: Node) -> Built[C] | None:
 def _loss(
     builder: Builder, root: Node, replacing: list[str], *, complete: bool
 ) -> Built[Any] | None:
-    """Return the loss; a participant may stand in for it. ``complete``: all of them are known."""
+    """Return the loss; a component may stand in for it. ``complete``: all of them are known."""
     node = root.child("loss")
     names = " and ".join(f"'{name}'" for name in replacing)
     if len(replacing) > 1:

@@ -9,7 +9,7 @@ from ganlab.components import Conditioning
 from ganlab.config.blocks import Builder, Built
 from ganlab.config.experiment import Scheme
 from ganlab.config.tree import ROLES, Node
-from ganlab.step import Role
+from ganlab.types import Role
 
 ONE_OWNER = ("style", "norm", "head")
 """Sites that only one scheme can have. At the others, schemes chain or stand side by side."""
@@ -119,7 +119,7 @@ def _check_owners(builder: Builder, written: list[Written], role: Role, node: No
             claimed = " and ".join(f"'{name}'" for name in names)
             what = f"{claimed} claim the {role}'s {site} site, which can have one owner; keep one"
             builder.problems.append(node.problem(what))
-    notes = [w.name for w in written if "note" in w.claims(role)]
+    notes = [w.name for w in written if "auxiliary" in w.claims(role)]
     for name in sorted({name for name in notes if notes.count(name) > 1}):
         what = f"'{name}' stands twice in the {role}, where its note has one name; keep one"
         builder.problems.append(node.problem(what))
@@ -128,7 +128,7 @@ def _check_owners(builder: Builder, written: list[Written], role: Role, node: No
 def _check_company(builder: Builder, written: list[Written]) -> None:
     """Refuse a scheme without the other one that it works through."""
     for w in written:
-        needed = type(w.built.component).beside
+        needed = type(w.built.component).requires_sites
         others = [site for o in written if o is not w for site in o.claims("discriminator")]
         if needed and not set(needed) & set(others):
             sites = " or ".join(needed)

@@ -7,12 +7,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ganlab.across import mine, world_size
 from ganlab.data.order import Order
-from ganlab.data.prepared import Prepared
-from ganlab.data.room import Place
+from ganlab.data.placement import Placement
 from ganlab.data.stream import Stream
+from ganlab.distributed import local, world_size
 from ganlab.errors import DataError
+from ganlab.types import Prepared
 
 
 class Source(Protocol):
@@ -41,7 +41,7 @@ class Batches:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         flip: bool = False,
-        place: Place = "resident",
+        placement: Placement = "resident",
         parts: int = 1,
     ) -> None:
         self.size = len(data.images)
@@ -54,10 +54,10 @@ class Batches:
         self.device = device
         self.dtype = dtype
         self.flip = flip
-        self.place = place
+        self.placement = placement
         self.parts = parts
         self._labels = data.labels.to(device)
-        kind = Stream if place == "stream" else Resident
+        kind = Stream if placement == "stream" else Resident
         order = Order(size=self.size, batch_size=batch_size, seed=seed, parts=parts)
         self._source: Source = kind(data, order, device)
 
@@ -70,14 +70,14 @@ class Batches:
         x = pixels.float().div_(127.5).sub_(1)
         if self.flip:
             whole = torch.rand(self.batch_size, 1, 1, 1, device=self.device)
-            mirrored = mine(whole, parts=self.parts) < 0.5
+            mirrored = local(whole, parts=self.parts) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
         return x.to(self.dtype), y
 
     def labels(self, n: int) -> Tensor:
         """Return labels (n,) drawn as they are distributed in the data, by the same generator."""
         whole = torch.randint(self.size, (n * world_size(),), device=self.device)
-        return self._labels[mine(whole)]
+        return self._labels[local(whole)]
 
     def close(self) -> None:
         """End what reads ahead. The next batch starts it again."""

@@ -14,11 +14,11 @@ import filelock
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, from_numpy
 
-from ganlab.data.mapped import mapped
-from ganlab.data.prepared import Prepared, content_hash
+from ganlab.data.content import content_hash
+from ganlab.data.memory_mapped import map_file
 from ganlab.data.writer import Writer, disk
 from ganlab.files import cache_dir, flush_folder
-from ganlab.step import DataSpec
+from ganlab.types import DataSpec, Prepared
 
 log = logging.getLogger("ganlab")
 
@@ -41,7 +41,7 @@ def load(entry: Path) -> Prepared | None:
             labels = from_numpy(file.get_tensor("labels"))
             shape = file.get_slice("images").get_shape()
         with entry.open("rb") as opened:
-            images = mapped(opened.fileno(), offset=_start_of_images(opened.read), shape=shape)
+            images = map_file(opened.fileno(), offset=_start_of_images(opened.read), shape=shape)
         names = tuple(json.loads(about["class_names"]))
         if content_hash(images, labels, names) != about["sha256"]:
             raise ValueError("its content has changed")

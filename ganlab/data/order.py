@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor
 
-from ganlab.across import mine
+from ganlab.distributed import local
 from ganlab.seeds import mix
 
 
@@ -37,7 +37,7 @@ class Order:
 
         Of a batch that several processes share, they are this process's.
         """
-        return mine(self._indices(number), parts=self.parts)
+        return local(self._indices(number), parts=self.parts)
 
     def _indices(self, number: int) -> Tensor:
         turn, start = divmod(number * self.batch_size, self.size)

@@ -18,15 +18,15 @@ from torch import Tensor
 from ganlab.components import Dataset, Split
 from ganlab.data import cache
 from ganlab.data.check import check
+from ganlab.data.content import content_hash
 from ganlab.data.pictures import square_pictures
-from ganlab.data.prepared import Prepared, content_hash
+from ganlab.data.placement import available_bytes
 from ganlab.data.resize import square_array
-from ganlab.data.room import available_bytes
 from ganlab.data.select import select
 from ganlab.data.writer import NotCached
 from ganlab.errors import DataError
 from ganlab.files import cache_dir
-from ganlab.step import DataSpec
+from ganlab.types import DataSpec, Prepared
 
 __all__ = ["Prepared", "data_root", "prepare"]
 

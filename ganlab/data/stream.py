@@ -18,9 +18,9 @@ from torch._C import _remove_worker_pids
 from torch.utils.data import DataLoader, Dataset
 
 from ganlab.data.order import Order
-from ganlab.data.prepared import Prepared
 from ganlab.errors import RunError, first_line
 from ganlab.machine import processors
+from ganlab.types import Prepared
 
 READERS = 2
 """Processes that read ahead; one where there is one processor."""

@@ -13,9 +13,9 @@ from io import FileIO
 import torch
 from torch import Tensor
 
-from ganlab.data.mapped import mapped
-from ganlab.data.prepared import CHUNK, Prepared, content_hash
-from ganlab.step import DataSpec
+from ganlab.data.content import CHUNK, content_hash
+from ganlab.data.memory_mapped import map_file
+from ganlab.types import DataSpec, Prepared
 
 
 class NotCached(Exception):
@@ -69,7 +69,7 @@ class Writer:
     def finish(self) -> Prepared:
         """Complete the file and return what is in it. Its images are mapped, not read."""
         assert self._shape[0] == len(self._labels), f"{self._shape[0]} of {len(self._labels)}"
-        images = mapped(self._file.fileno(), offset=self._start, shape=self._shape)
+        images = map_file(self._file.fileno(), offset=self._start, shape=self._shape)
         sha256 = content_hash(images, self._labels, self._class_names)
         size = self._shape[2]
         room = self._header_room(size)

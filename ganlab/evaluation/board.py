@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ganlab.evaluation.protocol import Question
+from ganlab.evaluation.protocol import EvaluationSpec
 from ganlab.evaluation.variants import variants
 
 SIGNIFICANT = 0.05
@@ -34,9 +34,9 @@ class Entry:
     """``last``, ``best``, or ``epoch 12``."""
 
     checkpoint: Mapping[str, Any]
-    question: Question
+    eval_spec: EvaluationSpec
     answer: Mapping[str, Any]
-    """By metric: ``values``, ``flags``, ``floors``, ``environment``."""
+    """By metric: ``values``, ``flags``, ``real_baselines``, ``environment``."""
 
 
 @dataclass
@@ -105,7 +105,7 @@ class Table:
     """By name: whether higher is better. The first one ranks."""
 
     rows: list[Row]
-    floors: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    real_baselines: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     """By ``train`` and ``held out``, then metric: what real images score."""
 
     warnings: list[str] = field(default_factory=list)
@@ -120,7 +120,7 @@ class Table:
                 name: {"higher_is_better": higher} for name, higher in self.metrics.items()
             },
             "rows": [self._row(row) for row in self.rows],
-            "floors": self.floors,
+            "real_baselines": self.real_baselines,
             "warnings": self.warnings,
         }
 
@@ -151,18 +151,18 @@ def tables(entries: Iterable[Entry]) -> list[Table]:
     """
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
-        if entry.question.metrics[0].name in entry.answer:
-            key = (entry.question.protocol.id, entry.choice)
+        if entry.eval_spec.metrics[0].name in entry.answer:
+            key = (entry.eval_spec.protocol.id, entry.choice)
             groups.setdefault(key, []).append(entry)
     return [_table(group) for group in groups.values()]
 
 
 def _table(entries: Sequence[Entry]) -> Table:
-    question = entries[0].question
+    eval_spec = entries[0].eval_spec
     metrics = {
         wanted.name: wanted.higher_is_better
         for entry in entries
-        for wanted in entry.question.metrics
+        for wanted in entry.eval_spec.metrics
         if any(wanted.name in e.answer for e in entries)
     }
     rows = _rows(entries)
@@ -174,8 +174,8 @@ def _table(entries: Sequence[Entry]) -> Table:
         row.tied = cannot_be_told_apart(above.values(first), row.values(first))
     heading = _name_variants(rows)
     return Table(
-        question.protocol.id,
-        asdict(question.protocol),
+        eval_spec.protocol.id,
+        asdict(eval_spec.protocol),
         entries[0].choice,
         heading,
         metrics,
@@ -236,8 +236,8 @@ def _conditions(entry: Entry) -> dict[str, Any]:
     """
     return {
         "weights": entry.checkpoint["weights"],
-        "bn": entry.question.bn,
-        "truncation": entry.question.truncation,
+        "bn": entry.eval_spec.bn,
+        "truncation": entry.eval_spec.truncation,
         "status": entry.info.get("status") if entry.choice.startswith("last") else None,
     }
 
@@ -263,7 +263,7 @@ def _floors(entries: Sequence[Entry]) -> dict[str, dict[str, dict[str, float]]]:
     found: dict[str, dict[str, dict[str, float]]] = {}
     for entry in entries:
         for metric, answer in entry.answer.items():
-            for name, values in answer["floors"].items():
+            for name, values in answer["real_baselines"].items():
                 found.setdefault(name, {})[metric] = values
     return found
 

@@ -22,23 +22,23 @@ from ganlab.config.experiment import as_block
 from ganlab.config.reader import Document
 from ganlab.config.resolve import load_experiment
 from ganlab.config.tree import grow
+from ganlab.data.content import content_hash
 from ganlab.data.pictures import pixels
 from ganlab.data.prepare import prepare
-from ganlab.data.prepared import content_hash
 from ganlab.errors import ConfigError, DataError, RunError
-from ganlab.evaluation import record
-from ganlab.evaluation.draws import quota_labels
+from ganlab.evaluation import score_log
+from ganlab.evaluation.evaluator import Evaluator
 from ganlab.evaluation.features import Say, quiet
-from ganlab.evaluation.protocol import AS_THEY_CAME, Protocol, Question
+from ganlab.evaluation.generated import quota_labels
+from ganlab.evaluation.protocol import AS_THEY_CAME, EvaluationSpec, Protocol
 from ganlab.evaluation.request import of_images
-from ganlab.evaluation.ruler import Ruler
-from ganlab.evaluation.score import Subject, score
+from ganlab.evaluation.score import Candidate, score
 from ganlab.files import write_json
-from ganlab.measures import Metric
+from ganlab.metrics import Metric
 from ganlab.plugins import Plugins
 from ganlab.runs import Run, find_run, now, read_run, writing
-from ganlab.step import DataSpec
 from ganlab.training.record import describe_dataset
+from ganlab.types import DataSpec
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 FOLDER = "images"
@@ -134,9 +134,14 @@ def dataset_from(block: dict[str, Any], plugins: Plugins) -> Dataset:
 
 
 def score_images(
-    run: Run, metrics: Sequence[Metric], ruler: Ruler, question: Question, *, say: Say = quiet
-) -> tuple[dict[str, Any], Question]:
-    """Return scores of images from elsewhere, and the question that they answer.
+    run: Run,
+    metrics: Sequence[Metric],
+    evaluator: Evaluator,
+    eval_spec: EvaluationSpec,
+    *,
+    say: Say = quiet,
+) -> tuple[dict[str, Any], EvaluationSpec]:
+    """Return scores of images from elsewhere, and the eval_spec that they answer.
 
     If there are no more images than were asked for, all are used, whatever their classes are: fewer
     images, or classes in other proportions than the reference's, are another protocol.
@@ -144,39 +149,39 @@ def score_images(
     made = run.info["made_elsewhere"]
     files, numbers = _listed(Path(made["place"]), _path(made["labels"]), _spec(run))
     labels = torch.tensor(numbers)
-    meant = [(q, _chosen(labels, ruler, q.protocol)) for q in of_images(run, question)]
-    question, chosen = next(((q, c) for q, c in meant if c is not None), (question, None))
+    meant = [(q, _chosen(labels, evaluator, q.protocol)) for q in of_images(run, eval_spec)]
+    eval_spec, chosen = next(((q, c) for q, c in meant if c is not None), (eval_spec, None))
     if chosen is None:
-        counts = torch.bincount(labels, minlength=len(ruler.data.spec.class_names)).tolist()
+        counts = torch.bincount(labels, minlength=len(evaluator.data.spec.class_names)).tolist()
         raise DataError(
-            f"{run.name}: N = {question.protocol.samples:,} images in the proportions of "
-            f"'{ruler.data.source}' need more of some class than there are "
+            f"{run.name}: N = {eval_spec.protocol.samples:,} images in the proportions of "
+            f"'{evaluator.data.source}' need more of some class than there are "
             f"({', '.join(map(str, counts))}): give more images, or fewer --samples"
         )
-    lines = record.read(run.path)
-    known = record.answers(lines, question, run.info["checkpoint"], with_floors=True)
+    lines = score_log.read(run.path)
+    known = score_log.answers(lines, eval_spec, run.info["checkpoint"], with_baselines=True)
     missing = [metric for metric in metrics if metric.name not in known]
     for metric in missing:
-        if len(chosen) < metric.minimum:
+        if len(chosen) < metric.min_images:
             raise DataError(
-                f"{metric.name} needs at least {metric.minimum:,} images: "
+                f"{metric.name} needs at least {metric.min_images:,} images: "
                 f"{made['place']} holds {made['images']:,}"
             )
     if missing:
         images = _read(files, _spec(run))
         _check_content(run, images, labels)
-        seen = ruler.look(images[chosen], labels[chosen], missing, say=say)
-        subject = Subject(run.name, run.path, run.info["checkpoint"], lambda _: seen)
-        known |= score(subject, missing, ruler, question, say=say)
-    return known, question
+        seen = evaluator.look(images[chosen], labels[chosen], missing, say=say)
+        candidate = Candidate(run.name, run.path, run.info["checkpoint"], lambda _: seen)
+        known |= score(candidate, missing, evaluator, eval_spec, say=say)
+    return known, eval_spec
 
 
-def _chosen(labels: Tensor, ruler: Ruler, protocol: Protocol) -> Tensor | None:
+def _chosen(labels: Tensor, evaluator: Evaluator, protocol: Protocol) -> Tensor | None:
     """Return the indices of the images that a protocol means; None if there are too few."""
     if protocol.labels == AS_THEY_CAME:
         return torch.arange(len(labels))
-    spec = ruler.data.spec
-    wanted = quota_labels(ruler.data.labels, spec.num_classes, samples=protocol.samples, seed=0)
+    spec = evaluator.data.spec
+    wanted = quota_labels(evaluator.data.labels, spec.num_classes, samples=protocol.samples, seed=0)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
     queues = {c: order[labels[order] == c].tolist() for c in range(spec.num_classes)}
     try:

@@ -16,14 +16,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ganlab.data.mapped import gathered
-from ganlab.data.prepared import Prepared
+from ganlab.data.memory_mapped import gather_rows
 from ganlab.errors import DataError
 from ganlab.files import cache_dir, write_atomically
-from ganlab.measures import Evidence, Metric
+from ganlab.metrics import Metric, MetricInput
 from ganlab.nn import ExtractorNet
 from ganlab.seeds import seeded
-from ganlab.training import draw
+from ganlab.training import generate
+from ganlab.types import Prepared
 
 SLOW_SECONDS = 20
 """Who waits longer than this is told how long."""
@@ -49,10 +49,10 @@ def extract(net: ExtractorNet, images: Tensor, *, say: Say = quiet) -> tuple[Ten
     parts = []
     started, said = time.monotonic(), False
     with _full_precision():
-        for number, batch in enumerate(images.split(draw.BATCH), start=1):
+        for number, batch in enumerate(images.split(generate.BATCH), start=1):
             features, logits = net(batch.to(device))
             parts.append((features.cpu(), logits.cpu()))
-            seconds = (time.monotonic() - started) * (len(images) / (number * draw.BATCH) - 1)
+            seconds = (time.monotonic() - started) * (len(images) / (number * generate.BATCH) - 1)
             if not said and seconds > SLOW_SECONDS:
                 say(f"{net.id}: {len(images):,} images take about {_minutes(seconds)}")
                 said = True
@@ -67,25 +67,25 @@ def device_of(net: ExtractorNet) -> torch.device:
     return next((t.device for t in (*net.parameters(), *net.buffers())), torch.device("cpu"))
 
 
-def evidence_of(
+def metric_input_of(
     images: Tensor,
     labels: Tensor,
     net: ExtractorNet,
-    judge: ExtractorNet | None,
+    classifier: ExtractorNet | None,
     *,
     say: Say = quiet,
-) -> Evidence:
+) -> MetricInput:
     """Return what metrics see of images (N, C, H, W) uint8 and their labels (N,)."""
     features, logits = extract(net, images, say=say)
-    return Evidence(features, logits, labels, judged(judge, images), images)
+    return MetricInput(features, logits, labels, classify(classifier, images), images)
 
 
-def judged(judge: ExtractorNet | None, images: Tensor) -> Tensor | None:
-    """Return the classes (N,) that the judge sees, if there is one."""
-    return None if judge is None else extract(judge, images)[1].argmax(1)
+def classify(classifier: ExtractorNet | None, images: Tensor) -> Tensor | None:
+    """Return the classes (N,) that the classifier sees, if there is one."""
+    return None if classifier is None else extract(classifier, images)[1].argmax(1)
 
 
-def real_evidence(data: Prepared, net: ExtractorNet, *, say: Say = quiet) -> Evidence:
+def real_metric_input(data: Prepared, net: ExtractorNet, *, say: Say = quiet) -> MetricInput:
     """Return what there is to know of real images, from the cache if it is there.
 
     The entry is named by the hashes of images and weights, so it cannot be stale.
@@ -96,16 +96,16 @@ def real_evidence(data: Prepared, net: ExtractorNet, *, say: Say = quiet) -> Evi
         say(f"features of {len(data.images):,} real images of {data.source}")
         found = extract(net, data.images, say=say)
         _cache(entry, *found)
-    return Evidence(*found, data.labels, images=data.images)
+    return MetricInput(*found, data.labels, images=data.images)
 
 
-def compute(metric: Metric, fake: Evidence, real: Evidence) -> dict[str, float]:
+def compute(metric: Metric, fake: MetricInput, real: MetricInput) -> dict[str, float]:
     """Return a metric's values. Raises ValueError for what cannot be recorded or ranked.
 
     Whatever it draws is the same every time, and leaves every random state as it was found.
     """
     with seeded(0, torch.device("cpu")):
-        values = metric.compute(subset(fake, metric.most), subset(real, metric.most))
+        values = metric.compute(subset(fake, metric.max_images), subset(real, metric.max_images))
     if metric.name not in values:
         raise ValueError(f"it gives no value called '{metric.name}', by which to rank")
     for name, value in values.items():
@@ -114,23 +114,23 @@ def compute(metric: Metric, fake: Evidence, real: Evidence) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def chosen(evidence: Evidence, indices: Tensor) -> Evidence:
+def chosen(metric_input: MetricInput, indices: Tensor) -> MetricInput:
     """Return what is known of some of the images."""
-    predicted, images = evidence.predicted, evidence.images
-    return Evidence(
-        evidence.features[indices],
-        evidence.logits[indices],
-        evidence.labels[indices],
+    predicted, images = metric_input.predicted, metric_input.images
+    return MetricInput(
+        metric_input.features[indices],
+        metric_input.logits[indices],
+        metric_input.labels[indices],
         None if predicted is None else predicted[indices],
-        None if images is None else gathered(images, indices),
+        None if images is None else gather_rows(images, indices),
     )
 
 
-def joined(parts: Sequence[Evidence]) -> Evidence:
+def joined(parts: Sequence[MetricInput]) -> MetricInput:
     """Return what is known of generated images from what is known of parts of them, in order."""
     predicted = [part.predicted for part in parts if part.predicted is not None]
     images = [part.images for part in parts if part.images is not None]
-    return Evidence(
+    return MetricInput(
         torch.cat([part.features for part in parts]),
         torch.cat([part.logits for part in parts]),
         torch.cat([part.labels for part in parts]),
@@ -139,25 +139,27 @@ def joined(parts: Sequence[Evidence]) -> Evidence:
     )
 
 
-def subset(evidence: Evidence, most: int | None) -> Evidence:
+def subset(metric_input: MetricInput, most: int | None) -> MetricInput:
     """Return at most so many of the images, every class in proportion, always the same ones."""
-    if most is None or len(evidence.labels) <= most:
-        return evidence
-    by_class = _by_class(evidence.labels, seed=0)
+    if most is None or len(metric_input.labels) <= most:
+        return metric_input
+    by_class = _by_class(metric_input.labels, seed=0)
     some = by_class[torch.linspace(0, len(by_class) - 1, most).round().long()]
-    return replace(chosen(evidence, some), held_out=evidence.held_out)
+    return replace(chosen(metric_input, some), held_out=metric_input.held_out)
 
 
-def halves(evidence: Evidence, *, samples: int) -> tuple[Evidence, Evidence]:
+def halves(metric_input: MetricInput, *, samples: int) -> tuple[MetricInput, MetricInput]:
     """Split real images: some, every class in proportion, and all the others.
 
     The first part has ``samples`` images, or half of all if there are not so many.
     """
-    by_class = _by_class(evidence.labels, seed=1)
+    by_class = _by_class(metric_input.labels, seed=1)
     count = min(samples, len(by_class) // 2)
     first = torch.zeros(len(by_class), dtype=torch.bool)
     first[by_class[torch.linspace(0, len(by_class) - 1, count).round().long()]] = True
-    return chosen(evidence, first.nonzero().flatten()), chosen(evidence, (~first).nonzero()[:, 0])
+    return chosen(metric_input, first.nonzero().flatten()), chosen(
+        metric_input, (~first).nonzero()[:, 0]
+    )
 
 
 def _by_class(labels: Tensor, *, seed: int) -> Tensor:
@@ -189,7 +191,7 @@ def _cache(entry: Path, features: Tensor, logits: Tensor) -> None:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Switch TF32 off: a ruler measures the same on every GPU."""
+    """Switch TF32 off: a evaluator measures the same on every GPU."""
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     try:

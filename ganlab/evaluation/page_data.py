@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ganlab.evaluation import record, wording
+from ganlab.evaluation import formatting, score_log
 from ganlab.evaluation.board import COSTS, Entry, Row, Table
 from ganlab.evaluation.page_chart import Chart, draw
 from ganlab.evaluation.page_pictures import Album, Picture
@@ -98,7 +98,7 @@ class TableView:
     protocol: list[tuple[str, str]]
     headings: list[Heading]
     rows: list[RowView]
-    floors: list[tuple[str, list[str]]]
+    real_baselines: list[tuple[str, list[str]]]
     notes: list[str]
     chart: Chart | None
 
@@ -144,10 +144,10 @@ def _table(
         f"{p['samples']:,} generated images against {p['reference_images']:,} real ones",
         f"extractor {p['extractor']}",
         f"protocol {table.protocol_id}",
-        *wording.unusual(table),
+        *formatting.unusual(table),
     ]
     best = _best(table)
-    names = [(metric, v) for metric in table.metrics for v in wording.value_names(table, metric)]
+    names = [(metric, v) for metric in table.metrics for v in formatting.value_names(table, metric)]
     return TableView(
         id=name,
         title=f"{p['dataset']} {p['split']}, {p['image_size']} × {p['image_size']}",
@@ -155,12 +155,12 @@ def _table(
         protocol=[(key.replace("_", " "), str(value)) for key, value in p.items()],
         headings=list(_headings(table)),
         rows=[_row(name, table, row, names, best, album, pictures) for row in table.rows],
-        floors=[
+        real_baselines=[
             (
-                f"real images, {what} ({wording.floor_counts(metrics)})",
+                f"real images, {what} ({formatting.baseline_counts(metrics)})",
                 [f"{metrics[m][m]:.4g}" if m in metrics else "" for m in table.metrics],
             )
-            for what, metrics in table.floors.items()
+            for what, metrics in table.real_baselines.items()
         ],
         notes=[f"warning: {warning}" for warning in table.warnings],
         chart=_chart(table),
@@ -175,7 +175,7 @@ def _headings(table: Table) -> Iterator[Heading]:
         first = "descending" if higher else "ascending"
         yield Heading(name, title=direction, arrow=arrow, direction=direction, first=first)
     yield Heading("seeds", title="how many training seeds the means are over", first="descending")
-    for name, key, title in zip(wording.COSTS, COSTS, COST_TITLES, strict=True):
+    for name, key, title in zip(formatting.COSTS, COSTS, COST_TITLES, strict=True):
         yield Heading(name, title=title, first="descending" if CHEAPER[key] else "ascending")
 
 
@@ -192,7 +192,7 @@ def _row(
     return RowView(
         id=at,
         rank=row.rank,
-        tied=wording.TIED if row.tied else "",
+        tied=formatting.TIED if row.tied else "",
         variant=row.variant,
         experiment=row.experiment,
         flags=[(flag, _explained(flag)) for flag in row.flags],
@@ -201,7 +201,7 @@ def _row(
             Cell(str(len(row.seeds)), str(len(row.seeds))),
             *(
                 _number(text, row.costs[name], best.get(name))
-                for name, text in wording.costs(row).items()
+                for name, text in formatting.costs(row).items()
             ),
         ],
         value_names=[value for _, value in names],
@@ -228,7 +228,7 @@ def _score(row: Row, metric: str, best: Mapping[str, float]) -> Cell:
         if (said := _value(entry, metric, metric))
     ]
     return _number(
-        wording.cell(row, metric),
+        formatting.cell(row, metric),
         _mean(row, metric),
         best.get(metric),
         title="\n".join(told),
@@ -289,7 +289,8 @@ def _chart(table: Table) -> Chart | None:
     curves = []
     for row in table.rows:
         histories = (
-            record.history(record.read(entry.folder), table.protocol_id) for entry in row.entries
+            score_log.history(score_log.read(entry.folder), table.protocol_id)
+            for entry in row.entries
         )
         curves.append((row.variant, [history.get(first, []) for history in histories]))
     return draw(first, curves)

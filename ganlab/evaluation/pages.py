@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources import files
 
-from ganlab.evaluation import wording
+from ganlab.evaluation import formatting
 from ganlab.evaluation.board import COSTS, Row, Table
 
 Column = tuple[str, Callable[[Table, Row], object]]
@@ -55,7 +55,7 @@ def _score_columns(tables: Sequence[Table]) -> list[Column]:
     names = [
         (metric, value)
         for metric in dict.fromkeys(metric for table in tables for metric in table.metrics)
-        for value in dict.fromkeys(v for t in tables for v in wording.value_names(t, metric))
+        for value in dict.fromkeys(v for t in tables for v in formatting.value_names(t, metric))
     ]
     taken = {value for _, value in names}
     return [
@@ -95,12 +95,12 @@ def to_markdown(tables: Sequence[Table]) -> str:
 
 
 def _markdown(table: Table) -> str:
-    head, rows = wording.head(table), wording.rows(table)
-    words = {1, len(head) - 1 if wording.flagged(table) else 1}
+    head, rows = formatting.head(table), formatting.rows(table)
+    words = {1, len(head) - 1 if formatting.flagged(table) else 1}
     rule = [":--" if column in words else "--:" for column in range(len(head))]
     lines = [_line(head), f"| {' | '.join(rule)} |", *map(_line, rows)]
-    notes = "\n".join(f"* {_plain(note)}" for note in wording.below(table))
-    title = f"**{_plain(wording.title(table))}**"
+    notes = "\n".join(f"* {_plain(note)}" for note in formatting.below(table))
+    title = f"**{_plain(formatting.title(table))}**"
     return "\n\n".join(part for part in (title, "\n".join(lines), notes) if part)
 
 

@@ -10,9 +10,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganlab.measures import Level, Metric
+    from ganlab.metrics import Level, Metric
     from ganlab.nn import ExtractorNet
-    from ganlab.training.draw import Bn
+    from ganlab.training.generate import Bn
 
 FORMAT = 2
 """Raise it when scores of the same checkpoint would come out otherwise."""
@@ -94,7 +94,7 @@ class Protocol:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MetricSpec:
     """A metric that was asked for: all that is needed to find its values in a record."""
 
     name: str
@@ -103,11 +103,11 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Question:
+class EvaluationSpec:
     """What is asked of one run."""
 
     protocol: Protocol
-    metrics: tuple[Wanted, ...]
+    metrics: tuple[MetricSpec, ...]
     seeds: int
     bn: Bn = "running"
     raw: bool = False
@@ -128,11 +128,13 @@ class Question:
         }
 
 
-def definition(metric: Metric, judge: ExtractorNet | None) -> dict[str, Any]:
+def definition(metric: Metric, classifier: ExtractorNet | None) -> dict[str, Any]:
     """Return what decides a metric's value for the same images and extractor."""
     return {
         "version": metric.version,
-        "most": metric.most,
+        "max_images": metric.max_images,
         "options": metric.model_dump(mode="json"),
-        "judge": judge.id if judge is not None and "judge" in metric.needs else None,
+        "classifier": classifier.id
+        if classifier is not None and "classifier" in metric.needs
+        else None,
     }

@@ -12,19 +12,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlab.evaluation import record
+from ganlab.evaluation import score_log
 from ganlab.evaluation.board import Entry
-from ganlab.evaluation.protocol import AS_THEY_CAME, Protocol, Question, Wanted
+from ganlab.evaluation.protocol import AS_THEY_CAME, EvaluationSpec, MetricSpec, Protocol
 from ganlab.files import cache_dir, write_json
 from ganlab.runs import Run
 
 if TYPE_CHECKING:
     from ganlab.sampling import Epoch
-    from ganlab.training.draw import Bn
+    from ganlab.training.generate import Bn
 
 
 @dataclass(frozen=True)
-class Request:
+class ScoreRequest:
     """The options of ``ganlab eval`` that decide what is computed."""
 
     metrics: tuple[str, ...] = ()
@@ -42,14 +42,14 @@ class Request:
     truncation: float | None = None
 
 
-class Memory:
-    """Which questions a request meant, dataset by dataset, with the code and weights that are here.
+class RequestCache:
+    """The evaluation specs of a request, by dataset, for the installed code and weights.
 
     It is kept in the cache under a hash of the request and of every file that could change the
     answer, so it cannot be stale: a change of any of them is another hash.
     """
 
-    def __init__(self, request: Request, folders: Sequence[Path] = ()) -> None:
+    def __init__(self, request: ScoreRequest, folders: Sequence[Path] = ()) -> None:
         parts = [asdict(request), sorted(_fingerprint(request, folders))]
         digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
         self._file = cache_dir() / "requests" / f"{digest}.json"
@@ -58,19 +58,19 @@ class Memory:
         except (OSError, ValueError, TypeError):  # not there, or damaged
             self._known = {}
 
-    def question(self, about: Mapping[str, Any]) -> Question | None:
+    def eval_spec(self, about: Mapping[str, Any]) -> EvaluationSpec | None:
         """Return what is asked of a run that learned from this dataset, if that is known."""
         try:
             found = self._known[_key(about)]
             protocol = Protocol(**found["protocol"])
-            wanted = tuple(Wanted(**metric) for metric in found["metrics"])
-            return Question(**found | {"protocol": protocol, "metrics": wanted})
+            wanted = tuple(MetricSpec(**metric) for metric in found["metrics"])
+            return EvaluationSpec(**found | {"protocol": protocol, "metrics": wanted})
         except (LookupError, TypeError):  # unknown, or damaged
             return None
 
-    def keep(self, questions: Sequence[tuple[Mapping[str, Any], Question]]) -> None:
-        """Remember questions, by dataset."""
-        self._known |= {_key(about): asdict(question) for about, question in questions}
+    def keep(self, eval_specs: Sequence[tuple[Mapping[str, Any], EvaluationSpec]]) -> None:
+        """Remember eval_specs, by dataset."""
+        self._known |= {_key(about): asdict(eval_spec) for about, eval_spec in eval_specs}
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_json(self._file, self._known)
@@ -78,29 +78,29 @@ class Memory:
             return  # it only saves time
 
 
-def known_entry(run: Run, question: Question | None, epoch: Epoch) -> Entry | None:
+def known_entry(run: Run, eval_spec: EvaluationSpec | None, epoch: Epoch) -> Entry | None:
     """Return a run's entry if its scores are recorded and say all that is asked."""
     made_elsewhere = "made_elsewhere" in run.info
     checkpoint = run.info["checkpoint"] if made_elsewhere else run.weights(epoch)
-    if question is None or checkpoint is None:
+    if eval_spec is None or checkpoint is None:
         return None
-    lines = record.read(run.path)
-    for asked in of_images(run, question) if made_elsewhere else [question]:
-        answer = record.answers(lines, asked, checkpoint, with_floors=True)
+    lines = score_log.read(run.path)
+    for asked in of_images(run, eval_spec) if made_elsewhere else [eval_spec]:
+        answer = score_log.answers(lines, asked, checkpoint, with_baselines=True)
         if all(wanted.name in answer for wanted in asked.metrics):
             return entry(run, asked, epoch, checkpoint, answer)
     return None
 
 
-def of_images(run: Run, question: Question) -> Iterator[Question]:
-    """Yield what a question can mean for images from elsewhere, the first that applies counts.
+def of_images(run: Run, eval_spec: EvaluationSpec) -> Iterator[EvaluationSpec]:
+    """Yield what a eval_spec can mean for images from elsewhere, the first that applies counts.
 
     There is one set of them, drawn by no network of ours: one sampling seed. Labels go by quotas
     if that is possible; all images may also be taken as they came.
     """
     count = run.info["made_elsewhere"]["images"]
-    protocol = replace(question.protocol, samples=min(question.protocol.samples, count))
-    asked = replace(question, protocol=protocol, seeds=1, bn="running", raw=False, truncation=None)
+    protocol = replace(eval_spec.protocol, samples=min(eval_spec.protocol.samples, count))
+    asked = replace(eval_spec, protocol=protocol, seeds=1, bn="running", raw=False, truncation=None)
     yield asked
     if protocol.samples == count:
         yield replace(asked, protocol=replace(protocol, labels=AS_THEY_CAME))
@@ -108,34 +108,34 @@ def of_images(run: Run, question: Question) -> Iterator[Question]:
 
 def entry(
     run: Run,
-    question: Question,
+    eval_spec: EvaluationSpec,
     epoch: Epoch,
     checkpoint: Mapping[str, Any],
     answer: Mapping[str, Any],
 ) -> Entry:
     """Return what the board needs to know of a run."""
     choice = "last" if epoch is None else f"epoch {epoch}" if isinstance(epoch, int) else epoch
-    choice = ", ".join([choice, *_unusual(question)])
-    weights = "raw" if question.raw else checkpoint["weights"]
+    choice = ", ".join([choice, *_unusual(eval_spec)])
+    weights = "raw" if eval_spec.raw else checkpoint["weights"]
     return Entry(
         run.name,
         run.path,
         run.info,
         choice,
         {**checkpoint, "weights": weights},
-        question,
+        eval_spec,
         answer,
     )
 
 
-def _unusual(question: Question) -> Iterator[str]:
+def _unusual(eval_spec: EvaluationSpec) -> Iterator[str]:
     """Say how a model was drawn from, where that is not the usual way."""
-    if question.raw:
+    if eval_spec.raw:
         yield "raw"
-    if question.bn != "running":
-        yield f"bn {question.bn}"
-    if question.truncation is not None:
-        yield f"truncation {question.truncation:g}"
+    if eval_spec.bn != "running":
+        yield f"bn {eval_spec.bn}"
+    if eval_spec.truncation is not None:
+        yield f"truncation {eval_spec.truncation:g}"
 
 
 def _key(about: Mapping[str, Any]) -> str:
@@ -143,7 +143,7 @@ def _key(about: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def _fingerprint(request: Request, folders: Sequence[Path]) -> Iterator[str]:
+def _fingerprint(request: ScoreRequest, folders: Sequence[Path]) -> Iterator[str]:
     """Yield what changes when code, plugins or weights do."""
     yield from (f"{name} {version(name)}" for name in ("torch", "torch-fidelity", "numpy"))
     yield from (f"{k}={v}" for k, v in os.environ.items() if k.endswith("_PLUGINS"))

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 
 from ganlab.errors import DataError, RunError
-from ganlab.evaluation import record
-from ganlab.evaluation.draws import drawer
+from ganlab.evaluation import score_log
+from ganlab.evaluation.evaluator import Evaluator
 from ganlab.evaluation.features import Say, compute, device_of, quiet
-from ganlab.evaluation.floors import Floors, floors_of
-from ganlab.evaluation.protocol import Question
-from ganlab.evaluation.ruler import Ruler
-from ganlab.measures import Evidence, Metric
+from ganlab.evaluation.generated import drawer
+from ganlab.evaluation.protocol import EvaluationSpec
+from ganlab.evaluation.real_baselines import RealBaselines, real_baselines_of
+from ganlab.metrics import Metric, MetricInput
 from ganlab.pictures import save_picture
 from ganlab.runs import now, writing
 from ganlab.sampling import Epoch, Trained
@@ -27,7 +27,7 @@ from ganlab.training.checkpoint import read_stored
 
 
 @dataclass(frozen=True)
-class Subject:
+class Candidate:
     """Whose images are scored."""
 
     name: str
@@ -37,127 +37,131 @@ class Subject:
     checkpoint: dict[str, Any]
     """What names the weights: ``sha256``, ``weights`` (ema or raw), ``steps``, ``epochs``."""
 
-    look: Callable[[int], Evidence]
+    look: Callable[[int], MetricInput]
     """Returns what the metrics see of the images of a sampling seed."""
 
 
 def score_run(
     trained: Trained,
     metrics: Sequence[Metric],
-    ruler: Ruler,
-    question: Question,
+    evaluator: Evaluator,
+    eval_spec: EvaluationSpec,
     *,
     epoch: Epoch = None,
     say: Say = quiet,
 ) -> dict[str, Any]:
     """Return the run's answer, computing and recording what is not recorded yet.
 
-    It maps the name of a metric to its ``values``, ``flags``, ``floors`` and ``environment``.
+    It maps a metric's name to ``values``, ``flags``, ``real_baselines`` and ``environment``.
     Raises `RunError` if the run does not keep such weights, or they are damaged, `DataError` for
     images that cannot be scored.
     """
-    checkpoint, known = _recorded(trained, question, epoch)
+    checkpoint, known = _recorded(trained, eval_spec, epoch)
     missing = [metric for metric in metrics if metric.name not in known]
     if missing:
-        _check_learned_from(trained, ruler)
+        _check_learned_from(trained, evaluator)
         # Drawing would pass over a damaged file, to weights that are not the ones named here.
         read_stored(trained.run.checkpoints / checkpoint["file"])
         draw = drawer(
             trained,
-            ruler.data,
+            evaluator.data,
             checkpoint,
-            samples=question.protocol.samples,
+            samples=eval_spec.protocol.samples,
             epoch=epoch,
-            raw=question.raw,
-            bn=question.bn,
-            truncation=question.truncation,
+            raw=eval_spec.raw,
+            bn=eval_spec.bn,
+            truncation=eval_spec.truncation,
         )
 
-        def look(seed: int) -> Evidence:
-            return ruler.look(*draw(seed), missing, say=say)
+        def look(seed: int) -> MetricInput:
+            return evaluator.look(*draw(seed), missing, say=say)
 
-        subject = Subject(trained.run.name, trained.run.path, checkpoint, look)
-        known |= score(subject, missing, ruler, question, say=say)
+        candidate = Candidate(trained.run.name, trained.run.path, checkpoint, look)
+        known |= score(candidate, missing, evaluator, eval_spec, say=say)
     return known
 
 
 def missing_of(
-    trained: Trained, metrics: Sequence[Metric], question: Question, epoch: Epoch
+    trained: Trained, metrics: Sequence[Metric], eval_spec: EvaluationSpec, epoch: Epoch
 ) -> list[Metric]:
     """Return those metrics that `score_run` would compute."""
-    _, known = _recorded(trained, question, epoch)
+    _, known = _recorded(trained, eval_spec, epoch)
     return [metric for metric in metrics if metric.name not in known]
 
 
 def _recorded(
-    trained: Trained, question: Question, epoch: Epoch
+    trained: Trained, eval_spec: EvaluationSpec, epoch: Epoch
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what names the weights of an epoch, and what is recorded of them."""
     checkpoint = trained.identify(epoch)
-    if question.raw:
+    if eval_spec.raw:
         checkpoint = checkpoint | {"weights": "raw"}
-    lines = record.read(trained.run.path)
-    return checkpoint, record.answers(lines, question, checkpoint, with_floors=True)
+    lines = score_log.read(trained.run.path)
+    return checkpoint, score_log.answers(lines, eval_spec, checkpoint, with_baselines=True)
 
 
 def score(
-    subject: Subject,
+    candidate: Candidate,
     metrics: Sequence[Metric],
-    ruler: Ruler,
-    question: Question,
+    evaluator: Evaluator,
+    eval_spec: EvaluationSpec,
     *,
-    with_floors: bool = True,
+    with_baselines: bool = True,
     say: Say = quiet,
 ) -> dict[str, Any]:
-    """Compute metrics of a subject's images, append them to its scores, and return them.
+    """Compute metrics of a candidate's images, append them to its scores, and return them.
 
-    Every random state is left as it was found. Without floors a flag that needs one may stay
-    unraised: whoever asks with floors has the metrics computed anew.
+    All random states are restored afterwards. Without baselines, a flag that needs one may not be
+    raised; a later call with baselines computes the metrics again.
     """
     begin = time.perf_counter()
     with seeded(0, torch.device("cpu")):
-        floors = floors_of(ruler, metrics, question, say=say) if with_floors else None
-        fresh = _measure(subject, metrics, ruler, question, floors, say=say)
-    key = question.key(subject.checkpoint)
+        real_baselines = (
+            real_baselines_of(evaluator, metrics, eval_spec, say=say) if with_baselines else None
+        )
+        fresh = _measure(candidate, metrics, evaluator, eval_spec, real_baselines, say=say)
+    key = eval_spec.key(candidate.checkpoint)
     line = key | {
-        "protocol": asdict(question.protocol),
-        "checkpoint": subject.checkpoint,
+        "protocol": asdict(eval_spec.protocol),
+        "checkpoint": candidate.checkpoint,
         "metrics": fresh,
-        "environment": _environment(ruler),
+        "environment": _environment(evaluator),
         "seconds": round(time.perf_counter() - begin, 2),
         "time": now(),
     }
-    record.append(subject.folder, line)
-    return record.answers([line], question, subject.checkpoint)
+    score_log.append(candidate.folder, line)
+    return score_log.answers([line], eval_spec, candidate.checkpoint)
 
 
 def _measure(
-    subject: Subject,
+    candidate: Candidate,
     metrics: Sequence[Metric],
-    ruler: Ruler,
-    question: Question,
-    floors: Floors | None,
+    evaluator: Evaluator,
+    eval_spec: EvaluationSpec,
+    real_baselines: RealBaselines | None,
     *,
     say: Say,
 ) -> dict[str, Any]:
     values: dict[str, dict[str, list[float]]] = {metric.name: {} for metric in metrics}
     flags: dict[str, list[str]] = {metric.name: [] for metric in metrics}
-    for seed in range(question.seeds):
-        say(f"sampling seed {seed}: {question.protocol.samples:,} images")
-        fake = subject.look(seed)
+    for seed in range(eval_spec.seeds):
+        say(f"sampling seed {seed}: {eval_spec.protocol.samples:,} images")
+        fake = candidate.look(seed)
         for metric in metrics:
-            real = ruler.seen_by(metric)
+            real = evaluator.seen_by(metric)
             try:
                 found = compute(metric, fake, real)
             except ValueError as error:
-                raise DataError(f"{metric.name} of {subject.name}: {error}") from error
+                raise DataError(f"{metric.name} of {candidate.name}: {error}") from error
             for name, value in found.items():
                 values[metric.name].setdefault(name, []).append(value)
-            flag = metric.flag(found, floors[metric.name].get("held out", {}) if floors else {})
+            flag = metric.flag(
+                found, real_baselines[metric.name].get("held out", {}) if real_baselines else {}
+            )
             flags[metric.name] += [flag] if flag else []
             if seed == 0:
-                _draw_picture(subject, metric, fake, real)
-    wanted = {w.name: w for w in question.metrics}
+                _draw_picture(candidate, metric, fake, real)
+    wanted = {w.name: w for w in eval_spec.metrics}
     return {
         metric.name: {
             "definition": wanted[metric.name].definition,
@@ -165,24 +169,26 @@ def _measure(
             "values": values[metric.name],
             # Warned of if most of the sampling seeds give cause to.
             "flags": sorted(
-                {f for f in flags[metric.name] if 2 * flags[metric.name].count(f) > question.seeds}
+                {f for f in flags[metric.name] if 2 * flags[metric.name].count(f) > eval_spec.seeds}
             ),
-            "floors": floors[metric.name] if floors else None,
+            "real_baselines": real_baselines[metric.name] if real_baselines else None,
         }
         for metric in metrics
     }
 
 
-def _draw_picture(subject: Subject, metric: Metric, fake: Evidence, real: Evidence) -> None:
+def _draw_picture(
+    candidate: Candidate, metric: Metric, fake: MetricInput, real: MetricInput
+) -> None:
     picture = metric.picture(fake, real)
     if picture is not None:
-        path = subject.folder / f"{metric.name}.png"
+        path = candidate.folder / f"{metric.name}.png"
         with writing(path):
             save_picture(picture, path)
 
 
-def _check_learned_from(trained: Trained, ruler: Ruler) -> None:
-    ours, theirs = ruler.about["sha256"], trained.run.info["dataset"]["sha256"]
+def _check_learned_from(trained: Trained, evaluator: Evaluator) -> None:
+    ours, theirs = evaluator.about["sha256"], trained.run.info["dataset"]["sha256"]
     if ours != theirs:
         raise RunError(
             f"{trained.run.name} was trained on other images than it is measured by: "
@@ -190,13 +196,13 @@ def _check_learned_from(trained: Trained, ruler: Ruler) -> None:
         )
 
 
-def _environment(ruler: Ruler) -> dict[str, Any]:
+def _environment(evaluator: Evaluator) -> dict[str, Any]:
     """Return what may move scores a little, and is warned of where rows of a table differ."""
     return {
         "torch": torch.__version__,
         "torchvision": version("torchvision"),
         "numpy": version("numpy"),
-        "device": device_of(ruler.extractor).type,
+        "device": device_of(evaluator.extractor).type,
         "threads": torch.get_num_threads(),
         "tf32": torch.backends.cudnn.allow_tf32,
     }

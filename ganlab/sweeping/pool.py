@@ -28,7 +28,7 @@ from ganlab.sweeping.jobs import (
     Task,
     of_data,
 )
-from ganlab.sweeping.shares import Slot
+from ganlab.sweeping.resources import Slot
 from ganlab.training.signals import stop_signals
 
 POLL_SECONDS = 0.2

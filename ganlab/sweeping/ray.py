@@ -25,6 +25,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from ganlab import __version__
 from ganlab.errors import RunError, first_line
 from ganlab.machine import processors
+from ganlab.sweeping.capture import line_stream
 from ganlab.sweeping.jobs import (
     AGAIN,
     Event,
@@ -39,8 +40,7 @@ from ganlab.sweeping.jobs import (
     Started,
     Stopped,
 )
-from ganlab.sweeping.lines import line_stream
-from ganlab.sweeping.shares import Share, share
+from ganlab.sweeping.resources import Share, share
 from ganlab.training.signals import stop_signals
 
 POLL_SECONDS = 0.2

@@ -12,18 +12,18 @@ from torch import Tensor
 from ganlab.components import KINDS
 from ganlab.config.experiment import OPTIMIZERS, Experiment, Replaced, Scheme, Train
 from ganlab.data.batches import Batches
-from ganlab.data.prepared import Prepared
 from ganlab.nn import one_hot
 from ganlab.options import Component
 from ganlab.runs import Progress
 from ganlab.seeds import mix, seed_everything, seeded
-from ganlab.step import DataSpec, Role, Side, Step
+from ganlab.step import Step
 from ganlab.testing import parts
 from ganlab.testing.small import small
-from ganlab.training.iteration import iterate, judge
+from ganlab.training.iteration import discriminate, iterate
 from ganlab.training.loop import advanced
 from ganlab.training.model import Model, build_model, update_average
 from ganlab.training.precision import choose
+from ganlab.types import Batch, DataSpec, Prepared, Role
 
 CPU = torch.device("cpu")
 SIZE = 16
@@ -88,7 +88,7 @@ class Bench:
         """Do one iteration, seeded as in a run."""
         options, at = self.experiment.train, self.at
         seed_everything(mix(options.seed, "step", at.steps), CPU)
-        reals = [Side(*self.batches.batch(at.batches + i)) for i in range(options.d_steps)]
+        reals = [Batch(*self.batches.batch(at.batches + i)) for i in range(options.d_steps)]
         scalars = iterate(self.model, reals, at, options, draw_labels=self.batches.labels)
         if self.model.ema is not None and options.ema is not None:
             decay = options.ema.decay_at(
@@ -159,16 +159,16 @@ def step_of(model: Model, role: Role, *, n: int, rows: bool = False, train: Trai
     step = Step(
         role=role,
         index=0,
-        real=Side(x, y),
-        fake=Side(images if role == "generator" else images.detach(), fake_y, z),
+        real=Batch(x, y),
+        fake=Batch(images if role == "generator" else images.detach(), fake_y, z),
         G=model.G,
         D=model.D,
         loss=model.loss,
         spec=spec,
-        participants=model.participants,
+        components=model.components,
         autocast=model.choices.autocast,
     )
-    return judge(step, model)
+    return discriminate(step, model)
 
 
 def restored(trained: Bench) -> Bench:

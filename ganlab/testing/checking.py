@@ -19,10 +19,10 @@ from ganlab.components import (
     Dataset,
     Loss,
     Network,
-    Participant,
+    TrainingComponent,
 )
 from ganlab.errors import PluginError
-from ganlab.measures import Extractor, Metric
+from ganlab.metrics import Extractor, Metric
 from ganlab.options import Component
 from ganlab.plugins import Plugin, Plugins, import_file, load_plugins
 from ganlab.testing.data import check_callback, check_dataset
@@ -122,7 +122,9 @@ def _check_kind(found: Findings, subject: Component, plugins: Plugins) -> None:
     for title, tried in (
         (
             "terms",
-            partial(check_terms, found, subject) if isinstance(subject, Participant) else None,
+            partial(check_terms, found, subject)
+            if isinstance(subject, TrainingComponent)
+            else None,
         ),
         ("rules", partial(check_rules, found, subject)),
         ("resume", partial(check_resume, found, subject)),

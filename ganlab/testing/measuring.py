@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganlab.errors import DataError, DataUnavailable
 from ganlab.evaluation.features import compute
-from ganlab.measures import Evidence, Extractor, Metric
+from ganlab.metrics import Extractor, Metric, MetricInput
 from ganlab.nn import ExtractorNet
 from ganlab.plugins import Plugins
 from ganlab.seeds import seeded
@@ -30,12 +30,12 @@ def check_metric(found: Findings, metric: Metric) -> None:
         levels = (True, False, None)
         got = repr(metric.higher_is_better)
         found.expect(metric.higher_is_better in levels, "higher_is_better", "a direction", got)
-        small = isinstance(metric.minimum, int) and metric.minimum >= 1
-        found.expect(small, "minimum", "a whole number from 1", repr(metric.minimum))
-        strange = [n for n in metric.needs if n not in ("judge", "held out", "logits")]
-        allowed = "only 'judge', 'held out', 'logits'"
+        small = isinstance(metric.min_images, int) and metric.min_images >= 1
+        found.expect(small, "minimum", "a whole number from 1", repr(metric.min_images))
+        strange = [n for n in metric.needs if n not in ("classifier", "held out", "logits")]
+        allowed = "only 'classifier', 'held out', 'logits'"
         found.expect(not strange, "needs", allowed, ", ".join(map(repr, strange)))
-    n = max(metric.minimum, 64)
+    n = max(metric.min_images, 64)
     n += n % CLASSES and CLASSES - n % CLASSES
     fake, real = _evidence(metric, n, shift=0.5), _evidence(metric, n, shift=0.0)
     with found.group("values", f"finite, the first is '{metric.name}', no trace left"):
@@ -52,7 +52,7 @@ def check_metric(found: Findings, metric: Metric) -> None:
         if found.groups[-1].failures:
             return
         same = all(torch.equal(a, b) for a, b in zip(kept, _tensors(fake, real), strict=True))
-        found.expect(same, where, "evidence that is as it was", "it changed")
+        found.expect(same, where, "metric_input that is as it was", "it changed")
         twice = [compute(metric, fake, real) for _ in range(2)]
         found.expect(
             twice[0] == twice[1], where, "the same values twice", f"{twice[0]}, {twice[1]}"
@@ -61,19 +61,19 @@ def check_metric(found: Findings, metric: Metric) -> None:
         found.expect(flag is None or isinstance(flag, str), "flag()", "text or None", repr(flag))
 
 
-def _evidence(metric: Metric, n: int, *, shift: float) -> Evidence:
+def _evidence(metric: Metric, n: int, *, shift: float) -> MetricInput:
     """Return what the metric says that it needs, of noise."""
     with seeded(SEED, CPU):
         labels = labels_of(n, CLASSES)
         features = torch.randn(n, FEATURES) + shift + labels[:, None]
         logits = torch.randn(n, CLASSES)
         images = torch.randint(256, (n, 1, 16, 16)).to(torch.uint8)
-        held = Evidence(features.flip(0), logits.flip(0), labels.flip(0), images=images.flip(0))
+        held = MetricInput(features.flip(0), logits.flip(0), labels.flip(0), images=images.flip(0))
         seen = labels.roll(1) if shift else labels
-        judged = seen if "judge" in metric.needs else None
+        judged = seen if "classifier" in metric.needs else None
         if judged is not None:
             held = replace(held, predicted=judged.flip(0))
-        return Evidence(
+        return MetricInput(
             features,
             logits if "logits" in metric.needs else torch.empty(n, 0),
             labels,
@@ -83,7 +83,7 @@ def _evidence(metric: Metric, n: int, *, shift: float) -> Evidence:
         )
 
 
-def _tensors(*evidences: Evidence) -> list[Tensor]:
+def _tensors(*evidences: MetricInput) -> list[Tensor]:
     return [t for e in evidences for t in (e.features, e.logits, e.labels)]
 
 

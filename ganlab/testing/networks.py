@@ -11,11 +11,11 @@ from ganlab.components import Discriminator, Generator, Network
 from ganlab.nn import DiscriminatorNet, GeneratorNet
 from ganlab.seeds import seeded
 from ganlab.sites import Sites
-from ganlab.step import DataSpec, Verdict
 from ganlab.testing.bench import CPU, SIZE, labels_of, spec_of
 from ganlab.testing.parts import KitConditioning
 from ganlab.testing.report import ABOVE, Findings
 from ganlab.testing.tensors import SEED, check_gradients, difference, finite, shaken, shape
+from ganlab.types import DataSpec, DiscriminatorOutput
 
 Z = 16
 BATCHES, CLASSES = (1, 2, 5), (2, 10)
@@ -83,7 +83,7 @@ def _input(network: Network, n: int) -> Tensor:
 
 def _call(net: nn.Module, t: Tensor, y: Tensor) -> Any:
     out = net(t, y)
-    return out.logit if isinstance(out, Verdict) else out
+    return out.logit if isinstance(out, DiscriminatorOutput) else out
 
 
 @torch.no_grad()
@@ -124,11 +124,14 @@ def _check_features(found: Findings, net: Any, x: Tensor, y: Tensor, case: str) 
     return found.expect(rows, "features()", wanted, shape(h))
 
 
-def _check_verdict(found: Findings, verdict: Any, n: int, case: str) -> None:
+def _check_verdict(found: Findings, output: Any, n: int, case: str) -> None:
     if not found.expect(
-        isinstance(verdict, Verdict), "forward()", f"a Verdict for {case}", shape(verdict)
+        isinstance(output, DiscriminatorOutput),
+        "forward()",
+        f"a DiscriminatorOutput for {case}",
+        shape(output),
     ):
         return
-    fits = tuple(verdict.logit.shape) == (n,)
-    found.expect(fits, "forward()", f"logits of shape {(n,)} for {case}", shape(verdict.logit))
-    found.expect(finite(verdict.logit), "forward()", f"finite logits for {case}", "some are not")
+    fits = tuple(output.logit.shape) == (n,)
+    found.expect(fits, "forward()", f"logits of shape {(n,)} for {case}", shape(output.logit))
+    found.expect(finite(output.logit), "forward()", f"finite logits for {case}", "some are not")

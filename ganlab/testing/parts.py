@@ -24,7 +24,7 @@ from ganlab.components import (
 )
 from ganlab.nn import DiscriminatorNet, GeneratorNet, one_hot
 from ganlab.sites import Sites
-from ganlab.step import DataSpec, Mapped
+from ganlab.types import DataSpec, Latents
 
 NAME = "kit"
 WIDTH = 6
@@ -64,9 +64,9 @@ class _G(GeneratorNet):
         side = spec.image_size // 4
         self.last = nn.ConvTranspose2d(WIDTH, spec.channels, side, side)
 
-    def synthesize(self, mapped: Mapped) -> Tensor:
-        h = self.first(mapped.w).view(-1, WIDTH, 4, 4)
-        return torch.tanh(self.last(torch.relu(self.norm(h, mapped.style))))
+    def synthesize(self, latents: Latents) -> Tensor:
+        h = self.first(latents.w).view(-1, WIDTH, 4, 4)
+        return torch.tanh(self.last(torch.relu(self.norm(h, latents.style))))
 
 
 class KitDiscriminator(Discriminator):
@@ -84,7 +84,7 @@ class _D(DiscriminatorNet):
         site = sites.image()
         self.image = site
         self.conv = nn.Conv2d(site.out_channels, WIDTH, 4, spec.image_size // 4)
-        self.verdict = sites.verdict(WIDTH * 16, nn.Linear(WIDTH * 16, 1))
+        self.head = sites.head(WIDTH * 16, nn.Linear(WIDTH * 16, 1))
 
     def features(self, x: Tensor) -> Tensor:
         return nn.functional.leaky_relu(self.conv(x), 0.2).flatten(1)

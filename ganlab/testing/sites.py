@@ -13,10 +13,10 @@ from ganlab.components import Conditioning
 from ganlab.nn import one_hot
 from ganlab.seeds import seeded
 from ganlab.sites import OneHotStyle
-from ganlab.step import DataSpec
 from ganlab.testing.bench import CPU, labels_of, spec_of
 from ganlab.testing.report import ABOVE, Findings
 from ganlab.testing.tensors import SEED, check_gradients, difference, finite, shaken, shape
+from ganlab.types import DataSpec
 
 Z, CHANNELS, FEATURES = 16, 6, 24
 BATCHES, CLASSES = (1, 2, 5), (2, 10)
@@ -155,7 +155,7 @@ def _build(
             case "head":
                 size, module = (FEATURES,), scheme.head(FEATURES, nn.Linear(FEATURES, 1), spec)
             case _:
-                size, module = (FEATURES,), scheme.note(FEATURES, spec)
+                size, module = (FEATURES,), scheme.auxiliary(FEATURES, spec)
         if module is None:
             return
         expected = "a torch module or None"
@@ -206,7 +206,7 @@ def _check_label(found: Findings, site: Site) -> None:
         same = "the same for indices (N,) and their one-hot rows (N, K)"
         found.expect(gap < 1e-3, site.where, same, f"a difference of {gap:.2g}")
         # What is said of an image need not depend on its label, nor a logit that comes with it.
-        if site.name == "note" or isinstance(one, tuple):
+        if site.name == "auxiliary" or isinstance(one, tuple):
             return
         for a, b, form in ((one, other, ""), (row, other_row, " as rows (N, K)")):
             wanted = f"another output for other labels{form}"

@@ -1,4 +1,4 @@
-"""What a participant adds to a step, called as the objective calls it, and the rules of a term."""
+"""What a component adds to a step, called as the objective calls it, and the rules of a term."""
 
 from __future__ import annotations
 
@@ -9,36 +9,37 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganlab.components import Participant
+from ganlab.components import BoundComponent, TrainingComponent
 from ganlab.options import Component
 from ganlab.runs import Progress
 from ganlab.seeds import seeded
-from ganlab.step import Active, Role, Side, Step
+from ganlab.step import Step
 from ganlab.testing.bench import CPU, bench, experiment_of, labels_of, spec_of, step_of
 from ganlab.testing.report import Findings
 from ganlab.testing.tensors import SEED, finite, shape
 from ganlab.training.iteration import Scalars, iterate
 from ganlab.training.model import ROLES, Model
+from ganlab.types import Batch, Role
 
 CASES = ((2, 2, False), (5, 10, False), (5, 10, True))
 """Batch, classes, labels as rows."""
 
 
-def check_terms(found: Findings, subject: Participant) -> None:
+def check_terms(found: Findings, subject: TrainingComponent) -> None:
     """Try the methods that take part in a step, in steps of both networks."""
     with found.group("terms", "scalars with a gradient, for indices (N,) and rows (N, K)"):
         for n, classes, rows in CASES:
             case = f"{n} images, {classes} classes{', labels (N, K)' if rows else ''}"
             with found.guarded("step", case), seeded(SEED, CPU):
                 made = bench(experiment_of(subject), spec_of(classes))
-                part = next(p for p in made.model.participants if p.component is subject)
+                part = next(p for p in made.model.components if p.component is subject)
                 _check_state(found, part)
                 for role in ROLES:
                     step = step_of(made.model, role, n=n, rows=rows, train=made.experiment.train)
                     _check_part(found, part, step, case)
 
 
-def _check_state(found: Findings, part: Active) -> None:
+def _check_state(found: Findings, part: BoundComponent) -> None:
     state = part.state
     if state is None:
         return
@@ -46,7 +47,7 @@ def _check_state(found: Findings, part: Active) -> None:
     found.expect(not learned, "state()", "buffers only", f"the parameter '{', '.join(learned)}'")
 
 
-def _check_part(found: Findings, part: Active, step: Step, case: str) -> None:
+def _check_part(found: Findings, part: BoundComponent, step: Step, case: str) -> None:
     subject, role = part.component, step.role
     with found.guarded("adversarial()", case):
         n = len(step.fake.x)
@@ -80,9 +81,9 @@ def _check_part(found: Findings, part: Active, step: Step, case: str) -> None:
 
 def _plain(step: Step) -> Tensor:
     if step.role == "discriminator":
-        return step.loss.d(step.real.judged.logit, step.fake.judged.logit)
-    real = step.real.judged.logit if step.loss.real_in_g else None
-    return step.loss.g(step.fake.judged.logit, real)
+        return step.loss.d(step.real.output.logit, step.fake.output.logit)
+    real = step.real.output.logit if step.loss.real_in_g else None
+    return step.loss.g(step.fake.output.logit, real)
 
 
 def check_rules(found: Findings, subject: Component) -> None:
@@ -109,10 +110,10 @@ def _without_values(model: Model, options: Any) -> Scalars:
     networks: dict[Role, nn.Module]
     with FakeCopyMode(mode):
         networks = copy.deepcopy(model.networks)
-        states = [copy.deepcopy(part.state) for part in model.participants]
-    parts = zip(model.participants, states, strict=True)
+        states = [copy.deepcopy(part.state) for part in model.components]
+    parts = zip(model.components, states, strict=True)
     model = replace(
-        model, networks=networks, participants=tuple(replace(p, state=s) for p, s in parts)
+        model, networks=networks, components=tuple(replace(p, state=s) for p, s in parts)
     )
     with mode:
         model.optimizers = {  # Adam reads its step on the host
@@ -121,4 +122,4 @@ def _without_values(model: Model, options: Any) -> Scalars:
         spec = model.spec
         x = torch.randn(4, spec.channels, spec.image_size, spec.image_size)
         labels = labels_of(4, spec.num_classes)
-        return iterate(model, [Side(x, labels)], Progress(), options, draw_labels=lambda n: labels)
+        return iterate(model, [Batch(x, labels)], Progress(), options, draw_labels=lambda n: labels)

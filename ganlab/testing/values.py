@@ -31,10 +31,10 @@ def check_loss(found: Findings, loss: Loss) -> None:
                     out = call(torch.randn(n), torch.randn(n))
                     fits = isinstance(out, Tensor) and tuple(out.shape) == (n,)
                     found.expect(fits, where, f"shape {(n,)} for {n} logits", shape(out))
-        with found.guarded("shown()"), seeded(SEED, CPU):
-            out = loss.shown(torch.randn(5))
+        with found.guarded("logged_output()"), seeded(SEED, CPU):
+            out = loss.logged_output(torch.randn(5))
             fits = isinstance(out, Tensor) and tuple(out.shape) == (5,)
-            found.expect(fits, "shown()", "shape (5,) for 5 logits", shape(out))
+            found.expect(fits, "logged_output()", "shape (5,) for 5 logits", shape(out))
     with found.group("large logits", f"finite values and slopes at ±{LARGE:g}"):
         for where, call in calls.items():
             if _lost(found, where):

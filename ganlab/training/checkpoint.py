@@ -22,9 +22,17 @@ from ganlab.errors import RunError
 from ganlab.files import write_atomically
 from ganlab.runs import Progress, Run, writing
 from ganlab.training.model import Model
-from ganlab.training.processes import first_only
+from ganlab.training.processes import on_main_process
 
-FORMAT = 1
+FORMAT = 2
+RENAMED_SINCE = {
+    1: {
+        "discriminator/verdict.head.": "discriminator/head.logit.",
+        "discriminator/verdict.notes.": "discriminator/head.auxiliary.",
+    }
+}
+"""Tensor name prefixes of older formats and their present names."""
+
 KEPT = 2
 BEST = "best.safetensors"
 DRAWS = ("generator", "ema")
@@ -52,7 +60,7 @@ class Stored:
         return any(key.startswith("ema/") for key in self.tensors)
 
 
-@first_only
+@on_main_process
 def save_checkpoint(run: Run, model: Model) -> None:
     """Write a checkpoint of where the run is; of the older ones only the newest is kept."""
     tensors, groups = _optimizer_tensors(model)
@@ -169,11 +177,17 @@ def read_stored(path: Path) -> Stored:
         raise RunError(f"there is no {path}") from None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise RunError(f"{path} is damaged or no checkpoint of ganlab ({error})") from error
-    if meta.get("format") != FORMAT:
-        raise RunError(f"{path} has format {meta.get('format')}; this ganlab reads {FORMAT}")
+    if meta.get("format") not in (*RENAMED_SINCE, FORMAT):
+        raise RunError(f"{path} has format {meta.get('format')}; this ganlab reads 1 to {FORMAT}")
     if _hash(tensors) != meta["sha256"]:
         raise RunError(f"{path} is damaged: its content does not have the hash that it was given")
+    for old, new in RENAMED_SINCE.get(meta["format"], {}).items():
+        tensors = {_renamed(key, old, new): value for key, value in tensors.items()}
     return Stored(path, tensors, meta)
+
+
+def _renamed(key: str, old: str, new: str) -> str:
+    return new + key.removeprefix(old) if key.startswith(old) else key
 
 
 def check_belongs(stored: Stored, run: Run) -> None:

@@ -77,7 +77,7 @@ def _forward(module: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, *more: Any) -> T
 # -------------------------------------------------------------------- three bilinear functions
 
 Geometry = tuple[int, int, int]
-"""Side of the kernel, stride, padding."""
+"""Batch of the kernel, stride, padding."""
 
 
 class Gather(torch.autograd.Function):

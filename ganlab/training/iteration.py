@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from ganlab.config.experiment import Train
+from ganlab.objective import objective
 from ganlab.runs import Progress
-from ganlab.step import Role, Side, Step, objective
+from ganlab.step import Step
 from ganlab.training.model import Model
-from ganlab.training.processes import share_gradients
+from ganlab.training.processes import average_gradients
+from ganlab.types import Batch, Role
 
 Scalars = dict[str, Tensor]
 """Detached 0-d tensors on the device, by name. Reading one waits for the device."""
@@ -22,7 +24,7 @@ Scalars = dict[str, Tensor]
 
 def iterate(
     model: Model,
-    reals: Sequence[Side],
+    reals: Sequence[Batch],
     at: Progress,
     options: Train,
     *,
@@ -53,29 +55,29 @@ def iterate(
 
 def draw(
     model: Model,
-    real: Side,
+    real: Batch,
     options: Train,
     draw_labels: Callable[[int], Tensor],
     *,
     gradient: bool,
-    like: Side | None = None,
-) -> Side:
+    like: Batch | None = None,
+) -> Batch:
     """Draw noise and labels, and G's images of them; ``like`` has those that D saw."""
     n = len(real.x)
     step = _step(model, "generator" if gradient else "discriminator", real, real)
     if like is not None and options.same_fakes:
         assert like.z is not None
-        return Side(step.generate(like.z, like.y), like.y, like.z)
+        return Batch(step.generate(like.z, like.y), like.y, like.z)
     if options.fake_labels == "real":
         y = real.y
     else:
         y = draw_labels(n) if options.fake_labels == "empirical" else step.labels(n)
     z = step.randn(n, options.z_dim)
-    return Side(step.generate(z, y), y, z)
+    return Batch(step.generate(z, y), y, z)
 
 
 def update(
-    model: Model, role: Role, pairs: Iterable[tuple[Side, Side]], at: Progress, *, index: int
+    model: Model, role: Role, pairs: Iterable[tuple[Batch, Batch]], at: Progress, *, index: int
 ) -> Scalars:
     """Move one network by one optimizer step; the other one is left as it is.
 
@@ -88,7 +90,7 @@ def update(
     steps, scalars = [], []
     for real, fake in pairs:
         step = _step(model, role, real, fake, index=index, images=at.images)
-        terms = objective(judge(step, model))
+        terms = objective(discriminate(step, model), model.components)
         total = reduce(torch.add, terms.values())
         total.backward()
         scalars.append(_scalars(step, terms, total))
@@ -98,40 +100,40 @@ def update(
         if len(steps) > 1:
             gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
             torch._foreach_div_([g for g in gradients if g is not None], len(steps))
-        share_gradients(optimizer)
+        average_gradients(optimizer)
         model.set_rate(role, images=at.images)
         optimizer.step()
         step = _joined(steps)
-        for part in model.participants:
+        for part in model.components:
             part.component.after_step(step, part.state)
     logged = {f"{role[0]}/{name}": value for name, value in step.logged.items()}
     return _mean(scalars) | logged
 
 
-def judge(step: Step, model: Model) -> Step:
+def discriminate(step: Step, model: Model) -> Step:
     """Show both sides to D, as whoever takes part wants the real one to be."""
     if step.role == "discriminator":
         step.fake = replace(step.fake, x=step.fake.x.detach())
-        for part in model.participants:
-            step.real = part.component.as_real(step, part.state)
+        for part in model.components:
+            step.real = part.component.real_batch(step, part.state)
     if step.role == "discriminator" or model.loss.real_in_g:
-        step.real = replace(step.real, verdict=step.judge(step.real.x, step.real.y))
-    step.fake = replace(step.fake, verdict=step.judge(step.fake.x, step.fake.y))
+        step.real = replace(step.real, d_output=step.discriminate(step.real.x, step.real.y))
+    step.fake = replace(step.fake, d_output=step.discriminate(step.fake.x, step.fake.y))
     return step
 
 
 # ------------------------------------------------------------------------ parts of a batch
 
 
-def _split(side: Side, count: int) -> list[Side]:
-    return [Side(x, y) for x, y in zip(side.x.chunk(count), side.y.chunk(count), strict=True)]
+def _split(batch: Batch, count: int) -> list[Batch]:
+    return [Batch(x, y) for x, y in zip(batch.x.chunk(count), batch.y.chunk(count), strict=True)]
 
 
 def _joined(steps: Sequence[Step]) -> Step:
     """Return the step of the whole batch, without gradients, for whoever acts after it."""
     if len(steps) == 1:
         return steps[0]
-    real, fake = (_join([getattr(step, side) for step in steps]) for side in ("real", "fake"))
+    real, fake = (_join([getattr(step, batch) for step in steps]) for batch in ("real", "fake"))
     logged = {name: _join([step.logged[name] for step in steps]) for name in steps[0].logged}
     return replace(steps[-1], real=real, fake=fake, logged=logged)
 
@@ -142,9 +144,9 @@ def _join(parts: Sequence[Any]) -> Any:
     if isinstance(first, Tensor):
         detached = [part.detach() for part in parts]
         return torch.cat(detached) if first.dim() else torch.stack(detached).mean()
-    if isinstance(first, Side):
-        names = ("x", "y", "z", "verdict")
-        return Side(*(_join([getattr(part, name) for part in parts]) for name in names))
+    if isinstance(first, Batch):
+        names = ("x", "y", "z", "d_output")
+        return Batch(*(_join([getattr(part, name) for part in parts]) for name in names))
     if isinstance(first, dict):
         return type(first)({key: _join([part[key] for part in parts]) for key in first})
     if isinstance(first, tuple | list):
@@ -160,7 +162,7 @@ def _mean(parts: Sequence[Scalars]) -> Scalars:
 
 
 def _step(
-    model: Model, role: Role, real: Side, fake: Side, *, index: int = 0, images: int = 0
+    model: Model, role: Role, real: Batch, fake: Batch, *, index: int = 0, images: int = 0
 ) -> Step:
     return Step(
         role=role,
@@ -171,7 +173,7 @@ def _step(
         D=model.D,
         loss=model.loss,
         spec=model.spec,
-        participants=model.participants,
+        components=model.components,
         images=images,
         autocast=model.choices.autocast,
         compiled=model.compiled,
@@ -181,11 +183,11 @@ def _step(
 @torch.no_grad()
 def _scalars(step: Step, terms: Scalars, total: Tensor) -> Scalars:
     """Return what the log shows: the loss, what D says on average, and the terms if several."""
-    fake = step.loss.shown(step.fake.judged.logit.detach()).mean()
+    fake = step.loss.logged_output(step.fake.output.logit.detach()).mean()
     short = step.role[0]
     scalars = {f"loss_{short}": total.detach()}
     if step.role == "discriminator":
-        scalars["d_real"] = step.loss.shown(step.real.judged.logit.detach()).mean()
+        scalars["d_real"] = step.loss.logged_output(step.real.output.logit.detach()).mean()
         scalars["d_fake_before"] = fake
     else:
         scalars["d_fake_after"] = fake

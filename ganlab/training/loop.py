@@ -14,13 +14,13 @@ from ganlab.data.batches import Batches
 from ganlab.errors import RunError
 from ganlab.runs import Clock, Progress, Run
 from ganlab.seeds import mix, seed_everything
-from ganlab.step import Side
-from ganlab.training.blame import check_gradients
 from ganlab.training.checkpoint import save_checkpoint, save_generator
+from ganlab.training.error_attribution import check_gradients
 from ganlab.training.iteration import Scalars, iterate
 from ganlab.training.model import Model, update_average
 from ganlab.training.observers import Observers
-from ganlab.training.processes import first_only, share_scalars
+from ganlab.training.processes import average_scalars, on_main_process
+from ganlab.types import Batch
 
 EPOCH = Interval(1, "epochs")
 
@@ -81,9 +81,9 @@ def train(
     while budget.share(run.progress) < 1 and not should_stop():
         before = run.progress
         seed_everything(mix(options.seed, "step", before.steps), batches.device)
-        reals = [Side(*batches.batch(before.batches + i)) for i in range(options.d_steps)]
+        reals = [Batch(*batches.batch(before.batches + i)) for i in range(options.d_steps)]
         scalars = iterate(model, reals, before, options, draw_labels=batches.labels)
-        scalars = share_scalars(scalars)
+        scalars = average_scalars(scalars)
         if before.steps == 0:
             check_gradients(model)
         if model.ema is not None and options.ema is not None:
@@ -144,7 +144,7 @@ def label_of(at: Progress, *, on_epoch: bool) -> str:
     return f"epoch-{math.floor(at.epochs):04d}" if on_epoch else f"epoch-{at.epochs:09.4f}"
 
 
-@first_only
+@on_main_process
 def draw_sample(run: Run, model: Model, observers: Observers, *, label: str) -> None:
     """Keep the generator's weights and draw the sheet of fixed noise and labels."""
     save_generator(run, model, label)

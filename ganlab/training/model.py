@@ -11,16 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ganlab.components import Loss, Network
+from ganlab.components import BoundComponent, Loss, Network
 from ganlab.config.experiment import Experiment, OptimizerOptions
 from ganlab.errors import ConfigError, Problem
 from ganlab.seeds import mix, seeded
 from ganlab.sites import Sites, mark
-from ganlab.step import Active, DataSpec, Role
 from ganlab.training.convolutions import as_products
 from ganlab.training.optimizers import build_optimizer, set_rate
 from ganlab.training.precision import Choices
-from ganlab.training.processes import share_layers
+from ganlab.training.processes import synchronize_layers
+from ganlab.types import DataSpec, Role
 
 OUT_OF_MEMORY = ("allocate memory", "Storage size calculation overflowed")
 """What torch says of tensors that are too large for any machine, or for this one."""
@@ -36,7 +36,7 @@ class Model:
     optimizers: dict[Role, torch.optim.Optimizer]
     optimizer_options: dict[Role, OptimizerOptions]
     ema: nn.Module | None
-    participants: tuple[Active, ...]
+    components: tuple[BoundComponent, ...]
     loss: Loss
     spec: DataSpec
     choices: Choices
@@ -47,7 +47,7 @@ class Model:
     """What computes G and D in a step, where that is not they themselves."""
 
     owners: dict[str, str] = field(default_factory=dict)
-    """The keys of the participants whose terms the log shows, by the number's name there."""
+    """The keys of the components whose terms the log shows, by the number's name there."""
 
     @property
     def G(self) -> nn.Module:
@@ -71,24 +71,24 @@ class Model:
         found: dict[str, nn.Module] = {role: net for role, net in self.networks.items()}  # noqa: C416
         if self.ema is not None:
             found["ema"] = self.ema
-        found |= {p.key: p.state for p in self.participants if p.state is not None}
+        found |= {p.key: p.state for p in self.components if p.state is not None}
         return found
 
 
 def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Model:
     """Build all of it, initialised from the experiment's seed, on the chosen device."""
-    participants = []
-    for key, part in experiment.participants():
+    components = []
+    for key, part in experiment.training_components():
         with seeded(mix(experiment.train.seed, key), torch.device("cpu")):
             state = part.state(spec)
         if state is not None:
             state.to(choices.device, choices.dtype)
-        participants.append(Active(key, part, state))
+        components.append(BoundComponent(key, part, state))
     networks = {role: choices.place(build_network(experiment, role, spec)) for role in ROLES}
     if choices.conv_as_matmul:
         for network in networks.values():
             as_products(network)
-    share_layers(networks.values(), batch_norm=experiment.train.sync_bn)
+    synchronize_layers(networks.values(), batch_norm=experiment.train.sync_bn)
     return Model(
         networks=networks,
         compiled={role: choices.compiled(network) for role, network in networks.items()}
@@ -100,7 +100,7 @@ def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Mod
         },
         optimizer_options=experiment.optimizer,
         ema=copy.deepcopy(networks["generator"]) if experiment.train.ema else None,
-        participants=tuple(participants),
+        components=tuple(components),
         loss=experiment.loss,
         spec=spec,
         choices=choices,
@@ -133,7 +133,7 @@ def build_network(experiment: Experiment, role: Role, spec: DataSpec) -> nn.Modu
             raise ConfigError([Problem(role, what)]) from error
         sites.check_all_used(component.name)
         mark(network, f"{role} '{component.name}'")
-        for _, part in experiment.participants():
+        for _, part in experiment.training_components():
             network = part.transform(network, role, spec)
     return network
 

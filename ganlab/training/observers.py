@@ -10,17 +10,17 @@ from typing import Any, Protocol, Self
 
 from torch import nn
 
-from ganlab import across
+from ganlab import distributed
 from ganlab.components import Callback
-from ganlab.measures import Evidence
+from ganlab.metrics import MetricInput
 from ganlab.pictures import animate, draw_curves, draw_scores, save_picture, sheet
 from ganlab.plugins import Plugins
 from ganlab.runs import Run, writing
 from ganlab.training.checkpoint import describe_weights, generator_tensors, save_best
-from ganlab.training.draw import COLUMNS, Bn, draw_images, sheet_inputs
+from ganlab.training.generate import COLUMNS, Bn, generate_images, sheet_inputs
 from ganlab.training.iteration import Scalars
 from ganlab.training.model import Model
-from ganlab.training.processes import first_only, lead, take_buffers
+from ganlab.training.processes import broadcast_buffers, on_main_process, run_on_main_process
 
 Record = dict[str, float]
 CURVES_EVERY_SECONDS = 60
@@ -43,7 +43,7 @@ class Display(Protocol):
         """Show the scores of the present weights."""
 
 
-class Evaluator(Protocol):
+class TrainingEvaluator(Protocol):
     """Scores weights in memory."""
 
     ranking: dict[str, Any]
@@ -56,11 +56,11 @@ class Evaluator(Protocol):
 
     def part(
         self, network: nn.Module, seed: int, *, z_dim: int, number: int, of: int
-    ) -> Evidence | None:
+    ) -> MetricInput | None:
         """Return what is known of a part, of ``of``, of the images of a sampling seed."""
 
     def __call__(
-        self, run: Run, look: Callable[[int], list[Evidence | None]], checkpoint: dict[str, Any]
+        self, run: Run, look: Callable[[int], list[MetricInput | None]], checkpoint: dict[str, Any]
     ) -> dict[str, float]:
         """Return the scores of a generator by name; none, with a warning, if it has none.
 
@@ -85,27 +85,27 @@ class Observers:
         display: Display,
         plugins: Plugins,
         callbacks: Sequence[Callback],
-        evaluator: Evaluator | None = None,
+        training_evaluator: TrainingEvaluator | None = None,
     ) -> None:
         self.run = run
         self.model = model
         self.display = display
         self.hook = plugins.manager.hook
         self.callbacks = callbacks
-        self.evaluator = evaluator
+        self.training_evaluator = training_evaluator
         self.z_dim = z_dim
         self.bn = bn
         self.inputs = sheet_inputs(model.spec, z_dim, seed)
         self._logged = run.progress
         self._curves_drawn = time.monotonic()
 
-    @first_only
+    @on_main_process
     def run_start(self) -> None:
         self.hook.on_run_start(run=self.run)
         for callback in self.callbacks:
             callback.on_run_start(self.run)
 
-    @first_only
+    @on_main_process
     def step_end(self, step: int, losses: Scalars) -> None:
         self.hook.on_step_end(run=self.run, step=step, losses=losses)
         for callback in self.callbacks:
@@ -117,7 +117,7 @@ class Observers:
         if records:
             self._log(records)
 
-    @first_only
+    @on_main_process
     def _log(self, records: list[Record]) -> None:
         at, before = self.run.progress, self._logged
         self._logged = at
@@ -141,10 +141,10 @@ class Observers:
         for callback in self.callbacks:
             callback.on_log(self.run, records)
 
-    @first_only
+    @on_main_process
     def sample(self, label: str) -> None:
         """Draw the sheet of fixed noise and labels from the weights that samples come from."""
-        images = draw_images(self.model.drawn_from, *self.inputs, bn=self.bn)
+        images = generate_images(self.model.drawn_from, *self.inputs, bn=self.bn)
         path = self.run.samples / f"{label}.png"
         self.run.write(path, lambda: save_picture(sheet(images, COLUMNS), path))
         self.display.sample(path)
@@ -154,32 +154,32 @@ class Observers:
 
         Each process draws and looks at a part of the images.
         """
-        assert self.evaluator is not None
+        assert self.training_evaluator is not None
         network = self.model.drawn_from
-        take_buffers(network)
+        broadcast_buffers(network)
         part = partial(
-            self.evaluator.part,
+            self.training_evaluator.part,
             network,
             z_dim=self.z_dim,
-            number=across.rank(),
-            of=across.world_size(),
+            number=distributed.rank(),
+            of=distributed.world_size(),
         )
-        lead(self._evaluate, part)
+        run_on_main_process(self._evaluate, part)
 
-    def _evaluate(self, look: Callable[[int], list[Evidence | None]]) -> None:
-        assert self.evaluator is not None
+    def _evaluate(self, look: Callable[[int], list[MetricInput | None]]) -> None:
+        assert self.training_evaluator is not None
         run, model = self.run, self.model
         checkpoint = describe_weights(generator_tensors(model), run.progress)
-        scores = self.evaluator(run, look, checkpoint)
+        scores = self.training_evaluator(run, look, checkpoint)
         if not scores:
             return
-        ranking = self.evaluator.ranking
+        ranking = self.training_evaluator.ranking
         by = ranking | {"score": scores[ranking["metric"]]}
         if self._is_best(by):
             save_best(run, model, by)
         path = run.path / "scores.png"
         with writing(path):
-            draw_scores(self.evaluator.history(run), path, title=run.name)
+            draw_scores(self.training_evaluator.history(run), path, title=run.name)
         self.display.scores(scores)
         self.hook.on_evaluate(run=run, step=run.progress.steps, scores=scores)
         for callback in self.callbacks:
@@ -187,27 +187,27 @@ class Observers:
 
     def _is_best(self, by: dict[str, Any]) -> bool:
         """True if no score that compares, of the same metric and protocol, is at least as good."""
-        assert self.evaluator is not None
+        assert self.training_evaluator is not None
         before = self.run.info.get("best", {}).get("by", {})
         if before | {"score": None} != by | {"score": None}:
             return True
         new, old = by["score"], before["score"]
-        return bool(new > old if self.evaluator.higher_is_better else new < old)
+        return bool(new > old if self.training_evaluator.higher_is_better else new < old)
 
-    @first_only
+    @on_main_process
     def checkpoint(self) -> None:
         """Bring run.json up to date and, once in a while, the curves."""
         self.run.update()
         if time.monotonic() - self._curves_drawn > CURVES_EVERY_SECONDS:
             self.draw_curves()
 
-    @first_only
+    @on_main_process
     def run_end(self, error: BaseException | None) -> None:
         self.hook.on_run_end(run=self.run, error=error)
         for callback in self.callbacks:
             callback.on_run_end(self.run, error)
 
-    @first_only
+    @on_main_process
     def draw_curves(self) -> None:
         records = self.run.records()
         if records:
@@ -216,7 +216,7 @@ class Observers:
                 draw_curves(records, path, title=self.run.name)
         self._curves_drawn = time.monotonic()
 
-    @first_only
+    @on_main_process
     def animate(self) -> None:
         sheets = sorted(self.run.samples.glob("epoch-*.png"), key=lambda path: path.stem)
         path = self.run.path / "samples.gif"

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganlab import across
+from ganlab import distributed
 from ganlab.config.experiment import Train
 from ganlab.errors import ConfigError, Problem
 from ganlab.training.memory import keep_memory
@@ -82,7 +82,7 @@ def choose(train: Train, *, recorded: dict[str, Any] | None = None) -> Choices:
     device = choose_device(train.device)
     if train.compile == "graphs" and device.type != "cuda":
         raise ConfigError([Problem("train.compile", f"CUDA graphs need a GPU, not {device}")])
-    if train.compile != "off" and across.world_size() > 1:
+    if train.compile != "off" and distributed.world_size() > 1:
         what = "compiled networks cannot share batches: write off, or use one process"
         raise ConfigError([Problem("train.compile", what)])
     recorded = recorded or {}
@@ -126,7 +126,7 @@ def choose_device(name: str) -> torch.device:
 
 def own_device(device: torch.device) -> int:
     """Return the number of the GPU that is meant: of several processes each has its own."""
-    if across.world_size() == 1:
+    if distributed.world_size() == 1:
         return device.index or 0
     if device.index is not None:
         what = f"'{device}' is one GPU, and each of several processes needs its own: write 'cuda'"

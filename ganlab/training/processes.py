@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from ganlab import across
+from ganlab import distributed
 from ganlab.config.experiment import Train
 from ganlab.errors import ConfigError, DataError, PluginError, Problem, RunError
 from ganlab.runs import Clock
@@ -37,7 +37,7 @@ PATIENCE = timedelta(days=1)
 _hosts: list[dist.ProcessGroup] = []
 
 
-def hosts() -> dist.ProcessGroup:
+def host_group() -> dist.ProcessGroup:
     """Return the group for messages between hosts, for which no GPU is waited for."""
     if not _hosts:
         group = dist.new_group(backend="gloo", timeout=PATIENCE)
@@ -46,7 +46,7 @@ def hosts() -> dist.ProcessGroup:
     return _hosts[0]
 
 
-def forget_hosts() -> None:
+def forget_host_group() -> None:
     """Forget the group, which ends with all others."""
     _hosts.clear()
 
@@ -54,47 +54,49 @@ def forget_hosts() -> None:
 # ------------------------------------------------------------------------------ the first
 
 
-def first_only(act: Callable[P, object]) -> Callable[P, None]:
+def on_main_process(act: Callable[P, object]) -> Callable[P, None]:
     """Have the first process do it, by itself, while the others go on."""
 
     @wraps(act)
     def acting(*args: P.args, **kwargs: P.kwargs) -> None:
-        if across.rank() == 0:
-            with across.alone():
+        if distributed.rank() == 0:
+            with distributed.single_process():
                 act(*args, **kwargs)
 
     return acting
 
 
-def first(find: Callable[[], T]) -> T:
+def from_main_process(find: Callable[[], T]) -> T:
     """Return, in every process, what ``find`` returns in the first."""
-    if across.world_size() == 1:
+    if distributed.world_size() == 1:
         return find()
     found: T | None = None
-    if across.rank() == 0:
-        with across.alone():
+    if distributed.rank() == 0:
+        with distributed.single_process():
             found = find()
     return _broadcast(found)  # type: ignore[return-value]
 
 
-def wait() -> None:
+def wait_for_everyone() -> None:
     """Go on when every process has come here."""
-    if across.world_size() > 1:
-        with across.talking():
-            dist.barrier(group=hosts())
+    if distributed.world_size() > 1:
+        with distributed.disconnects_explained():
+            dist.barrier(group=host_group())
 
 
-def lead(act: Callable[[Callable[[Q], list[T]]], None], answer: Callable[[Q], T]) -> None:
+def run_on_main_process(
+    act: Callable[[Callable[[Q], list[T]]], None], answer: Callable[[Q], T]
+) -> None:
     """Have the first process do ``act``, by itself but for what it asks of all.
 
     ``act`` gets a function that returns what ``answer`` returns of a question in each process, in
     the order of their ranks, or raises the first `DataError` that one of them has raised. A
     question is never None.
     """
-    if across.world_size() == 1:
+    if distributed.world_size() == 1:
         act(lambda question: [answer(question)])
-    elif across.rank() == 0:
-        with across.alone():
+    elif distributed.rank() == 0:
+        with distributed.single_process():
             act(partial(_asked, answer))
             _broadcast(None)
     else:
@@ -115,8 +117,8 @@ def _asked(answer: Callable[[Q], T], question: Q) -> list[T]:
 def _broadcast(value: T) -> T:
     """Return the first process's value in every process."""
     message = [value]
-    with across.talking():
-        dist.broadcast_object_list(message, src=0, group=hosts())
+    with distributed.disconnects_explained():
+        dist.broadcast_object_list(message, src=0, group=host_group())
     return message[0]
 
 
@@ -124,34 +126,34 @@ def _answers(question: Q, answer: Callable[[Q], T]) -> list[T | DataError]:
     """Return all answers in the first process, none in the others."""
     ours: T | DataError
     try:
-        with across.alone():
+        with distributed.single_process():
             ours = answer(question)
     except DataError as error:
         ours = error
     first = dist.get_rank() == 0
     found: list[T | DataError] = [ours] * dist.get_world_size() if first else []
-    with across.talking():
-        dist.gather_object(ours, found if first else None, dst=0, group=hosts())
+    with distributed.disconnects_explained():
+        dist.gather_object(ours, found if first else None, dst=0, group=host_group())
     return found
 
 
 @contextmanager
-def first_of_machine() -> Iterator[None]:
+def local_main_process_first() -> Iterator[None]:
     """Let one process of each machine do what is inside before the others do: it fills caches."""
-    ahead = across.world_size() == 1 or os.environ["LOCAL_RANK"] == "0"
+    ahead = distributed.world_size() == 1 or os.environ["LOCAL_RANK"] == "0"
     if not ahead:
-        wait()
+        wait_for_everyone()
     yield
     if ahead:
-        wait()
+        wait_for_everyone()
 
 
 # ------------------------------------------------------------------------- to be the same
 
 
-def check_shares(options: Train, *, count: int | None = None) -> None:
+def check_batch_split(options: Train, *, count: int | None = None) -> None:
     """Refuse a batch that so many processes, by default those that run, cannot share evenly."""
-    count = count or across.world_size()
+    count = count or distributed.world_size()
     share, rest = divmod(options.batch_size, options.accumulate * count)
     parts = f" in {options.accumulate} parts" if options.accumulate > 1 else ""
     what = f"{options.batch_size} images{parts} cannot be shared evenly by {count} processes"
@@ -162,18 +164,18 @@ def check_shares(options: Train, *, count: int | None = None) -> None:
         raise ConfigError([Problem("train.batch_size", what)])
 
 
-def check_alike(modules: dict[str, nn.Module], *, about: str) -> None:
+def check_same_start(modules: dict[str, nn.Module], *, about: str) -> None:
     """Raise `RunError` if the processes start from different weights, or differ in ``about``."""
-    if across.world_size() == 1:
+    if distributed.world_size() == 1:
         return
     digest = hashlib.sha256(about.encode())
     for name, module in modules.items():
         for key, value in module.state_dict().items():
             digest.update(f"{name}/{key}".encode())
             digest.update(value.cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    found: list[str] = [""] * across.world_size()
-    with across.talking():
-        dist.all_gather_object(found, digest.hexdigest(), group=hosts())
+    found: list[str] = [""] * distributed.world_size()
+    with distributed.disconnects_explained():
+        dist.all_gather_object(found, digest.hexdigest(), group=host_group())
     if len(set(found)) > 1:
         others = ", ".join(str(rank) for rank, one in enumerate(found) if one != found[0])
         raise RunError(
@@ -182,38 +184,38 @@ def check_alike(modules: dict[str, nn.Module], *, about: str) -> None:
         )
 
 
-def share_gradients(optimizer: torch.optim.Optimizer) -> None:
+def average_gradients(optimizer: torch.optim.Optimizer) -> None:
     """Replace the gradients by their means over all processes, in one message."""
-    if across.world_size() == 1:
+    if distributed.world_size() == 1:
         return
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
     gradients = [gradient for gradient in gradients if gradient is not None]
     flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-    with across.talking():
+    with distributed.disconnects_explained():
         dist.all_reduce(flat)
-    means = (flat / across.world_size()).split([gradient.numel() for gradient in gradients])
+    means = (flat / distributed.world_size()).split([gradient.numel() for gradient in gradients])
     with torch.no_grad():
         shaped = [mean.view(g.shape) for mean, g in zip(means, gradients, strict=True)]
         torch._foreach_copy_(gradients, shaped)
 
 
-def take_buffers(network: nn.Module) -> None:
-    """Take over what the first process's network has gathered, such as running statistics.
+def broadcast_buffers(network: nn.Module) -> None:
+    """Take over what the first process's network has gather_rows, such as running statistics.
 
     Those are the ones that checkpoints hold. Without ``sync_bn`` each process has its own.
     """
-    if across.world_size() > 1:
+    if distributed.world_size() > 1:
         for buffer in network.buffers():
-            with across.talking():
+            with distributed.disconnects_explained():
                 dist.broadcast(buffer, src=0)
 
 
-def share_scalars(scalars: dict[str, Tensor]) -> dict[str, Tensor]:
+def average_scalars(scalars: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the means of 0-d tensors over all processes."""
-    if across.world_size() == 1:
+    if distributed.world_size() == 1:
         return scalars
     flat = torch.stack([value.double() for value in scalars.values()])
-    return dict(zip(scalars, across.mean(flat).unbind(), strict=True))
+    return dict(zip(scalars, distributed.mean(flat).unbind(), strict=True))
 
 
 class SharedClock(Clock):
@@ -225,7 +227,7 @@ class SharedClock(Clock):
     def __init__(self, seconds_before: float, asked: list[int]) -> None:
         super().__init__(seconds_before)
         self._asked = asked
-        self._agreed: list[int] = asked if across.world_size() == 1 else []
+        self._agreed: list[int] = asked if distributed.world_size() == 1 else []
 
     @property
     def signal(self) -> int | None:
@@ -234,11 +236,11 @@ class SharedClock(Clock):
 
     def seconds(self) -> float:
         own = super().seconds()
-        if across.world_size() == 1:
+        if distributed.world_size() == 1:
             return own
         message = torch.tensor([own, self._asked[0] if self._asked else 0], dtype=torch.float64)
-        with across.talking():
-            dist.all_reduce(message, op=dist.ReduceOp.MAX, group=hosts())
+        with distributed.disconnects_explained():
+            dist.all_reduce(message, op=dist.ReduceOp.MAX, group=host_group())
         seconds, number = message.tolist()
         if number:
             self._agreed = [int(number)]
@@ -248,13 +250,13 @@ class SharedClock(Clock):
 # -------------------------------------------------------------------------------- layers
 
 
-def share_layers(networks: Iterable[nn.Module], *, batch_norm: bool) -> None:
+def synchronize_layers(networks: Iterable[nn.Module], *, batch_norm: bool) -> None:
     """Make layers that look at a batch as a whole, or draw for it, do so for all processes.
 
     Dropout draws for the whole batch. With ``batch_norm``, batch normalisation takes its
     statistics over it. Neither changes what the layers keep.
     """
-    if across.world_size() == 1:
+    if distributed.world_size() == 1:
         return
     for network in networks:
         for name, module in network.named_modules():
@@ -285,7 +287,7 @@ def _check_own_forward(
 
 def _normalised(module: _BatchNorm, x: Tensor) -> Tensor:
     """Normalise (N, C, *) by the mean and the variance over the batches of all processes."""
-    if across.world_size() == 1 or not (module.training or module.running_mean is None):
+    if distributed.world_size() == 1 or not (module.training or module.running_mean is None):
         return type(module).forward(module, x)
     module._check_input_dim(x)
     h = full(x)
@@ -293,11 +295,11 @@ def _normalised(module: _BatchNorm, x: Tensor) -> Tensor:
     variance, mean = torch.var_mean(h, over, correction=0)
     # In one message. Slices are of one size, so the whole variance is the mean of theirs and the
     # variance of their means.
-    means, variances = across.gather(torch.stack([mean, variance])[None]).unbind(1)  # (W, C)
+    means, variances = distributed.gather(torch.stack([mean, variance])[None]).unbind(1)  # (W, C)
     mean = means.mean(0)
     variance = variances.mean(0) + (means - mean).square().mean(0)
     if module.training and module.running_mean is not None:
-        _track(module, mean, variance, h.numel() // h.shape[1] * across.world_size())
+        _track(module, mean, variance, h.numel() // h.shape[1] * distributed.world_size())
     gain = (variance + module.eps).rsqrt()
     if module.weight is not None:
         gain = gain * module.weight
@@ -326,8 +328,8 @@ def _track(module: _BatchNorm, mean: Tensor, variance: Tensor, count: int) -> No
 
 def _dropped(module: _DropoutNd, x: Tensor) -> Tensor:
     """Leave out what dropout leaves out of the whole batch: numbers, or channels of images."""
-    if not module.training or across.world_size() == 1:
+    if not module.training or distributed.world_size() == 1:
         return type(module).forward(module, x)
     each = isinstance(module, nn.Dropout)
     like = x if each else x[(slice(None), slice(None), *(slice(1),) * (x.dim() - 2))]
-    return x * across.dropout_like(like, module.p)
+    return x * distributed.dropout_like(like, module.p)

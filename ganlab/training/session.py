@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from ganlab import across
+from ganlab import distributed
 from ganlab.config.experiment import Experiment
 from ganlab.config.writer import to_yaml
 from ganlab.data.batches import Batches
+from ganlab.data.placement import choose_placement
 from ganlab.data.prepare import Prepared
-from ganlab.data.room import choose_place
 from ganlab.errors import Elsewhere, GanlabError, PluginError, RunError, first_line, said
 from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
@@ -32,7 +32,6 @@ from ganlab.runs import (
     writing,
 )
 from ganlab.training import record
-from ganlab.training.blame import blamed, not_finite
 from ganlab.training.checkpoint import (
     Stored,
     check_belongs,
@@ -41,16 +40,17 @@ from ganlab.training.checkpoint import (
     read_newest,
     restore,
 )
-from ganlab.training.draw import noise
+from ganlab.training.error_attribution import attributed, not_finite
+from ganlab.training.generate import noise
 from ganlab.training.loop import Budget, Diverged, train
 from ganlab.training.model import Model, build_model, parameter_count
-from ganlab.training.observers import Display, Evaluator, Observers
+from ganlab.training.observers import Display, Observers, TrainingEvaluator
 from ganlab.training.precision import choose, configure_torch
 from ganlab.training.processes import (
     SharedClock,
-    check_alike,
-    first,
-    first_only,
+    check_same_start,
+    from_main_process,
+    on_main_process,
 )
 from ganlab.training.signals import stop_signals
 
@@ -111,7 +111,7 @@ def plan(
     seed = experiment.train.seed
     folder = run_folder(runs, experiment=experiment.name, identity=experiment.identity(), seed=seed)
     there = (folder / "run.json").exists() and not fresh
-    existing = first(lambda: read_run(folder) if there else None)
+    existing = from_main_process(lambda: read_run(folder) if there else None)
     if existing is not None and existing.info["identity"] != experiment.identity():
         raise RunError(f"{folder} holds another experiment whose hash starts alike; move it away")
     choices = choose(experiment.train, recorded=existing.info["choices"] if existing else None)
@@ -123,12 +123,12 @@ def plan(
         device=choices.device,
         dtype=choices.dtype,
         flip=experiment.dataset.flip,
-        place=choose_place(experiment.train.data, data.images, device=choices.device),
+        placement=choose_placement(experiment.train.data, data.images, device=choices.device),
         parts=experiment.train.accumulate,
     )
     model = build_model(experiment, data.spec, choices)
     init_from = None
-    begun = first(lambda: bool(existing and checkpoint_files(existing)))
+    begun = from_main_process(lambda: bool(existing and checkpoint_files(existing)))
     if experiment.train.init_from and not begun:
         init_from = _init_from(model, experiment.train.init_from, runs)
     return Plan(
@@ -151,34 +151,34 @@ def execute(
     plan: Plan,
     *,
     display: Callable[[Run, Plan], Display],
-    evaluator: Evaluator | None = None,
+    training_evaluator: TrainingEvaluator | None = None,
     allow_changes: bool = False,
 ) -> Run:
     """Train what was planned: from the start, or from where the run's last session ended.
 
-    ``evaluator`` scores it at the experiment's intervals. Returns the run, whose status says how it
-    ended: finished or interrupted. Whatever else stops it is raised, after the run was marked.
+    ``training_evaluator`` scores it at the experiment's intervals. Returns the run, whose status is
+    ``finished`` or ``interrupted``. Any other failure is recorded in the run and raised.
     """
     if plan.finished:
         assert plan.existing is not None
         return plan.existing
     run = plan.existing or Run(plan.folder)
-    if across.rank() == 0:
+    if distributed.rank() == 0:
         run.lock()
     try:
-        stored = first(lambda: _opened(plan, run, allow_changes=allow_changes))
+        stored = from_main_process(lambda: _opened(plan, run, allow_changes=allow_changes))
         if stored is not None:
             restore(run, plan.model, stored)
         else:
             run.progress = Progress()
         settings = [plan.dataset, plan.experiment.resolved(), plan.model.choices.recorded()]
-        ruler = evaluator.about if evaluator else ""
-        check_alike(plan.model.modules(), about=f"{settings} {ruler}")
+        evaluator = training_evaluator.about if training_evaluator else ""
+        check_same_start(plan.model.modules(), about=f"{settings} {evaluator}")
         with display(run, plan) as shown:
-            _train(plan, run, shown, evaluator)
+            _train(plan, run, shown, training_evaluator)
     finally:
         run.unlock()
-    run.info = first(lambda: run.info)
+    run.info = from_main_process(lambda: run.info)
     return run
 
 
@@ -222,7 +222,9 @@ def _take_up(plan: Plan, run: Run, *, allow_changes: bool) -> Stored | None:
     return stored
 
 
-def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) -> None:
+def _train(
+    plan: Plan, run: Run, display: Display, training_evaluator: TrainingEvaluator | None
+) -> None:
     train_options = plan.experiment.train
     observers = Observers(
         run,
@@ -233,9 +235,9 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
         display=display,
         plugins=plan.plugins,
         callbacks=plan.experiment.callbacks,
-        evaluator=evaluator,
+        training_evaluator=training_evaluator,
     )
-    _start_session(plan, run, processes=across.world_size())
+    _start_session(plan, run, processes=distributed.world_size())
     error: BaseException | None = None
     try:
         with stop_signals() as asked, run.files.behind():
@@ -249,7 +251,7 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
                 observers=observers,
                 should_stop=lambda: clock.signal is not None,
                 clock=clock,
-                evaluate_every=plan.experiment.eval.options.every if evaluator else None,
+                evaluate_every=plan.experiment.eval.options.every if training_evaluator else None,
             )
             status = "finished" if clock.signal is None else "interrupted"
             run.info["signal"] = clock.signal
@@ -257,7 +259,7 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
         status, error = _status_of(caught), caught
         if isinstance(caught, Diverged):
             observers.log()  # what came before it
-            with across.alone():
+            with distributed.single_process():
                 caught.args = (f"{caught}{_where(caught, plan)}",)
         if isinstance(caught, Elsewhere) and caught.traceback:
             _keep_traceback(run, caught.traceback)
@@ -269,7 +271,7 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
         if plan.model.compiled and isinstance(caught, torch._dynamo.exc.TorchDynamoException):
             what = f"the networks cannot be compiled: {first_line(caught)}"
             raise RunError(f"{what}; set train.compile=off") from caught
-        plugin_error = None if isinstance(caught, GanlabError) else blamed(caught)
+        plugin_error = None if isinstance(caught, GanlabError) else attributed(caught)
         if plugin_error is not None and isinstance(caught, Exception):
             _keep_traceback(run, "".join(traceback.format_exception(caught)))
             error = PluginError(f"{plugin_error}\n  traceback: {run.path / TRACEBACK}")
@@ -283,7 +285,7 @@ def _train(plan: Plan, run: Run, display: Display, evaluator: Evaluator | None) 
     observers.animate()
 
 
-@first_only
+@on_main_process
 def _start_session(plan: Plan, run: Run, *, processes: int) -> None:
     choices = plan.model.choices
     record.forget_peak_memory(choices.device)
@@ -291,7 +293,7 @@ def _start_session(plan: Plan, run: Run, *, processes: int) -> None:
         "started": now(),
         "argv": sys.argv[1:],
         "device": str(choices.device),
-        "data": plan.batches.place,
+        "data": plan.batches.placement,
         "from_step": run.progress.steps,
         "processes": processes,
         "sync_bn": plan.experiment.train.sync_bn,
@@ -321,7 +323,7 @@ def _start_session(plan: Plan, run: Run, *, processes: int) -> None:
     )
 
 
-@first_only
+@on_main_process
 def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None) -> None:
     session = run.info["sessions"][-1]
     session |= {
@@ -336,7 +338,7 @@ def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None)
             raise
 
 
-@first_only
+@on_main_process
 def _keep_traceback(run: Run, text: str) -> None:
     write_atomically(run.path / TRACEBACK, text.encode())
 
@@ -360,8 +362,8 @@ def _where(diverged: Diverged, plan: Plan) -> str:
 
 def _init_from(model: Model, name: str, runs: Path) -> dict[str, str]:
     """Start from another run's weights, and return what to record of it."""
-    donor = first(lambda: find_run(name, runs))
-    stored = first(lambda: read_newest(donor))
+    donor = from_main_process(lambda: find_run(name, runs))
+    stored = from_main_process(lambda: read_newest(donor))
     if stored is None:
         raise RunError(f"{donor.path} has no checkpoint to start from")
     for module_name, module in model.networks.items():

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlab import Augmentation, DataSpec, Step, across
+from ganlab import Augmentation, DataSpec, Step, distributed
 
 
 class Adaptive(Augmentation):
@@ -32,7 +32,7 @@ class Adaptive(Augmentation):
 
     def overfitting(self, step: Step) -> Tensor:
         """Return r of this batch, 0-d: 1 if D knows every image, 0 if it guesses."""
-        return step.real.judged.logit.sign().mean()
+        return step.real.output.logit.sign().mean()
 
     def state(self, spec: DataSpec) -> nn.Module:
         return Strength(self.p)
@@ -40,9 +40,9 @@ class Adaptive(Augmentation):
     def after_step(self, step: Step, state: Any) -> None:
         if step.role != "discriminator" or self.target is None:
             return
-        state.r.add_(across.mean(self.overfitting(step)) / self.adapt_every)
+        state.r.add_(distributed.mean(self.overfitting(step)) / self.adapt_every)
         if (step.index + 1) % self.adapt_every == 0:
-            batch_size = len(step.real.x) * across.world_size()
+            batch_size = len(step.real.x) * distributed.world_size()
             speed = self.adapt_every * batch_size / self.images_to_full
             state.p.add_(speed * (state.r - self.target).sign()).clamp_(0, 1)
             step.log(f"{self.name}_r", state.r)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ganlab import Augmentation, Side, Step, hookimpl, one_hot
+from ganlab import Augmentation, Batch, Step, hookimpl, one_hot
 
 from ._adaptive import Adaptive
 
@@ -28,11 +28,11 @@ class APA(Adaptive):
     """What r is: lambda_r, lambda_f or lambda_rf."""
 
     def overfitting(self, step: Step) -> Tensor:
-        real = step.real.judged.logit.sign().mean()
-        fake = -step.fake.judged.logit.sign().mean()
+        real = step.real.output.logit.sign().mean()
+        fake = -step.fake.output.logit.sign().mean()
         return {"real": real, "fake": fake, "both": (real + fake) / 2}[self.heuristic]
 
-    def as_real(self, step: Step, state: Any) -> Side:
+    def real_batch(self, step: Step, state: Any) -> Batch:
         real, fake = step.real, step.fake
         assert fake.z is not None
         # Other images than those that are shown as generated: D is not asked to say both of one.
@@ -41,7 +41,7 @@ class APA(Adaptive):
         if y.dim() != pseudo_y.dim():
             y, pseudo_y = (one_hot(t, step.spec.num_classes, dtype=x.dtype) for t in (y, pseudo_y))
         pseudo = step.rand(len(x)) < state.p
-        return Side(
+        return Batch(
             x=torch.where(pseudo.view(-1, 1, 1, 1), x, real.x),
             y=torch.where(pseudo if y.dim() == 1 else pseudo[:, None], pseudo_y, y),
         )

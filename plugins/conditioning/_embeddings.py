@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ganlab import Embed, across, one_hot
+from ganlab import Embed, distributed, one_hot
 
 
 class Embedded(NamedTuple):
@@ -42,4 +42,4 @@ def agreement(y: Tensor, num_classes: int, *, dtype: torch.dtype) -> Tensor:
     n are this process's and N those of all processes.
     """
     rows = one_hot(y, num_classes, dtype=dtype)
-    return rows @ across.gather(rows).T
+    return rows @ distributed.gather(rows).T

@@ -28,16 +28,16 @@ class ACGAN(Conditioning):
     generator: float = Field(default=1.0, ge=0)
     """Weight for G of the cross-entropy at generated images."""
 
-    def note(self, features: int, spec: DataSpec) -> nn.Module:
+    def auxiliary(self, features: int, spec: DataSpec) -> nn.Module:
         return Classifier(features, spec.num_classes)
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
-        real = cross_entropy(step.real.judged.notes[self.name], step.real.y)
-        fake = cross_entropy(step.fake.judged.notes[self.name], step.fake.y)
+        real = cross_entropy(step.real.output.auxiliary[self.name], step.real.y)
+        fake = cross_entropy(step.fake.output.auxiliary[self.name], step.fake.y)
         return {"classes_real": self.real * real, "classes_fake": self.fake * fake}
 
     def g_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
-        fake = cross_entropy(step.fake.judged.notes[self.name], step.fake.y)
+        fake = cross_entropy(step.fake.output.auxiliary[self.name], step.fake.y)
         return {"classes": self.generator * fake}
 
 

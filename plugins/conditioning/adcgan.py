@@ -23,20 +23,20 @@ class ADCGAN(Conditioning):
     weight: float = Field(default=1.0, ge=0)
     """Weight of all terms, lambda."""
 
-    def note(self, features: int, spec: DataSpec) -> nn.Module:
+    def auxiliary(self, features: int, spec: DataSpec) -> nn.Module:
         return Classifier(features, 2 * spec.num_classes)
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
-        real = cross_entropy(step.real.judged.notes[self.name], step.real.y)
+        real = cross_entropy(step.real.output.auxiliary[self.name], step.real.y)
         return {"classes_real": self.weight * real, "classes_fake": self.weight * self._fake(step)}
 
     def g_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
-        real = cross_entropy(step.fake.judged.notes[self.name], step.fake.y)
+        real = cross_entropy(step.fake.output.auxiliary[self.name], step.fake.y)
         return {"classes_real": self.weight * real, "classes_fake": -self.weight * self._fake(step)}
 
     def _fake(self, step: Step) -> Tensor:
         """-E_fake log C(y, fake | x): the second half of the outputs."""
-        logits = step.fake.judged.notes[self.name]
+        logits = step.fake.output.auxiliary[self.name]
         return cross_entropy(logits, step.fake.y, first=step.spec.num_classes)
 
 

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from ganlab import Conditioning, DataSpec, Side, Step, across, hookimpl
+from ganlab import Batch, Conditioning, DataSpec, Step, distributed, hookimpl
 
 from ._embeddings import Embeddings, agreement
 
@@ -34,7 +34,7 @@ class ContraGAN(Conditioning):
     hidden: PositiveInt | None = None
     """Units of a ReLU layer between D's features and the vectors; none by default."""
 
-    def note(self, features: int, spec: DataSpec) -> nn.Module:
+    def auxiliary(self, features: int, spec: DataSpec) -> nn.Module:
         return Embeddings(features, spec.num_classes, self.size, hidden=self.hidden)
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
@@ -43,13 +43,13 @@ class ContraGAN(Conditioning):
     def g_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         return {"2c": self.weight * self._loss(step.fake, step.spec)}
 
-    def _loss(self, side: Side, spec: DataSpec) -> Tensor:
-        images, proxies = side.judged.notes[self.name]
-        others = across.gather(images)  # (N, E), of all processes; n rows are this one's
-        itself = across.mine(torch.eye(len(others), dtype=torch.bool, device=images.device))
+    def _loss(self, batch: Batch, spec: DataSpec) -> Tensor:
+        images, proxies = batch.output.auxiliary[self.name]
+        others = distributed.gather(images)  # (N, E), of all processes; n rows are this one's
+        itself = distributed.local(torch.eye(len(others), dtype=torch.bool, device=images.device))
         to_proxy = (images * proxies).sum(1, keepdim=True) / self.temperature  # (n, 1)
         to_others = (images @ others.T / self.temperature).masked_fill(itself, -torch.inf)
-        agreeing = to_others + agreement(side.y, spec.num_classes, dtype=images.dtype).log()
+        agreeing = to_others + agreement(batch.y, spec.num_classes, dtype=images.dtype).log()
         positive = torch.cat([to_proxy, agreeing], dim=1).logsumexp(1)
         everything = torch.cat([to_proxy, to_others], dim=1).logsumexp(1)
         return (everything - positive).mean()

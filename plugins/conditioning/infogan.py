@@ -47,14 +47,14 @@ class InfoGAN(Conditioning):
             raise ConfigError([Problem("conditioning", f"{what}; make it larger than the codes")])
         return Code(z_dim, spec.num_classes, self.codes)
 
-    def note(self, features: int, spec: DataSpec) -> nn.Module:
+    def auxiliary(self, features: int, spec: DataSpec) -> nn.Module:
         outputs = spec.num_classes + (1 if self.fixed_std else 2) * self.codes
         return Q(features, self.hidden, outputs)
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         k, n = step.spec.num_classes, self.codes
         assert step.fake.z is not None
-        out = step.fake.judged.notes[self.name]
+        out = step.fake.output.auxiliary[self.name]
         bound = math.log(k) - cross_entropy(out[:, :k], step.fake.y)
         terms = {"info_categorical": -self.categorical * bound}
         if n:

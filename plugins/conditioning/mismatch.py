@@ -21,8 +21,8 @@ class Mismatch(Conditioning):
     name = "mismatch"
     paper = "Reed et al., 2016, arXiv:1605.05396, algorithm 1"
 
-    asks_loss = True
-    beside = ("image", "head")
+    calls_loss = True
+    requires_sites = ("image", "head")
 
     weight: float = Field(default=0.5, ge=0, le=1)
     """Share of real images with a wrong label in what D must reject."""
@@ -32,8 +32,8 @@ class Mismatch(Conditioning):
     ) -> Tensor:
         if step.role == "generator":
             return plain()
-        wrong = step.judge(step.real.x, other_labels(step, step.real.y)).logit
-        mismatched = step.loss.d(step.real.judged.logit, wrong)
+        wrong = step.discriminate(step.real.x, other_labels(step, step.real.y)).logit
+        mismatched = step.loss.d(step.real.output.logit, wrong)
         return (1 - self.weight) * plain() + self.weight * mismatched
 
 

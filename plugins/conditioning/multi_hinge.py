@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ganlab import Conditioning, DataSpec, Side, Step, hookimpl, one_hot
+from ganlab import Batch, Conditioning, DataSpec, Step, hookimpl, one_hot
 
 
 class MultiHinge(Conditioning):
@@ -31,11 +31,11 @@ class MultiHinge(Conditioning):
     ) -> Tensor:
         if step.role == "generator":
             return self._own(step.fake)
-        return self._own(step.real) + margins(step.fake.judged.notes[self.name])[:, -1]
+        return self._own(step.real) + margins(step.fake.output.auxiliary[self.name])[:, -1]
 
-    def _own(self, side: Side) -> Tensor:
-        each = margins(side.judged.notes[self.name])[:, :-1]
-        return (one_hot(side.y, each.shape[1], dtype=each.dtype) * each).sum(1)
+    def _own(self, batch: Batch) -> Tensor:
+        each = margins(batch.output.auxiliary[self.name])[:, :-1]
+        return (one_hot(batch.y, each.shape[1], dtype=each.dtype) * each).sum(1)
 
 
 def margins(scores: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from ganlab import Conditioning, DataSpec, Side, Step, across, hookimpl
+from ganlab import Batch, Conditioning, DataSpec, Step, distributed, hookimpl
 
 from ._embeddings import Embeddings, agreement
 
@@ -38,7 +38,7 @@ class ReACGAN(Conditioning):
     size: PositiveInt = 512
     """Length of the vectors."""
 
-    def note(self, features: int, spec: DataSpec) -> nn.Module:
+    def auxiliary(self, features: int, spec: DataSpec) -> nn.Module:
         return Embeddings(features, spec.num_classes, self.size)
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
@@ -47,14 +47,14 @@ class ReACGAN(Conditioning):
     def g_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         return {"d2d_ce": self.weight * self._loss(step.fake, step.spec)}
 
-    def _loss(self, side: Side, spec: DataSpec) -> Tensor:
-        images, proxies = side.judged.notes[self.name]
+    def _loss(self, batch: Batch, spec: DataSpec) -> Tensor:
+        images, proxies = batch.output.auxiliary[self.name]
         own = ((images * proxies).sum(1, keepdim=True) - self.m_p).clamp(max=0)  # (n, 1)
-        whole = across.gather(images)  # (N, E), of all processes; n rows are this one's
+        whole = distributed.gather(images)  # (N, E), of all processes; n rows are this one's
         others = (images @ whole.T - self.m_n).clamp(min=0)
         # Rows of soft labels agree with themselves by less than 1, and are no negative still.
-        itself = across.mine(torch.eye(len(whole), dtype=torch.bool, device=images.device))
-        negative = 1 - agreement(side.y, spec.num_classes, dtype=images.dtype)
+        itself = distributed.local(torch.eye(len(whole), dtype=torch.bool, device=images.device))
+        negative = 1 - agreement(batch.y, spec.num_classes, dtype=images.dtype)
         others = others / self.temperature + negative.masked_fill(itself, 0).clamp(min=0).log()
         own = own / self.temperature
         return (torch.cat([own, others], dim=1).logsumexp(1) - own[:, 0]).mean()

@@ -26,12 +26,12 @@ class TACGAN(Conditioning):
     fake: float = Field(default=0.0, ge=0)
     """Share with which C learns from generated images too; its analysis has it learn from real."""
 
-    def note(self, features: int, spec: DataSpec) -> nn.Module:
+    def auxiliary(self, features: int, spec: DataSpec) -> nn.Module:
         return Twins(features, spec.num_classes)
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
-        real, _ = step.real.judged.notes[self.name]
-        fake, twin = step.fake.judged.notes[self.name]
+        real, _ = step.real.output.auxiliary[self.name]
+        fake, twin = step.fake.output.auxiliary[self.name]
         own = cross_entropy(real, step.real.y) + self.fake * cross_entropy(fake, step.fake.y)
         return {
             "classes": self.weight * own,
@@ -39,7 +39,7 @@ class TACGAN(Conditioning):
         }
 
     def g_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
-        fake, twin = step.fake.judged.notes[self.name]
+        fake, twin = step.fake.output.auxiliary[self.name]
         return {
             "classes": self.weight * cross_entropy(fake, step.fake.y),
             "twin": -self.weight * cross_entropy(twin, step.fake.y),

@@ -64,7 +64,7 @@ class Net(DiscriminatorNet):
         if attention:
             checked_resolution(attention, resolutions, "discriminator")
         self.layers = nn.Sequential(*layers)
-        self.verdict = sites.verdict(width, orthogonal(nn.Linear(width, 1)))
+        self.head = sites.head(width, orthogonal(nn.Linear(width, 1)))
 
     def features(self, x: Tensor) -> Tensor:
         return summed(self.layers(x))

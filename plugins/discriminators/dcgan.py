@@ -44,7 +44,7 @@ class Net(DiscriminatorNet):
         self.layers = nn.Sequential(*layers)
         features = channels[-1] * 4 * 4
         # A 4 x 4 convolution of a 4 x 4 map to one number is this linear layer.
-        self.verdict = sites.verdict(features, dcgan_init(nn.Linear(features, 1, bias=False)))
+        self.head = sites.head(features, dcgan_init(nn.Linear(features, 1, bias=False)))
 
     def features(self, x: Tensor) -> Tensor:
         return self.layers(x).flatten(1)

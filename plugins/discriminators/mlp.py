@@ -16,7 +16,7 @@ class MLPDiscriminator(Discriminator):
     for_tests = {"widths": [16, 8]}
 
     widths: list[PositiveInt] = Field(default=[512, 256], min_length=1)
-    """Units of the hidden layers, from the image to the verdict."""
+    """Units of the hidden layers, from the image to the output."""
 
     dropout: float = Field(default=0.3, ge=0, lt=1)
     """Share of hidden units that are dropped in training."""
@@ -34,7 +34,7 @@ class Net(DiscriminatorNet):
         for before, after in zip(inputs, widths, strict=False):
             layers += [nn.Linear(before, after), nn.LeakyReLU(0.2), nn.Dropout(dropout)]
         self.layers = nn.Sequential(*layers)
-        self.verdict = sites.verdict(widths[-1], nn.Linear(widths[-1], 1))
+        self.head = sites.head(widths[-1], nn.Linear(widths[-1], 1))
 
     def features(self, x: Tensor) -> Tensor:
         return self.layers(x.flatten(1))

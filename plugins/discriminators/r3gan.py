@@ -69,7 +69,7 @@ class Net(DiscriminatorNet):
         last = channels[-1]
         self.layers = nn.Sequential(*layers, *stage(last))
         self.basis = initialised(nn.Conv2d(last, last, 4, groups=last, bias=False))
-        self.verdict = sites.verdict(last, initialised(nn.Linear(last, 1, bias=False)))
+        self.head = sites.head(last, initialised(nn.Linear(last, 1, bias=False)))
 
     def features(self, x: Tensor) -> Tensor:
         return self.basis(self.layers(self.from_image(x))).flatten(1)

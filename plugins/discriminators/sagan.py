@@ -48,7 +48,7 @@ class Net(DiscriminatorNet):
             resolutions.append(resolution)
         checked_resolution(attention, resolutions, "discriminator")
         self.layers = nn.Sequential(*layers)
-        self.verdict = sites.verdict(width, glorot(nn.Linear(width, 1)))
+        self.head = sites.head(width, glorot(nn.Linear(width, 1)))
 
     def features(self, x: Tensor) -> Tensor:
         return summed(self.layers(x))

@@ -38,7 +38,7 @@ class Net(DiscriminatorNet):
             layers.append(DownBlock(width, after, glorot, hidden=width, halve=halve, gain=2**0.5))
             width = after
         self.layers = nn.Sequential(*layers)
-        self.verdict = sites.verdict(width, glorot(nn.Linear(width, 1)))
+        self.head = sites.head(width, glorot(nn.Linear(width, 1)))
 
     def features(self, x: Tensor) -> Tensor:
         return summed(self.layers(x))

@@ -9,7 +9,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from ganlab import DataSpec, Discriminator, DiscriminatorNet, Sites, across, hookimpl
+from ganlab import DataSpec, Discriminator, DiscriminatorNet, Sites, distributed, hookimpl
 
 from ..generators._equalized import Conv, Linear, activate
 from ..generators._resampling import Blur, Downsample
@@ -61,11 +61,11 @@ class Net(DiscriminatorNet):
         last = channels[-1]
         self.conv = Conv(last + 1, last, 3)
         self.dense = Linear(last * 4 * 4, last)
-        self.verdict = sites.verdict(last, Linear(last, 1))
+        self.head = sites.head(last, Linear(last, 1))
 
     def features(self, x: Tensor) -> Tensor:
         h = self.blocks(activate(self.from_image(x)))  # (N, C, 4, 4)
-        varies = across.mine(deviation(across.gather(h), self.group_size))
+        varies = distributed.local(deviation(distributed.gather(h), self.group_size))
         h = torch.cat([h, varies], dim=1)
         return activate(self.dense(activate(self.conv(h)).flatten(1)))
 

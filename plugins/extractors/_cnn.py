@@ -64,7 +64,7 @@ class Member(nn.Module):
 class Cnn1(ExtractorNet):
     """Members side by side: their features, standardised, joined; their logits averaged.
 
-    One such network is a poor ruler by itself: two training seeds can put the same images at
+    One such network is a poor evaluator by itself: two training seeds can put the same images at
     distances that differ tenfold. Three, and all their layers, differ by less than twofold.
     """
 
@@ -77,7 +77,7 @@ class Cnn1(ExtractorNet):
         self.eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in eval mode, whatever a network around this one does: a ruler does not stretch."""
+        """Stay in eval mode, even if a network that contains this one is set to train."""
         return super().train(False)
 
     @torch.no_grad()

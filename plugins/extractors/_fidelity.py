@@ -193,7 +193,7 @@ class FidelityNet(ExtractorNet):
         self.eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in eval mode, whatever a network around this one does: a ruler does not stretch."""
+        """Stay in eval mode, even if a network that contains this one is set to train."""
         return super().train(False)
 
     @torch.no_grad()

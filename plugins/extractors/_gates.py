@@ -13,8 +13,8 @@ from torch import Tensor
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
 
-from ganlab.data.prepared import Prepared
 from ganlab.seeds import mix
+from ganlab.types import Prepared
 
 from ._cnn import Cnn1
 from ._training import accuracy, extract
@@ -52,7 +52,7 @@ class Findings:
 
     accuracy: float
     gates: list[Gate]
-    floors: dict[str, dict[str, Any]]
+    real_baselines: dict[str, dict[str, Any]]
     """Distances between real images: no generator can be told to be nearer than that."""
 
     def failed(self) -> list[str]:
@@ -125,7 +125,7 @@ def examine(net: Cnn1, train: Prepared, test: Prepared) -> Findings:
         least = LEAST_IS_SHARE * classes
         gates.append(Gate("IS of the test split", f">= {least:g}", score, score >= least))
     whole = Statistics(features)
-    floors = {
+    real_baselines = {
         "halves of train": floor(
             Statistics(features[order[:half]]).distance(features[order[half:]]),
             half,
@@ -134,7 +134,7 @@ def examine(net: Cnn1, train: Prepared, test: Prepared) -> Findings:
         "parts of those": floor(at.distance(features[other]), len(reference), len(other)),
         "test from train": floor(whole.distance(test_features), len(test_features), len(features)),
     }
-    return Findings(value, gates, floors)
+    return Findings(value, gates, real_baselines)
 
 
 class Statistics:

@@ -1,4 +1,4 @@
-"""Make the extractor and the judge of a dataset: both are good enough, or none is kept."""
+"""Make the extractor and the classifier of a dataset: both are good enough, or none is kept."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 import torch
 
-from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError
+from ganlab.types import Prepared
 
 from ._cnn import SIDE, WIDTH, Cnn1
 from ._gates import examine, examine_judge
 from ._training import Recipe, as_recorded, default_epochs, member_accuracies, one_thread, train
 from ._weights import ENSEMBLE, HEX, JUDGE, weights_sha256, write
 
-TITLES = {ENSEMBLE: "extractor", JUDGE: "judge"}
+TITLES = {ENSEMBLE: "extractor", JUDGE: "classifier"}
 
 
 def recipes(num_images: int) -> list[Recipe]:
-    """Return how the extractor and the judge are trained; the judge three times as long."""
+    """Return the recipes of extractor and classifier; the classifier trains three times as long."""
     epochs = default_epochs(num_images)
     return [Recipe(ENSEMBLE, (0, 1, 2), epochs), Recipe(JUDGE, (101,), 3 * epochs)]
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganlab.data.prepared import Prepared
 from ganlab.seeds import mix, seeded
+from ganlab.types import Prepared
 
 from ._cnn import Cnn1, Member, to_input
 

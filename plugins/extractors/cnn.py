@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ganlab import Extractor, ExtractorNet, hookimpl
-from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError, DataUnavailable
+from ganlab.types import Prepared
 
 from ._weights import ENSEMBLE, JUDGE, SHIPPED, find, install, made_here, read
 
@@ -17,7 +17,7 @@ class Cnn(Extractor):
 
     The weights for `mnist` and `digits` are part of ganlab, so their scores compare anywhere.
     Those for another dataset are made once, on this machine, by ``ganlab extractor train``; scores
-    name them by their hash. The judge is a fourth classifier, trained three times as long.
+    name them by their hash. The classifier is a fourth classifier, trained three times as long.
     Training takes one to three minutes on a CPU.
     """
 
@@ -27,7 +27,7 @@ class Cnn(Extractor):
     """The folder with the networks, instead of the shipped ones and those in ganlab's cache."""
 
     @classmethod
-    def place(cls, channels: int) -> int:
+    def priority(cls, channels: int) -> int:
         return 1 if channels == 1 else 2
 
     def load(self, dataset: str, channels: int) -> ExtractorNet:
@@ -39,7 +39,7 @@ class Cnn(Extractor):
             )
         return _read(file, channels)
 
-    def judge(self, dataset: str, channels: int) -> ExtractorNet | None:
+    def classifier(self, dataset: str, channels: int) -> ExtractorNet | None:
         file = self._find(JUDGE, dataset)
         return None if file is None else _read(file, channels)
 

@@ -34,7 +34,7 @@ class Inception(Extractor):
     """A file of weights instead of torch.hub's; only the published ones give comparable scores."""
 
     @classmethod
-    def place(cls, channels: int) -> int | None:
+    def priority(cls, channels: int) -> int | None:
         return 1 if channels == 3 else None
 
     def load(self, dataset: str, channels: int) -> ExtractorNet:

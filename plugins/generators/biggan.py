@@ -8,7 +8,7 @@ import torch
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
-from ganlab import DataSpec, Generator, GeneratorNet, Mapped, Sites, hookimpl
+from ganlab import DataSpec, Generator, GeneratorNet, Latents, Sites, hookimpl
 from ganlab.nn import BatchNorm
 
 from .._layers import Attention, checked_resolution, orthogonal
@@ -84,16 +84,16 @@ class Net(GeneratorNet):
         self.norm = BatchNorm(channels[-1])
         self.last = orthogonal(nn.Conv2d(channels[-1], spec.channels, 3, padding=1))
 
-    def map(self, z: Tensor, y: Tensor) -> Mapped:
+    def map(self, z: Tensor, y: Tensor) -> Latents:
         """Cut the noise (N, Z): a chunk beside the label, one beside the style of each block."""
         first, *chunks = z.split(self.chunks, dim=1)
         style = self.style(z, y)
         styles = [torch.cat([style, chunk], dim=1) for chunk in chunks]
-        return Mapped(self.latent(first, y), [s for s in styles for _ in range(2)])
+        return Latents(self.latent(first, y), [s for s in styles for _ in range(2)])
 
-    def synthesize(self, mapped: Mapped) -> Tensor:
-        h = self.first(mapped.w).unflatten(1, (-1, 4, 4))
-        styles = iter(mapped.style)
+    def synthesize(self, latents: Latents) -> Tensor:
+        h = self.first(latents.w).unflatten(1, (-1, 4, 4))
+        styles = iter(latents.style)
         for block, attention in zip(self.blocks, self.attentions, strict=True):
             h = attention(block(h, next(styles), next(styles)))
         return torch.tanh(self.last(torch.relu(self.norm(h))))

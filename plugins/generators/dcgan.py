@@ -8,7 +8,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from ganlab import DataSpec, Generator, GeneratorNet, Mapped, Sites, hookimpl
+from ganlab import DataSpec, Generator, GeneratorNet, Latents, Sites, hookimpl
 from ganlab.nn import BatchNorm, dcgan_init
 
 
@@ -39,11 +39,11 @@ class Net(GeneratorNet):
         self.ups = nn.ModuleList(dcgan_init(up) for up in ups)
         self.norms = nn.ModuleList(sites.norm(c, dcgan_init(BatchNorm(c))) for c in channels)
 
-    def synthesize(self, mapped: Mapped) -> Tensor:
-        h = mapped.w[:, :, None, None]
+    def synthesize(self, latents: Latents) -> Tensor:
+        h = latents.w[:, :, None, None]
         *inner, last = self.ups
         for up, norm in zip(inner, self.norms, strict=True):
-            h = torch.relu(norm(up(h), mapped.style))
+            h = torch.relu(norm(up(h), latents.style))
         return torch.tanh(last(h))
 
 

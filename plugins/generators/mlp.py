@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlab import DataSpec, Generator, GeneratorNet, Mapped, Sites, hookimpl
+from ganlab import DataSpec, Generator, GeneratorNet, Latents, Sites, hookimpl
 from ganlab.nn import BatchNorm
 
 
@@ -37,10 +37,10 @@ class Net(GeneratorNet):
         self.norms = nn.ModuleList(sites.norm(width, BatchNorm(width)) for width in widths)
         self.last = nn.Linear(widths[-1], math.prod(self.shape))
 
-    def synthesize(self, mapped: Mapped) -> Tensor:
-        h = mapped.w
+    def synthesize(self, latents: Latents) -> Tensor:
+        h = latents.w
         for linear, norm in zip(self.hidden, self.norms, strict=True):
-            h = torch.relu(norm(linear(h), mapped.style))
+            h = torch.relu(norm(linear(h), latents.style))
         return torch.tanh(self.last(h)).view(-1, *self.shape)
 
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from ganlab import DataSpec, Generator, GeneratorNet, Mapped, Sites, hookimpl
+from ganlab import DataSpec, Generator, GeneratorNet, Latents, Sites, hookimpl
 
 from ._resampling import Upsample
 from ._resnext import Block, activate, change, initialised, widths
@@ -69,10 +69,10 @@ class Net(GeneratorNet):
         self.layers = nn.ModuleList(layers)
         self.to_image = initialised(nn.Conv2d(channels[-1], spec.channels, 1, bias=False))
 
-    def synthesize(self, mapped: Mapped) -> Tensor:
-        h = self.basis * self.amplitude(mapped.w)[:, :, None, None]
+    def synthesize(self, latents: Latents) -> Tensor:
+        h = self.basis * self.amplitude(latents.w)[:, :, None, None]
         for layer in self.layers:
-            h = layer(h, mapped.style)
+            h = layer(h, latents.style)
         return self.to_image(h)
 
 

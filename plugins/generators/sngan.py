@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ganlab import DataSpec, Generator, GeneratorNet, Mapped, Sites, hookimpl
+from ganlab import DataSpec, Generator, GeneratorNet, Latents, Sites, hookimpl
 from ganlab.nn import BatchNorm
 
 from .._layers import glorot
@@ -42,10 +42,10 @@ class Net(GeneratorNet):
         self.norm = BatchNorm(channels[-1])
         self.last = glorot(nn.Conv2d(channels[-1], spec.channels, 3, padding=1))
 
-    def synthesize(self, mapped: Mapped) -> Tensor:
-        h = self.first(mapped.w).unflatten(1, (-1, 4, 4))
+    def synthesize(self, latents: Latents) -> Tensor:
+        h = self.first(latents.w).unflatten(1, (-1, 4, 4))
         for block in self.blocks:
-            h = block(h, mapped.style, mapped.style)
+            h = block(h, latents.style, latents.style)
         return torch.tanh(self.last(torch.relu(self.norm(h))))
 
 

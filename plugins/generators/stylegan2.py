@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, linear
 
-from ganlab import DataSpec, Generator, GeneratorNet, Mapped, Sites, across, hookimpl
+from ganlab import DataSpec, Generator, GeneratorNet, Latents, Sites, distributed, hookimpl
 
 from ._equalized import Linear, activate
 from ._resampling import Blur, Upsample
@@ -84,33 +84,33 @@ class Net(GeneratorNet):
         # Vectors w of an image: one for each convolution of 3 x 3, one for the last image.
         self.layers = 2 * len(sizes)
 
-    def map(self, z: Tensor, y: Tensor) -> Mapped:
+    def map(self, z: Tensor, y: Tensor) -> Latents:
         w = self._w(z, y)
         if self.training:
             with torch.no_grad():
-                self.w_avg.lerp_(across.mean(w.mean(0)).to(self.w_avg.dtype), 0.005)
+                self.w_avg.lerp_(distributed.mean(w.mean(0)).to(self.w_avg.dtype), 0.005)
         w = w[:, None].expand(-1, self.layers, -1)  # (N, L, W)
         if self.training and self.style_mixing:
-            w = self._mixed(w, self._w(across.randn_like(z), y))
-        return Mapped(w, self.style(z, y))
+            w = self._mixed(w, self._w(distributed.randn_like(z), y))
+        return Latents(w, self.style(z, y))
 
-    def truncated(self, z: Tensor, y: Tensor, strength: float) -> Mapped:
+    def truncated(self, z: Tensor, y: Tensor, strength: float) -> Latents:
         """Map with w pulled towards its running mean: w_avg + strength * (w - w_avg).
 
         There is one mean for all classes, as in the paper, so that images of a low strength look
         less like their class. Karras et al., 2019, arXiv:1812.04948, appendix B.
         """
-        mapped = self.map(z, y)
-        return mapped._replace(w=torch.lerp(self.w_avg.to(mapped.w.dtype), mapped.w, strength))
+        latents = self.map(z, y)
+        return latents._replace(w=torch.lerp(self.w_avg.to(latents.w.dtype), latents.w, strength))
 
-    def synthesize(self, mapped: Mapped) -> Tensor:
-        w = mapped.w.unbind(1)
-        h = self.constant.expand(len(mapped.w), -1, -1, -1)
-        h = self.first(h, w[0], mapped.style)
+    def synthesize(self, latents: Latents) -> Tensor:
+        w = latents.w.unbind(1)
+        h = self.constant.expand(len(latents.w), -1, -1, -1)
+        h = self.first(h, w[0], latents.style)
         image = self.first_image(h, w[1])
         for i, block in enumerate(self.blocks):
             # The last of three is the image's, which shares it with the next block's first layer.
-            h, image = block(h, image, w[2 * i + 1 : 2 * i + 4], mapped.style)
+            h, image = block(h, image, w[2 * i + 1 : 2 * i + 4], latents.style)
         return image
 
     def _w(self, z: Tensor, y: Tensor) -> Tensor:
@@ -129,9 +129,9 @@ class Net(GeneratorNet):
         section 3.1.
         """
         n, layers, _ = w.shape
-        whole = n * across.world_size()
-        start = across.mine(torch.randint(1, layers, (whole, 1), device=w.device))
-        mixes = across.mine(torch.rand(whole, 1, device=w.device)) < self.style_mixing
+        whole = n * distributed.world_size()
+        start = distributed.local(torch.randint(1, layers, (whole, 1), device=w.device))
+        mixes = distributed.local(torch.rand(whole, 1, device=w.device)) < self.style_mixing
         late = torch.arange(layers, device=w.device) >= start  # (N, L)
         return torch.where((mixes & late)[:, :, None], other[:, None], w)
 
@@ -178,7 +178,7 @@ class Layer(nn.Module):
     def forward(self, h: Tensor, w: Tensor, style: Tensor) -> Tensor:
         h = self.blur(modulated(h, self.weight, self.affine(w), up=self.up))
         h = self.norm(h, style)
-        noise = across.randn_like(h[:, :1]) if self.training else self.noise.to(h.dtype)
+        noise = distributed.randn_like(h[:, :1]) if self.training else self.noise.to(h.dtype)
         return activate(h + self.strength * noise + self.bias.to(h.dtype)[:, None, None])
 
 

@@ -27,7 +27,7 @@ class BCE(Loss):
     def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         return softplus(-fake)
 
-    def shown(self, logit: Tensor) -> Tensor:
+    def logged_output(self, logit: Tensor) -> Tensor:
         return torch.sigmoid(logit)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ganlab import Loss, across, hookimpl
+from ganlab import Loss, distributed, hookimpl
 
 
 class RelativisticAverage(Loss):
@@ -25,7 +25,7 @@ class RelativisticAverage(Loss):
     """Which loss is made relative: RaSGAN, RaLSGAN or RaHingeGAN."""
 
     def d(self, real: Tensor, fake: Tensor) -> Tensor:
-        of_real, of_fake = across.mean(real.mean()), across.mean(fake.mean())
+        of_real, of_fake = distributed.mean(real.mean()), distributed.mean(fake.mean())
         return self._f(real - of_fake) + self._f(of_real - fake)
 
     def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:

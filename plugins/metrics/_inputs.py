@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganlab import Evidence
+from ganlab import MetricInput
 
 
 def checked(values: Tensor, what: str, *, minimum: int) -> Tensor:
@@ -18,7 +18,9 @@ def checked(values: Tensor, what: str, *, minimum: int) -> Tensor:
     return values
 
 
-def checked_features(fake: Evidence, real: Evidence, *, minimum: int) -> tuple[Tensor, Tensor]:
+def checked_features(
+    fake: MetricInput, real: MetricInput, *, minimum: int
+) -> tuple[Tensor, Tensor]:
     """Return the features of both sets, (N, D) and (M, D), after `checked`."""
     return (
         checked(fake.features, "generated features", minimum=minimum),

@@ -6,8 +6,8 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from ganlab import DataSpec, Evidence, Metric, hookimpl
-from ganlab.data.prepared import Prepared
+from ganlab import DataSpec, Metric, MetricInput, hookimpl
+from ganlab.types import Prepared
 
 from ..extractors._cnn import Member, to_input
 from ..extractors._training import BATCH, one_thread, train_member
@@ -24,29 +24,29 @@ class ClassificationAccuracy(Metric):
     It learns the labels that were asked for, so it sees quality, variety within a class and
     obedience to labels at once. The classifier is as small as one of the extractor's, and the same
     images give the same value. ``cas_gan-test`` is the reverse: the share of generated images in
-    which the judge, a classifier trained on real images, sees what was asked for.
+    which the classifier, a classifier trained on real images, sees what was asked for.
     """
 
     name = "cas"
     paper = "Ravuri & Vinyals, 2019, arXiv:1905.10887; Shmelkov et al., 2018, arXiv:1807.09499"
     higher_is_better = True
     range = "0 to 1"
-    default = 10
-    level = "full"
-    needs = ("judge", "held out")
+    default_order = 10
+    min_profile = "full"
+    needs = ("classifier", "held out")
 
     epochs: PositiveInt = 2
     """Passes over 10,000 generated images; of other numbers about as many batches are seen."""
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         if fake.images is None:
             raise ValueError("the generated images are not there, and a classifier learns of them")
         if fake.predicted is None:
-            raise ValueError("the generated images were not shown to a judge")
+            raise ValueError("the generated images were not shown to a classifier")
         if real.held_out is None or real.held_out.images is None:
             raise ValueError("there are no held-out real images to test the classifier on")
         # The order of training is random, but not that of the images that it starts from.
-        order = ordered(checked(fake.features, "generated features", minimum=self.minimum))
+        order = ordered(checked(fake.features, "generated features", minimum=self.min_images))
         images, labels = fake.images.cpu()[order], fake.labels.cpu()[order]
         tests, answers = real.held_out.images.cpu(), real.held_out.labels.cpu()
         num_classes = 1 + int(torch.cat([labels, answers, real.labels.cpu()]).max())

@@ -6,16 +6,16 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from ganlab import Evidence, Metric, hookimpl
+from ganlab import Metric, MetricInput, hookimpl
 
 AT_CHANCE = 0.05
 """A share of the way from chance to perfection; who is no further than that is at chance."""
 
 
 class ConditionalAccuracy(Metric):
-    """The share of generated images in which the judge sees the class that was asked for.
+    """The share of generated images in which the classifier sees the class that was asked for.
 
-    The judge is a classifier trained on real images, with other weights than the extractor's.
+    The classifier is a classifier trained on real images, with other weights than the extractor's.
     ``cond-acc_worst`` is the share within the class that fares worst, ``cond-acc_chance`` what the
     same images would have if their labels meant nothing. ``cond-acc_matched`` is the share after
     the best exchange of classes, for labels that found their meaning by themselves, such as the
@@ -26,18 +26,18 @@ class ConditionalAccuracy(Metric):
     paper = "Shmelkov et al., 2018, arXiv:1807.09499 (GAN-test)"
     higher_is_better = True
     range = "0 to 1"
-    default = 2
-    level = "quick"
-    companion = True
-    needs = ("judge",)
+    default_order = 2
+    min_profile = "quick"
+    always_shown = True
+    needs = ("classifier",)
 
     @property
-    def minimum(self) -> int:
+    def min_images(self) -> int:
         return 1
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         if fake.predicted is None:
-            raise ValueError("the generated images were not shown to a judge")
+            raise ValueError("the generated images were not shown to a classifier")
         labels, predicted = fake.labels.cpu(), fake.predicted.cpu()
         right = (predicted == labels).double()
         if not len(right):
@@ -54,7 +54,7 @@ class ConditionalAccuracy(Metric):
             "cond-acc_matched": _matched(labels, predicted),
         }
 
-    def flag(self, values: dict[str, float], floor: dict[str, float]) -> str | None:
+    def flag(self, values: dict[str, float], baseline: dict[str, float]) -> str | None:
         above = values["cond-acc"] - values["cond-acc_chance"]
         return "ignores labels" if above < AT_CHANCE * (1 - values["cond-acc_chance"]) else None
 

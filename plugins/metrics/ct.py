@@ -8,7 +8,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from ganlab import Evidence, Metric, hookimpl
+from ganlab import Metric, MetricInput, hookimpl
 
 from ._inputs import checked, checked_features, spread
 from ._neighbours import nearest
@@ -33,18 +33,18 @@ class DataCopying(Metric):
     name = "ct"
     paper = "Meehan et al., 2020, arXiv:2004.05675, section 3"
     range = "below and above 0"
-    default = 11
-    level = "full"
+    default_order = 11
+    min_profile = "full"
     needs = ("held out",)
 
     images: PositiveInt = 5_000
     """Look at this many images of each set at most, evenly chosen: Z grows with their number."""
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
-        fakes, reals = checked_features(fake, real, minimum=self.minimum)
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
+        fakes, reals = checked_features(fake, real, minimum=self.min_images)
         if real.held_out is None:
             raise ValueError("there are no held-out real images to compare with")
-        tests = checked(real.held_out.features, "held-out features", minimum=self.minimum)
+        tests = checked(real.held_out.features, "held-out features", minimum=self.min_images)
         of_fakes, of_tests = (
             nearest(some[spread(some, self.images)], reals)[1] for some in (fakes, tests)
         )
@@ -53,7 +53,7 @@ class DataCopying(Metric):
         z = (above - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12)
         return {"ct": z, "ct_closer": 1 - above / (n * m)}
 
-    def flag(self, values: dict[str, float], floor: dict[str, float]) -> str | None:
+    def flag(self, values: dict[str, float], baseline: dict[str, float]) -> str | None:
         return "memorizes" if values["ct"] < WARN_BELOW else None
 
 

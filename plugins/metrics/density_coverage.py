@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from pydantic import PositiveInt
 
-from ganlab import Evidence, Metric, hookimpl
+from ganlab import Metric, MetricInput, hookimpl
 
 from ._inputs import checked_features
 
@@ -25,18 +25,18 @@ class DensityCoverage(Metric):
     paper = "Naeem et al., 2020, arXiv:2002.09797, equations 3 and 4"
     higher_is_better = True
     range = "0 to 1"
-    default = 8
-    most = 5_000
+    default_order = 8
+    max_images = 5_000
 
     k: PositiveInt = 5
     """A ball reaches to the k-th nearest neighbour."""
 
     @property
-    def minimum(self) -> int:
+    def min_images(self) -> int:
         return self.k + 1
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
-        fakes, reals = checked_features(fake, real, minimum=self.minimum)
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
+        fakes, reals = checked_features(fake, real, minimum=self.min_images)
         # Distances are differences of large products: float32 would lose the short ones.
         fakes, reals = fakes.double(), reals.double()
         inside = covered = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganlab import Evidence, Metric, hookimpl
+from ganlab import Metric, MetricInput, hookimpl
 
 from ._frechet import frechet, statistics
 from ._inputs import checked_features
@@ -20,11 +20,11 @@ class FID(Metric):
     paper = "Heusel et al., 2017, arXiv:1706.08500, equation 6"
     higher_is_better = False
     range = "0 and up"
-    default = 1
-    level = "quick"
+    default_order = 1
+    min_profile = "quick"
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
-        fakes, reals = checked_features(fake, real, minimum=self.minimum)
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
+        fakes, reals = checked_features(fake, real, minimum=self.min_images)
         reference = remembered(real.features, "all", lambda: statistics(reals))
         return {"fid": frechet(statistics(fakes), reference)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganlab import Evidence, Metric, hookimpl, one_hot
+from ganlab import Metric, MetricInput, hookimpl, one_hot
 
 from ._frechet import Statistics, frechet, statistics
 from ._inputs import checked_features
@@ -23,10 +23,10 @@ class FJD(Metric):
     paper = "DeVries et al., 2019, arXiv:1907.08175"
     higher_is_better = False
     range = "0 and up"
-    default = 4
+    default_order = 4
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
-        fakes, reals = checked_features(fake, real, minimum=self.minimum)
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
+        fakes, reals = checked_features(fake, real, minimum=self.min_images)
         num_classes = 1 + int(max(fake.labels.max(), real.labels.max()))
         a = reals.norm(dim=1).mean()
 

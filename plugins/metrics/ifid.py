@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ganlab import Evidence, Metric, hookimpl
+from ganlab import Metric, MetricInput, hookimpl
 
 from ._frechet import Statistics, frechet, statistics
 from ._inputs import checked_features
@@ -22,10 +22,10 @@ class IntraFID(Metric):
     paper = "Miyato & Koyama, 2018, arXiv:1802.05637 (intra FID)"
     higher_is_better = False
     range = "0 and up"
-    default = 3
+    default_order = 3
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
-        fakes, reals = checked_features(fake, real, minimum=self.minimum)
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
+        fakes, reals = checked_features(fake, real, minimum=self.min_images)
         generated = _by_class(fakes, fake.labels.cpu())
         reference = remembered(
             real.features, "by class", lambda: _by_class(reals, real.labels.cpu()), real.labels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import PositiveInt
 
-from ganlab import Evidence, Metric, hookimpl
+from ganlab import Metric, MetricInput, hookimpl
 
 from ._inputs import checked
 
@@ -20,24 +20,24 @@ class InceptionScore(Metric):
     paper = "Salimans et al., 2016, arXiv:1606.03498, section 4"
     higher_is_better = True
     range = "1 to the number of classes"
-    default = 5
+    default_order = 5
     needs = ("logits",)
 
     splits: PositiveInt = 10
     """Average over this many parts of the generated images."""
 
     @property
-    def minimum(self) -> int:
+    def min_images(self) -> int:
         return max(2, self.splits)
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         from torch_fidelity.metric_isc import (
             KEY_METRIC_ISC_MEAN,
             KEY_METRIC_ISC_STD,
             isc_features_to_metric,
         )
 
-        logits = checked(fake.logits, "generated logits", minimum=self.minimum).double()
+        logits = checked(fake.logits, "generated logits", minimum=self.min_images).double()
         # Beyond 745 a probability is 0 in float64, and 0 log 0 is NaN where it should be 0.
         logits = (logits - logits.amax(1, keepdim=True)).clamp(min=-700)
         score = isc_features_to_metric(logits, splits=self.splits)

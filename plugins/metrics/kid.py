@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, PositiveInt
 
-from ganlab import Evidence, Metric, hookimpl
+from ganlab import Metric, MetricInput, hookimpl
 
 from ._inputs import checked_features
 
@@ -20,7 +20,7 @@ class KID(Metric):
     paper = "Binkowski et al., 2018, arXiv:1801.01401, section 4"
     higher_is_better = False
     range = "about 0 and up"
-    default = 6
+    default_order = 6
 
     subsets: PositiveInt = 100
     """Average over this many subsets, drawn with a fixed seed."""
@@ -29,10 +29,10 @@ class KID(Metric):
     """How many images of each set a subset has: neither set may be smaller."""
 
     @property
-    def minimum(self) -> int:
+    def min_images(self) -> int:
         return self.subset_size
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         from torch_fidelity.metric_kid import (
             KEY_METRIC_KID_MEAN,
             KEY_METRIC_KID_STD,
@@ -40,7 +40,7 @@ class KID(Metric):
         )
 
         score = kid_features_to_metric(
-            *checked_features(fake, real, minimum=self.minimum),
+            *checked_features(fake, real, minimum=self.min_images),
             kid_subsets=self.subsets,
             kid_subset_size=self.subset_size,
             verbose=False,

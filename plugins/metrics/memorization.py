@@ -8,7 +8,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from ganlab import Evidence, Metric, hookimpl
+from ganlab import Metric, MetricInput, hookimpl
 
 from ._inputs import checked_features, spread
 from ._memory import remembered
@@ -45,20 +45,20 @@ class Memorization(Metric):
     name = "memorization"
     paper = "Alaa et al., 2022, arXiv:2102.08921 (authenticity)"
     range = "0 to 1"
-    default = 9
+    default_order = 9
 
     fakes: PositiveInt = 2_000
     """Look at this many generated images at most, evenly chosen."""
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         _, _, ratios = self._nearest(fake, real)
         return {"memorization": float((ratios <= 1).double().mean())}
 
-    def flag(self, values: dict[str, float], floor: dict[str, float]) -> str | None:
-        expected = 1 - floor["memorization"] if "memorization" in floor else EXPECTED
+    def flag(self, values: dict[str, float], baseline: dict[str, float]) -> str | None:
+        expected = 1 - baseline["memorization"] if "memorization" in baseline else EXPECTED
         return "memorizes" if 1 - values["memorization"] < WARN_BELOW * expected else None
 
-    def picture(self, fake: Evidence, real: Evidence) -> Image.Image | None:
+    def picture(self, fake: MetricInput, real: MetricInput) -> Image.Image | None:
         """Return ten generated images above their nearest reference images, all of these different.
 
         Those whose distance is the smallest part of d(r, r') come first.
@@ -72,13 +72,13 @@ class Memorization(Metric):
         below, above = zip(*list(pairs.items())[:PAIRS], strict=True)
         return _two_rows(fake.images[list(above)].cpu(), real.images[list(below)].cpu())
 
-    def _nearest(self, fake: Evidence, real: Evidence) -> tuple[Tensor, Tensor, Tensor]:
+    def _nearest(self, fake: MetricInput, real: MetricInput) -> tuple[Tensor, Tensor, Tensor]:
         """Return indices of generated images and of their r (N,), and d(r, g) / d(r, r')."""
         name = f"nearest of {self.fakes}"
         return remembered(fake.features, name, lambda: self._search(fake, real), real.features)
 
-    def _search(self, fake: Evidence, real: Evidence) -> tuple[Tensor, Tensor, Tensor]:
-        fakes, reals = checked_features(fake, real, minimum=self.minimum)
+    def _search(self, fake: MetricInput, real: MetricInput) -> tuple[Tensor, Tensor, Tensor]:
+        fakes, reals = checked_features(fake, real, minimum=self.min_images)
         chosen = spread(fakes, self.fakes)
         neighbours, distances = nearest(fakes[chosen], reals)
         distinct, which = neighbours.unique(return_inverse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import PositiveInt
 
-from ganlab import Evidence, Metric, hookimpl
+from ganlab import Metric, MetricInput, hookimpl
 
 from ._inputs import checked_features
 
@@ -21,17 +21,17 @@ class PrecisionRecall(Metric):
     paper = "Kynkäänniemi et al., 2019, arXiv:1904.06991, equation 2"
     higher_is_better = True
     range = "0 to 1"
-    default = 7
-    most = 5_000
+    default_order = 7
+    max_images = 5_000
 
     k: PositiveInt = 3
     """A ball reaches to the k-th nearest neighbour."""
 
     @property
-    def minimum(self) -> int:
+    def min_images(self) -> int:
         return self.k + 1
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         from torch_fidelity.metric_prc import (
             KEY_METRIC_F_SCORE,
             KEY_METRIC_PRECISION,
@@ -40,7 +40,7 @@ class PrecisionRecall(Metric):
         )
 
         score = prc_features_to_metric(
-            *checked_features(fake, real, minimum=self.minimum),
+            *checked_features(fake, real, minimum=self.min_images),
             prc_neighborhood=self.k,
             prc_batch_size=1000,
             save_cpu_ram=True,  # 1,000 rows of distances at a time, not all N x N

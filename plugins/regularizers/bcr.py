@@ -35,12 +35,12 @@ class BalancedConsistency(Penalty):
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         terms = {}
-        for name, side, weight in (
+        for name, batch, weight in (
             ("bcr_real", step.real, self.real),
             ("bcr_fake", step.fake, self.fake),
         ):
-            changed = flip_and_shift(side.x, step, flip=self.flip, shift=self.shift)
-            difference = side.judged.logit - step.judge(changed, side.y).logit
+            changed = flip_and_shift(batch.x, step, flip=self.flip, shift=self.shift)
+            difference = batch.output.logit - step.discriminate(changed, batch.y).logit
             terms[name] = step.now(weight) * difference.square().mean()
         return terms
 

@@ -31,7 +31,7 @@ class ConsistencyRegularization(Penalty):
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         changed = flip_and_shift(step.real.x, step, flip=self.flip, shift=self.shift)
-        difference = step.real.judged.logit - step.judge(changed, step.real.y).logit
+        difference = step.real.output.logit - step.discriminate(changed, step.real.y).logit
         return {"cr": step.now(self.weight) * difference.square().mean()}
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganlab import Penalty, Regularizer, Step, across, hookimpl
+from ganlab import Penalty, Regularizer, Step, distributed, hookimpl
 from ganlab.schedules import Weight
 
 
@@ -40,7 +40,7 @@ class DRAGAN(Penalty):
             noise = step.rand(len(x), 1, 1, 1) * step.rand(*x.shape)
         else:
             noise = step.randn(*x.shape)
-        gradient = step.input_gradient(x + self.scale * across.std(x) * noise, step.real.y)
+        gradient = step.input_gradient(x + self.scale * distributed.std(x) * noise, step.real.y)
         excess = gradient.flatten(1).norm(dim=1) - self.k
         return {"dragan": step.now(self.weight) * excess.square().mean()}
 

@@ -8,12 +8,12 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlab import DataSpec, Penalty, Regularizer, Step, across, hookimpl
+from ganlab import DataSpec, Penalty, Regularizer, Step, distributed, hookimpl
 from ganlab.schedules import Weight
 
 
 class LeCam(Penalty):
-    """D's logits stay near the running mean of those of the other side.
+    """D's logits stay near the running mean of those of the other batch.
 
     weight * (E |D(x) - a_F|^2 + E |D(G(z)) - a_R|^2), where a_R and a_F are exponential moving
     averages of the batch means of D(x) and D(G(z)). ``one_sided`` punishes D(x) only above a_F and
@@ -34,14 +34,14 @@ class LeCam(Penalty):
     """So many updates of D come first: until then the averages are those of the last batch."""
 
     one_sided: bool = False
-    """Punish only logits that lie beyond the other side's average."""
+    """Punish only logits that lie beyond the other batch's average."""
 
     def state(self, spec: DataSpec) -> nn.Module:
         return Averages()
 
     def d_terms(self, step: Step, state: Any) -> dict[str, Tensor]:
-        above = step.real.judged.logit - state.fake
-        below = state.real - step.fake.judged.logit
+        above = step.real.output.logit - state.fake
+        below = state.real - step.fake.output.logit
         if self.one_sided:
             above, below = torch.relu(above), torch.relu(below)
         started = state.updates >= self.start_steps
@@ -50,8 +50,8 @@ class LeCam(Penalty):
     def after_step(self, step: Step, state: Any) -> None:
         if step.role == "discriminator":
             kept = self.decay * (state.updates >= self.start_steps)
-            for average, side in ((state.real, step.real), (state.fake, step.fake)):
-                mean = across.mean(side.judged.logit.mean())
+            for average, batch in ((state.real, step.real), (state.fake, step.fake)):
+                mean = distributed.mean(batch.output.logit.mean())
                 average.copy_(torch.lerp(mean, average, kept.to(average)))
             state.updates.add_(1)
 

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from ganlab import DataSpec, Penalty, Regularizer, Step, across, hookimpl
+from ganlab import DataSpec, Penalty, Regularizer, Step, distributed, hookimpl
 from ganlab.schedules import Weight
 
 
@@ -40,20 +40,22 @@ class PathLength(Penalty):
 
     def g_terms(self, step: Step, state: Any) -> dict[str, Tensor]:
         assert step.fake.z is not None
-        labels = across.gather(step.fake.y)
-        labels = across.mine(labels[: max(2, len(labels) // self.batch_shrink)])  # for BatchNorm, 2
-        with step.twice():
+        labels = distributed.gather(step.fake.y)
+        labels = distributed.local(
+            labels[: max(2, len(labels) // self.batch_shrink)]
+        )  # for BatchNorm, 2
+        with step.double_backward():
             z = step.randn(len(labels), step.fake.z.shape[1])
-            mapped = step.G.map(z, labels)  # type: ignore[operator]
-            if not mapped.w.requires_grad:  # nothing in the mapping is learned
-                mapped = mapped._replace(w=mapped.w.detach().requires_grad_())
-            images = step.G.synthesize(mapped)  # type: ignore[operator]
+            latents = step.G.map(z, labels)  # type: ignore[operator]
+            if not latents.w.requires_grad:  # nothing in the mapping is learned
+                latents = latents._replace(w=latents.w.detach().requires_grad_())
+            images = step.G.synthesize(latents)  # type: ignore[operator]
             pixels = step.randn(*images.shape) / (images.shape[2] * images.shape[3]) ** 0.5
-            (gradient,) = torch.autograd.grad((images * pixels).sum(), mapped.w, create_graph=True)
+            (gradient,) = torch.autograd.grad((images * pixels).sum(), latents.w, create_graph=True)
         layers = gradient.shape[1] if gradient.dim() == 3 else 1
         lengths = gradient.flatten(1).norm(dim=1) / layers**0.5
         with torch.no_grad():
-            state.mean.lerp_(across.mean(lengths.mean()), 1 - self.decay)
+            state.mean.lerp_(distributed.mean(lengths.mean()), 1 - self.decay)
         step.log("path_length_mean", state.mean)
         return {"path_length": step.now(self.weight) * (lengths - state.mean).square().mean()}
 

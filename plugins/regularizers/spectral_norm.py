@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganlab import DataSpec, Regularizer, hookimpl
 from ganlab.errors import ConfigError, Problem
-from ganlab.step import Role
+from ganlab.types import Role
 
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)
 

@@ -8,7 +8,7 @@ import torch
 from pydantic import field_validator
 from torch import Tensor, nn
 
-from ganlab import Regularizer, Step, across, hookimpl
+from ganlab import Regularizer, Step, distributed, hookimpl
 from ganlab.schedules import Schedule, Weight
 
 
@@ -41,11 +41,11 @@ class TopK(Regularizer):
         loss = plain()
         if step.role == "discriminator":
             return loss
-        logits = across.gather(step.fake.judged.logit.detach())
+        logits = distributed.gather(step.fake.output.logit.detach())
         n = len(logits)
         k = (step.now(self.share) * n).round().clamp(min=1)
         order = logits.argsort(descending=True, stable=True)
-        place = across.mine(order.argsort())  # 0 for the image that D finds most real
+        place = distributed.local(order.argsort())  # 0 for the image that D finds most real
         return torch.where(place < k, loss, 0) * (n / k)
 
 

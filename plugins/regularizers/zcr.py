@@ -30,7 +30,7 @@ class LatentConsistency(Penalty):
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         beside = self._beside(step)
-        difference = step.fake.judged.logit - step.judge(beside, step.fake.y).logit
+        difference = step.fake.output.logit - step.discriminate(beside, step.fake.y).logit
         return {"zcr": step.now(self.d) * difference.square().mean()}
 
     def g_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:

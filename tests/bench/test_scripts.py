@@ -43,8 +43,8 @@ def test_vs_document_compares_the_loops(
 def test_vs_document_does_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     script, timing = import_module("_document"), import_module("_timing")
-    from ganlab.step import DataSpec
     from ganlab.training.model import build_network
+    from ganlab.types import DataSpec
 
     one = timing.experiment(BENCHMARKS.parent / "experiments" / "cgan_mnist.yaml", device="cpu")
     spec = DataSpec(10, 64, 1, tuple("0123456789"))

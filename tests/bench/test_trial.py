@@ -17,8 +17,8 @@ from ganlab.benching.data import Offline, find, offline
 from ganlab.benching.trial import Trial
 from ganlab.benching.work import flops_per_step
 from ganlab.config.resolve import load_experiment
-from ganlab.data.prepared import Prepared
 from ganlab.plugins import load_plugins
+from ganlab.types import Prepared
 from tests.training.helpers import TINY
 
 Write = Callable[..., Path]

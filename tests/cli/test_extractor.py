@@ -59,8 +59,8 @@ def test_trained_networks_are_kept_listed_and_not_replaced(ganlab: Ganlab, cache
     assert sorted((cache / "extractors").iterdir()) == sorted(files)
     assert stderr.splitlines()[0] == "extractor: network 1 of 3, epoch 1 of 40"
     assert stderr.splitlines()[-2:] == [
-        "judge: network 1 of 1, epoch 109 of 120",
-        "judge: examining it",
+        "classifier: network 1 of 1, epoch 109 of 120",
+        "classifier: examining it",
     ]
     card = json.loads(files[1].read_text())
     assert card["dataset"]["image_size"] == 16

@@ -105,7 +105,7 @@ def test_the_default_sheet_has_a_class_a_row_and_the_same_noises_in_every_row(
     cell = 16 + 2
     assert sheet.shape == (4 * cell + 2, 10 * cell + 2, 3)
     trained = opened(run)
-    from ganlab.training.draw import noise
+    from ganlab.training.generate import noise
 
     z = noise(10, 4, 0)
     for row in range(4):

@@ -19,7 +19,8 @@ from ganlab.config.writer import to_yaml
 from ganlab.errors import ConfigError
 from ganlab.plugins import Plugins
 from ganlab.schedules import Schedule
-from ganlab.step import DataSpec, Side, Step
+from ganlab.step import Step
+from ganlab.types import Batch, DataSpec
 from tests.conftest import TINY
 
 PLUGIN = '''
@@ -35,7 +36,7 @@ class Scheduled(Regularizer):
     """Its weight."""
 
     def d_terms(self, step, state):
-        return {"scheduled": step.now(self.weight) * step.real.judged.logit.mean() * 0 +
+        return {"scheduled": step.now(self.weight) * step.real.output.logit.mean() * 0 +
                 step.now(self.weight)}
 
 
@@ -75,12 +76,12 @@ def test_it_goes_from_start_to_end_and_stays_there(shape: str, values: list[floa
 
 def test_now_is_a_tensor_of_the_images_type_whether_scheduled_or_not() -> None:
     images = torch.zeros(2, 1, 4, 4, dtype=torch.float64)
-    side = Side(images, torch.zeros(2, dtype=torch.long))
+    batch = Batch(images, torch.zeros(2, dtype=torch.long))
     step = Step(
         role="generator",
         index=0,
-        real=side,
-        fake=side,
+        real=batch,
+        fake=batch,
         G=nn.Identity(),
         D=nn.Identity(),
         loss=Loss(),
@@ -93,9 +94,9 @@ def test_now_is_a_tensor_of_the_images_type_whether_scheduled_or_not() -> None:
 
 
 def test_what_is_logged_is_the_value_of_that_step() -> None:
-    side = Side(torch.zeros(2, 1, 4, 4), torch.zeros(2, dtype=torch.long))
+    batch = Batch(torch.zeros(2, 1, 4, 4), torch.zeros(2, dtype=torch.long))
     spec = DataSpec(2, 4, 1, ("a", "b"))
-    step = Step("generator", 0, side, side, nn.Identity(), nn.Identity(), Loss(), spec)
+    step = Step("generator", 0, batch, batch, nn.Identity(), nn.Identity(), Loss(), spec)
     buffer = torch.zeros(())
     step.log("p", buffer)
     buffer.add_(1)

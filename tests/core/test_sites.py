@@ -9,8 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ganlab import Conditioning, DataSpec, Penalty, Sites
+from ganlab.components import BoundComponent
 from ganlab.errors import ConfigError, PluginError
-from ganlab.step import Active, Side, Step, Verdict, full, objective
+from ganlab.objective import objective
+from ganlab.step import Step, full
+from ganlab.types import Batch, DiscriminatorOutput
 from tests.tiny_plugins.tiny import TinyConditioning, TinyDiscriminator, TinyGenerator, TinyLoss
 
 SPEC = DataSpec(3, 16, 1, ("a", "b", "c"))
@@ -36,7 +39,7 @@ class Optional(Conditioning):
 class Noting(Conditioning):
     name = "noting"
 
-    def note(self, features: int, spec: DataSpec) -> nn.Module:
+    def auxiliary(self, features: int, spec: DataSpec) -> nn.Module:
         return Two()
 
 
@@ -135,28 +138,28 @@ def test_a_head_with_two_numbers_an_image_is_refused() -> None:
 def test_notes_are_found_by_the_schemes_name_and_a_missing_one_is_explained() -> None:
     D, _ = discriminator(Noting(), TinyConditioning())
     step = step_of(D)
-    notes = step.judge(step.real.x, step.real.y).notes
+    notes = step.discriminate(step.real.x, step.real.y).auxiliary
     assert notes["noting"].shape == (4, 2)
     with pytest.raises(PluginError) as error:
         notes["info"]
     assert str(error.value) == (
-        "nothing took a note for 'info': a scheme that reads its note must be used in the "
-        "discriminator too"
+        "there is no auxiliary output of 'info': use a scheme that reads its auxiliary output "
+        "in the discriminator too"
     )
 
 
-def step_of(D: nn.Module, *parts: Active) -> Step:
-    side = Side(torch.randn(4, 1, 16, 16), torch.tensor([0, 1, 2, 0]))
+def step_of(D: nn.Module, *parts: BoundComponent) -> Step:
+    batch = Batch(torch.randn(4, 1, 16, 16), torch.tensor([0, 1, 2, 0]))
     return Step(
         role="discriminator",
         index=0,
-        real=side,
-        fake=side,
+        real=batch,
+        fake=batch,
         G=nn.Identity(),
         D=D,
         loss=TinyLoss(),
         spec=SPEC,
-        participants=parts,
+        components=parts,
     )
 
 
@@ -169,16 +172,17 @@ class Term(Penalty):
         return {"term": torch.full(self.shape, self.value)}
 
 
-def judged(*parts: Active) -> Step:
-    verdict = Verdict(torch.zeros(4), torch.zeros(4, 2), {})
+def discriminated(*parts: BoundComponent) -> Step:
+    output = DiscriminatorOutput(torch.zeros(4), torch.zeros(4, 2), {})
     x, y = torch.zeros(4, 1, 16, 16), torch.zeros(4, dtype=torch.long)
     step = step_of(nn.Identity(), *parts)
-    step.real = step.fake = Side(x, y, verdict=verdict)
+    step.real = step.fake = Batch(x, y, d_output=output)
     return step
 
 
 def test_two_terms_of_one_name_both_count() -> None:
-    terms = objective(judged(Active("a", Term(value=1)), Active("b", Term(value=100))))
+    parts = BoundComponent("a", Term(value=1)), BoundComponent("b", Term(value=100))
+    terms = objective(discriminated(*parts), parts)
     assert {name: value.item() for name, value in terms.items() if name != "adversarial"} == {
         "term": 1,
         "b.term": 100,
@@ -186,8 +190,9 @@ def test_two_terms_of_one_name_both_count() -> None:
 
 
 def test_a_term_that_is_no_scalar_is_refused_by_name() -> None:
+    part = BoundComponent("regularizers.term", Term(shape=(1,)))
     with pytest.raises(PluginError) as error:
-        objective(judged(Active("regularizers.term", Term(shape=(1,)))))
+        objective(discriminated(part), [part])
     assert str(error.value) == (
         "regularizers.term: the term 'term' must be a scalar, got shape (1,)"
     )
@@ -195,10 +200,10 @@ def test_a_term_that_is_no_scalar_is_refused_by_name() -> None:
 
 def test_full_precision_keeps_the_kind_of_a_note() -> None:
     half = torch.zeros(2, dtype=torch.bfloat16)
-    verdict = full(Verdict(half, half, {"n": (half, [half], 3)}))
-    assert isinstance(verdict, Verdict)
-    assert verdict.logit.dtype == torch.float32
-    pair, listed, number = verdict.notes["n"]
+    output = full(DiscriminatorOutput(half, half, {"n": (half, [half], 3)}))
+    assert isinstance(output, DiscriminatorOutput)
+    assert output.logit.dtype == torch.float32
+    pair, listed, number = output.auxiliary["n"]
     assert (pair.dtype, type(listed), listed[0].dtype, number) == (
         torch.float32,
         list,

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from ganlab.data.batches import Batches
-from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError
-from ganlab.step import DataSpec
+from ganlab.types import DataSpec, Prepared
 
 CPU = torch.device("cpu")
 

@@ -67,9 +67,9 @@ cli(["--plugins-dir", tiny, "run", large], standalone_mode=False)
 sys.path.insert(0, "plugins")
 import torch
 from large import Large
-from ganlab.data import mapped
+from ganlab.data import memory_mapped
 from ganlab.data.prepare import prepare
-from ganlab.evaluation.features import halves, real_evidence
+from ganlab.evaluation.features import halves, real_metric_input
 from ganlab.nn import ExtractorNet
 
 class Mean(ExtractorNet):
@@ -78,10 +78,10 @@ class Mean(ExtractorNet):
     def forward(self, images):
         return images.float().mean((2, 3)), images[:, 0, :4, 0].float()
 
-mapped.MOST_BYTES = 2**24
+memory_mapped.MOST_BYTES = 2**24
 limit(2)
 data = prepare(Large())
-some, rest = halves(real_evidence(data, Mean()), samples=100)
+some, rest = halves(real_metric_input(data, Mean()), samples=100)
 means = torch.cat([part.float().mean((2, 3)) for part in rest.images.split(100)])
 print("scored:", len(some.images), len(rest.images), torch.equal(means, rest.features))
 limit(0)

@@ -14,7 +14,7 @@ import torch
 from ganlab import Dataset
 from ganlab.data.prepare import data_root, prepare
 from ganlab.errors import DataError, PluginError
-from ganlab.step import DataSpec
+from ganlab.types import DataSpec
 from tests.data.given import given, numbered
 
 

@@ -17,10 +17,9 @@ import torch
 from ganlab.data import stream
 from ganlab.data.batches import Batches
 from ganlab.data.prepare import prepare
-from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError, RunError
 from ganlab.machine import processors
-from ganlab.step import DataSpec
+from ganlab.types import DataSpec, Prepared
 from tests.data.given import given, numbered
 
 CPU = torch.device("cpu")
@@ -34,7 +33,7 @@ def noisy(n: int = 50) -> Prepared:
 @contextmanager
 def streamed(data: Prepared, **options: Any) -> Iterator[Batches]:
     options = {"batch_size": 12, "seed": 3, "device": CPU, **options}
-    batches = Batches(data, place="stream", **options)
+    batches = Batches(data, placement="stream", **options)
     try:
         yield batches
     finally:
@@ -146,7 +145,7 @@ def test_asking_elsewhere_leaves_no_reader_behind() -> None:
 
 
 def test_who_forgets_a_stream_ends_it() -> None:
-    batches = Batches(noisy(), batch_size=12, seed=3, device=CPU, place="stream")
+    batches = Batches(noisy(), batch_size=12, seed=3, device=CPU, placement="stream")
     batches.batch(0)
     assert readers()
     del batches

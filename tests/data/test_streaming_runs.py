@@ -75,7 +75,7 @@ def test_images_that_take_more_than_half_of_the_free_memory_are_streamed(
     free: int,
     place: str,
 ) -> None:
-    monkeypatch.setattr("ganlab.data.room.free_bytes", lambda device: free)
+    monkeypatch.setattr("ganlab.data.placement.free_bytes", lambda device: free)
     assert ganlab("run", write_experiment(steps=2)).exit_code == 0
     assert record(workplace)["sessions"][0]["data"] == place
 

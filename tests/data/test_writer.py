@@ -17,8 +17,8 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from ganlab.data import mapped, pictures, prepare, prepared, writer
-from ganlab.data.mapped import gathered
+from ganlab.data import content, memory_mapped, pictures, prepare, writer
+from ganlab.data.memory_mapped import gather_rows
 from ganlab.errors import DataError
 from tests.data.given import given, numbered
 
@@ -79,9 +79,9 @@ def test_the_hash_does_not_depend_on_how_much_is_read_at_a_time(
 ) -> None:
     data = prepare_dataset(given(numbered(7), [0, 1, 2, 0, 1, 2, 0]))
     for chunk in (1, 3, 7):
-        monkeypatch.setattr(prepared, "CHUNK", chunk)
+        monkeypatch.setattr(content, "CHUNK", chunk)
         names = data.spec.class_names
-        assert prepared.content_hash(data.images, data.labels, names) == data.sha256
+        assert content.content_hash(data.images, data.labels, names) == data.sha256
 
 
 def test_files_that_safetensors_wrote_at_once_are_read(cache: Path) -> None:
@@ -202,14 +202,16 @@ def test_what_a_killed_writer_left_goes_with_the_next_one(cache: Path) -> None:
 def test_many_chosen_images_stay_on_the_disk(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     data = prepare_dataset(given(numbered(60), [0, 1, 2] * 20))
     chosen = torch.randperm(60)[:40]
-    monkeypatch.setattr(mapped, "MOST_BYTES", 40 * 64 - 1)
-    monkeypatch.setattr(mapped, "CHUNK", 7)
+    monkeypatch.setattr(memory_mapped, "MOST_BYTES", 40 * 64 - 1)
+    monkeypatch.setattr(memory_mapped, "CHUNK", 7)
     made: list[Any] = []
-    temporary = mapped.tempfile.TemporaryFile
+    temporary = memory_mapped.tempfile.TemporaryFile
     monkeypatch.setattr(
-        mapped.tempfile, "TemporaryFile", lambda **options: made.append(1) or temporary(**options)
+        memory_mapped.tempfile,
+        "TemporaryFile",
+        lambda **options: made.append(1) or temporary(**options),
     )
-    assert torch.equal(gathered(data.images, chosen), data.images[chosen])
-    assert torch.equal(gathered(data.images, chosen[:39]), data.images[chosen[:39]])
+    assert torch.equal(gather_rows(data.images, chosen), data.images[chosen])
+    assert torch.equal(gather_rows(data.images, chosen[:39]), data.images[chosen[:39]])
     assert made == [1]
     assert sorted(path.name for path in cache.iterdir()) == ["datasets", "locks"]

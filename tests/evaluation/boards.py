@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from ganlab.evaluation.board import Entry, Row, Table
-from ganlab.evaluation.protocol import Protocol, Question
+from ganlab.evaluation.protocol import EvaluationSpec, Protocol
 
 PROTOCOL = Protocol(
     dataset="mnist",
@@ -53,12 +53,12 @@ def entry(
         },
         choice="last",
         checkpoint={"steps": 12_000, "weights": "ema", "sha256": "x"},
-        question=Question(PROTOCOL, (), 1),
+        eval_spec=EvaluationSpec(PROTOCOL, (), 1),
         answer={
             metric: {
                 "values": {name: [value] for name, value in values.items()},
                 "flags": list(flags),
-                "floors": {},
+                "real_baselines": {},
             }
             for metric, values in scores.items()
         },
@@ -77,7 +77,9 @@ def table(rows: Sequence[Row], **changes: Any) -> Table:
         "heading": "conditioning",
         "metrics": {"fid": False, "kid": False, "acc": True},
         "rows": list(rows),
-        "floors": {"held out": {"fid": {"fid": 0.5, **counts}, "acc": {"acc": 0.99, **counts}}},
+        "real_baselines": {
+            "held out": {"fid": {"fid": 0.5, **counts}, "acc": {"acc": 0.99, **counts}}
+        },
     }
     return Table(**given | changes)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import ganlab as package
+from ganlab.evaluation.evaluator import Evaluator, make_evaluator
 from ganlab.evaluation.protocol import Profile
-from ganlab.evaluation.ruler import Ruler, ruler_for
 from ganlab.evaluation.score import score_run
-from ganlab.measures import Extractor, Metric
+from ganlab.metrics import Extractor, Metric
 from ganlab.plugins import Plugins
 from ganlab.sampling import Trained
 from tests.training.helpers import TINY
@@ -31,9 +31,9 @@ def opened(run: Path) -> tuple[Trained, Plugins]:
     return package.load(run, plugins=plugins), plugins
 
 
-def ruler_of(trained: Trained, plugins: Plugins) -> Ruler:
+def ruler_of(trained: Trained, plugins: Plugins) -> Evaluator:
     extractor = plugins.get(Extractor, "tiny")()
-    return ruler_for(
+    return make_evaluator(
         trained.experiment.dataset, trained.run.info["dataset"], plugins, extractor=extractor
     )
 
@@ -46,8 +46,8 @@ def scored(
     opening: tuple[Trained, Plugins] | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    """Return a run's answer; ``changes`` of the question: ``bn``, ``raw``."""
+    """Return a run's answer; ``changes`` of the eval_spec: ``bn``, ``raw``."""
     trained, plugins = opening or opened(run)
-    ruler = ruler_of(trained, plugins)
+    evaluator = ruler_of(trained, plugins)
     made = [m if isinstance(m, Metric) else plugins.get(Metric, m)() for m in metrics]
-    return score_run(trained, made, ruler, ruler.question(made, profile, **changes))
+    return score_run(trained, made, evaluator, evaluator.eval_spec(made, profile, **changes))

@@ -14,7 +14,7 @@ from click.testing import Result
 from scipy.stats import ttest_ind
 
 from ganlab.evaluation.board import Entry, Row, Table, cannot_be_told_apart, tables
-from ganlab.evaluation.protocol import Protocol, Question, Wanted
+from ganlab.evaluation.protocol import EvaluationSpec, MetricSpec, Protocol
 from ganlab.evaluation.variants import variants
 
 Write = Callable[..., Path]
@@ -67,9 +67,9 @@ def entry(
         },
         choice=choice,
         checkpoint={"steps": 10, "weights": weights, "sha256": "x"},
-        question=Question(
+        eval_spec=EvaluationSpec(
             Protocol.of(ABOUT, samples=samples, extractor="e-1"),
-            (Wanted("fid", {}, higher),),
+            (MetricSpec("fid", {}, higher),),
             seeds=len(values),
             bn=bn,
             raw=weights == "raw",
@@ -78,7 +78,7 @@ def entry(
             "fid": {
                 "values": {"fid": values},
                 "flags": list(flags),
-                "floors": {"train": {"fid": 0.5, **counts}},
+                "real_baselines": {"train": {"fid": 0.5, **counts}},
                 "environment": environment or {"torch": "2.11", "device": "cpu", "tf32": True},
             }
         },
@@ -227,7 +227,9 @@ def test_floors_and_warnings_are_gathered_over_the_table() -> None:
         entry(seed=0, environment={"torch": "2.11", "device": "cpu", "tf32": True}),
         entry(seed=1, environment={"torch": "2.12", "device": "cuda", "tf32": True}),
     )
-    assert table.floors == {"train": {"fid": {"fid": 0.5, "images": 100, "reference_images": 400}}}
+    assert table.real_baselines == {
+        "train": {"fid": {"fid": 0.5, "images": 100, "reference_images": 400}}
+    }
     assert table.warnings == [
         "scores here come from different torch: 2.11, 2.12",
         "scores here come from different device: cpu, cuda",

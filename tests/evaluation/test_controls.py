@@ -13,11 +13,11 @@ from click.testing import CliRunner
 
 import ganlab
 from ganlab.cli import cli
-from ganlab.evaluation.features import chosen, compute, evidence_of, halves
+from ganlab.evaluation.evaluator import Evaluator, make_evaluator
+from ganlab.evaluation.features import chosen, compute, halves, metric_input_of
 from ganlab.evaluation.protocol import Profile
-from ganlab.evaluation.ruler import Ruler, ruler_for
 from ganlab.evaluation.score import score_run
-from ganlab.measures import Evidence, Metric
+from ganlab.metrics import Metric, MetricInput
 from ganlab.plugins import Plugins, load_plugins
 
 REPOSITORY = Path(__file__).parents[2]
@@ -49,49 +49,51 @@ def trained(tmp_path_factory: pytest.TempPathFactory, plugins: Plugins) -> ganla
 
 
 @pytest.fixture(scope="module")
-def ruler(trained: ganlab.sampling.Trained, plugins: Plugins) -> Ruler:
-    return ruler_for(trained.experiment.dataset, trained.run.info["dataset"], plugins)
+def evaluator(trained: ganlab.sampling.Trained, plugins: Plugins) -> Evaluator:
+    return make_evaluator(trained.experiment.dataset, trained.run.info["dataset"], plugins)
 
 
 @pytest.fixture(scope="module")
-def generated(trained: ganlab.sampling.Trained, ruler: Ruler) -> Evidence:
+def generated(trained: ganlab.sampling.Trained, evaluator: Evaluator) -> MetricInput:
     """As many images as the reference has, with its labels."""
-    images = trained.sample(ruler.data.labels, seed=0)
-    return evidence_of(images, ruler.data.labels, ruler.extractor, ruler.judge)
+    images = trained.sample(evaluator.data.labels, seed=0)
+    return metric_input_of(images, evaluator.data.labels, evaluator.extractor, evaluator.classifier)
 
 
-def value(plugins: Plugins, name: str, fake: Evidence, real: Evidence) -> float:
+def value(plugins: Plugins, name: str, fake: MetricInput, real: MetricInput) -> float:
     return compute(plugins.get(Metric, name)(), fake, real)[name]
 
 
 @pytest.mark.parametrize("name", ["fid", "fjd", "ifid"])
 def test_random_halves_of_real_images_score_better_than_anything_but_copies(
-    name: str, plugins: Plugins, ruler: Ruler, generated: Evidence
+    name: str, plugins: Plugins, evaluator: Evaluator, generated: MetricInput
 ) -> None:
-    some, others = halves(ruler.reference, samples=750)
+    some, others = halves(evaluator.reference, samples=750)
     assert some.images is not None
     noise = torch.randint(-25, 26, some.images.shape, generator=torch.Generator().manual_seed(0))
     damaged = (some.images + noise).clamp(0, 255).to(torch.uint8)
-    noisy = evidence_of(damaged, some.labels, ruler.extractor, ruler.judge)
+    noisy = metric_input_of(damaged, some.labels, evaluator.extractor, evaluator.classifier)
     few_classes = chosen(some, (some.labels < 9).nonzero()[:, 0])
     halves_score = value(plugins, name, some, others)
     worse = {"generated": generated, "noisy": noisy}
     if name != "ifid":  # a class that is missing has no distance
         worse["a class short"] = few_classes
-    scores = {what: value(plugins, name, evidence, others) for what, evidence in worse.items()}
+    scores = {
+        what: value(plugins, name, metric_input, others) for what, metric_input in worse.items()
+    }
     assert halves_score < min(scores.values()), scores
-    assert abs(value(plugins, name, ruler.reference, ruler.reference)) < 0.01 < halves_score
+    assert abs(value(plugins, name, evaluator.reference, evaluator.reference)) < 0.01 < halves_score
 
 
 def test_shuffled_labels_leave_fid_alone_break_what_is_conditional_and_are_flagged(
-    plugins: Plugins, ruler: Ruler, generated: Evidence
+    plugins: Plugins, evaluator: Evaluator, generated: MetricInput
 ) -> None:
     order = torch.randperm(len(generated.labels), generator=torch.Generator().manual_seed(1))
     shuffled = replace(generated, labels=generated.labels[order])
     fid, ifid, fjd, accuracy = (
         (
-            value(plugins, n, generated, ruler.reference),
-            value(plugins, n, shuffled, ruler.reference),
+            value(plugins, n, generated, evaluator.reference),
+            value(plugins, n, shuffled, evaluator.reference),
         )
         for n in ("fid", "ifid", "fjd", "cond-acc")
     )
@@ -102,34 +104,34 @@ def test_shuffled_labels_leave_fid_alone_break_what_is_conditional_and_are_flagg
     assert accuracy[1] < 0.15
     metric: Any = plugins.get(Metric, "cond-acc")()
     flags = [
-        metric.flag(compute(metric, evidence, ruler.reference), {})
-        for evidence in (generated, shuffled)
+        metric.flag(compute(metric, metric_input, evaluator.reference), {})
+        for metric_input in (generated, shuffled)
     ]
     assert flags == [None, "ignores labels"]
 
 
 def test_copies_of_training_images_are_flagged_though_their_fid_is_better_than_real(
-    plugins: Plugins, ruler: Ruler, generated: Evidence
+    plugins: Plugins, evaluator: Evaluator, generated: MetricInput
 ) -> None:
     metric: Any = plugins.get(Metric, "memorization")()
-    some, _ = halves(ruler.reference, samples=750)
-    assert ruler.held_out is not None
-    floor = compute(metric, ruler.held_out, ruler.reference)
+    some, _ = halves(evaluator.reference, samples=750)
+    assert evaluator.held_out is not None
+    baseline = compute(metric, evaluator.held_out, evaluator.reference)
     flagged = {
-        what: metric.flag(compute(metric, evidence, ruler.reference), floor)
-        for what, evidence in {
+        what: metric.flag(compute(metric, metric_input, evaluator.reference), baseline)
+        for what, metric_input in {
             "copies": some,
-            "held out": ruler.held_out,
+            "held out": evaluator.held_out,
             "generated": generated,
         }.items()
     }
     assert flagged == {"copies": "memorizes", "held out": None, "generated": None}
-    fid = [value(plugins, "fid", e, ruler.reference) for e in (some, ruler.held_out)]
+    fid = [value(plugins, "fid", e, evaluator.reference) for e in (some, evaluator.held_out)]
     assert fid[0] < fid[1]
 
 
 def test_averaged_weights_score_no_worse_than_the_last_ones(
-    plugins: Plugins, ruler: Ruler, trained: ganlab.sampling.Trained
+    plugins: Plugins, evaluator: Evaluator, trained: ganlab.sampling.Trained
 ) -> None:
     """After so short a training the average lags as much as it smooths: docs/benchmarks.md."""
     metrics = [plugins.get(Metric, name)() for name in ("fid", "cond-acc")]
@@ -139,7 +141,9 @@ def test_averaged_weights_score_no_worse_than_the_last_ones(
             statistics.fmean(answer[metric.name]["values"][metric.name])
             for metric in metrics
             for answer in [
-                score_run(trained, metrics, ruler, ruler.question(metrics, profile, raw=raw))
+                score_run(
+                    trained, metrics, evaluator, evaluator.eval_spec(metrics, profile, raw=raw)
+                )
             ]
         ]
         for raw in (False, True)

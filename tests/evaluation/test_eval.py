@@ -12,7 +12,7 @@ from click.testing import Result
 
 from ganlab.evaluation.protocol import Profile
 from ganlab.evaluation.score import score_run
-from ganlab.measures import Metric
+from ganlab.metrics import Metric
 from tests.evaluation.helpers import EVAL, lines, opened, ruler_of, scored
 from tests.training.helpers import only_run
 
@@ -26,7 +26,7 @@ def test_the_board_of_one_run(run: Path, ganlab: Ganlab) -> None:
     result = ganlab(*EVAL)
     assert result.exit_code == 0, result.output
     (line,) = lines(run)
-    title, head, row, floor, held_out = result.stdout.splitlines()
+    title, head, row, baseline, held_out = result.stdout.splitlines()
     assert title == (
         "tiny-tiny-000000000000  N=40 against tiny train (40 of 16 x 16)  "
         f"protocol {line['protocol_id']}"
@@ -38,8 +38,8 @@ def test_the_board_of_one_run(run: Path, ganlab: Ganlab) -> None:
     assert len(values) == 3
     assert row.split()[:3] == ["1", f"exp/{run.name[:6]}", f"{sum(values) / 3:.4g}"]
     assert row.split()[4:6] == ["1", "seed"]
-    assert floor.startswith("real images, train (20 against 20): tiny 0.")
-    assert floor.endswith("tiny-acc 1")
+    assert baseline.startswith("real images, train (20 against 20): tiny 0.")
+    assert baseline.endswith("tiny-acc 1")
     assert held_out == "real images, held out (40 against 40): tiny 0  tiny-acc 1"
 
 
@@ -113,7 +113,7 @@ def test_scores_do_not_depend_on_batches_caches_or_what_else_was_asked(
 ) -> None:
     first = scored(run)
     (run / "scores.jsonl").unlink()
-    monkeypatch.setattr("ganlab.training.draw.BATCH", 3)
+    monkeypatch.setattr("ganlab.training.generate.BATCH", 3)
     second = scored(run)
     for name in first:
         for key, values in first[name]["values"].items():
@@ -125,10 +125,10 @@ def test_scoring_leaves_random_states_and_modes_as_they_were(run: Path) -> None:
     network = trained.network().train()
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    ruler = ruler_of(trained, plugins)
+    evaluator = ruler_of(trained, plugins)
     metric = plugins.get(Metric, "tiny")()
-    question = ruler.question([metric], Profile(samples=20, seeds=1, level="quick"))
-    score_run(trained, [metric], ruler, question)
+    eval_spec = evaluator.eval_spec([metric], Profile(samples=20, seeds=1, level="quick"))
+    score_run(trained, [metric], evaluator, eval_spec)
     assert torch.equal(before, torch.get_rng_state())
     assert network.training
 
@@ -198,7 +198,7 @@ def test_a_judge_of_other_classes_is_refused(
         [
             f"exp/{run.name}",
             "warning: bright-tiny-000000000000 tells dark, dim, light, bright; the classes here "
-            "are bright, dark: there is no judge",
+            "are bright, dark: there is no classifier",
             "Error: tiny-acc needs a network that tells the classes of 'tiny', and there is none: "
             "make one with ganlab extractor train tiny",
         ],

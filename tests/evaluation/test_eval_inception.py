@@ -30,7 +30,7 @@ def test_inception_scores_a_run_by_weights_from_a_file(
     file.unlink()  # 92 MB
     assert result.exit_code == 0, result.output
     (line,) = lines(run)
-    title, head, row, *floors = result.stdout.splitlines()
+    title, head, row, *real_baselines = result.stdout.splitlines()
     assert title.startswith(f"{line['protocol']['extractor']}  N=20 against tiny train (40 of ")
     assert sha[:12] in line["protocol"]["extractor"]
     assert head.split()[:5] == ["experiment", "fid", "↓", "is", "↑"]
@@ -38,4 +38,4 @@ def test_inception_scores_a_run_by_weights_from_a_file(
     assert row.split()[2:4] == [f"{fid:.4g}", f"{inception_score:.4g}"]
     assert 0 < fid < math.inf
     assert 1 <= inception_score <= 20
-    assert len(floors) == 2
+    assert len(real_baselines) == 2

@@ -255,7 +255,7 @@ def test_a_metric_that_needs_a_judge_where_there_is_none(
     ganlab("run", write_experiment(steps=2, sections={"dataset": data}))
     assert refusal(ganlab(*EVAL), 2) == (
         "warning: bright-tiny-000000000000 tells dark, dim, light, bright; the classes here are "
-        "bright, dark: there is no judge\n"
+        "bright, dark: there is no classifier\n"
         "Error: tiny-acc needs a network that tells the classes of 'tiny', and there is none: "
         "make one with ganlab extractor train tiny"
     )

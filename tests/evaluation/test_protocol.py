@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 import torch
 
-from ganlab.evaluation.draws import quota_labels
 from ganlab.evaluation.features import subset
+from ganlab.evaluation.generated import quota_labels
 from ganlab.evaluation.protocol import Protocol
-from ganlab.measures import Evidence
+from ganlab.metrics import MetricInput
 
 
 def protocol() -> Protocol:
@@ -41,12 +41,12 @@ def test_labels_go_by_the_references_quotas_whatever_the_seed() -> None:
 
 def test_a_subset_keeps_the_classes_in_proportion_and_is_always_the_same() -> None:
     labels = torch.arange(1000) % 10
-    evidence = Evidence(torch.arange(1000.0)[:, None], torch.zeros(1000, 2), labels, labels)
-    part = subset(evidence, 100)
+    metric_input = MetricInput(torch.arange(1000.0)[:, None], torch.zeros(1000, 2), labels, labels)
+    part = subset(metric_input, 100)
     assert torch.bincount(part.labels).tolist() == [10] * 10
     assert len(part.features.unique()) == 100
-    assert torch.equal(part.features, subset(evidence, 100).features)
+    assert torch.equal(part.features, subset(metric_input, 100).features)
     assert part.predicted is not None
     assert torch.equal(part.predicted, part.labels)
     assert (part.features[:, 0].long() % 10).tolist() == part.labels.tolist()
-    assert subset(evidence, None) is subset(evidence, 1000) is evidence
+    assert subset(metric_input, None) is subset(metric_input, 1000) is metric_input

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from ganlab.evaluation.protocol import Protocol, Question, Wanted
-from ganlab.evaluation.request import Memory, Request, known_entry
+from ganlab.evaluation.protocol import EvaluationSpec, MetricSpec, Protocol
+from ganlab.evaluation.request import RequestCache, ScoreRequest, known_entry
 from ganlab.runs import read_run
 from tests.evaluation.helpers import EVAL, lines
 from tests.training.helpers import TINY, start
@@ -23,8 +23,10 @@ Ganlab = Callable[..., Result]
 pytestmark = pytest.mark.usefixtures("without_companions")
 
 ABOUT = {"name": "d", "sha256": "ab", "images": 40, "image_size": 16, "channels": 1}
-QUESTION = Question(
-    Protocol.of(ABOUT, samples=20, extractor="e-1"), (Wanted("m", {"version": 1}, True),), seeds=2
+QUESTION = EvaluationSpec(
+    Protocol.of(ABOUT, samples=20, extractor="e-1"),
+    (MetricSpec("m", {"version": 1}, True),),
+    seeds=2,
 )
 TELLING = (
     "import atexit, sys; from ganlab.cli import main;"
@@ -87,27 +89,27 @@ def changing(folder: Path) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("cache")
 def test_a_question_is_remembered_by_dataset(tmp_path: Path) -> None:
-    request = Request(("m",), weights=str(tmp_path / "w"))
+    request = ScoreRequest(("m",), weights=str(tmp_path / "w"))
     folders = [tmp_path / "plugins"]
-    Memory(request, folders).keep([(ABOUT, QUESTION)])
-    assert Memory(request, folders).question(ABOUT) == QUESTION
-    assert Memory(request, folders).question(ABOUT | {"fallback_for": "x"}) == QUESTION
-    assert Memory(request, folders).question(ABOUT | {"sha256": "cd"}) is None
+    RequestCache(request, folders).keep([(ABOUT, QUESTION)])
+    assert RequestCache(request, folders).eval_spec(ABOUT) == QUESTION
+    assert RequestCache(request, folders).eval_spec(ABOUT | {"fallback_for": "x"}) == QUESTION
+    assert RequestCache(request, folders).eval_spec(ABOUT | {"sha256": "cd"}) is None
 
 
 @pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("number", range(4), ids=["extractor", "plugin", "hub", "weights"])
 def test_a_file_that_changes_is_asked_anew(tmp_path: Path, number: int) -> None:
-    request, folders = Request(("m",), weights=str(tmp_path / "w")), [tmp_path / "plugins"]
-    Memory(request, folders).keep([(ABOUT, QUESTION)])
+    request, folders = ScoreRequest(("m",), weights=str(tmp_path / "w")), [tmp_path / "plugins"]
+    RequestCache(request, folders).keep([(ABOUT, QUESTION)])
     file = list(changing(tmp_path))[number]
     file.write_text("behind")  # as long as before
-    assert Memory(request, folders).question(ABOUT) is None
-    Memory(request, folders).keep([(ABOUT, QUESTION)])
-    assert Memory(request, folders).question(ABOUT) == QUESTION
+    assert RequestCache(request, folders).eval_spec(ABOUT) is None
+    RequestCache(request, folders).keep([(ABOUT, QUESTION)])
+    assert RequestCache(request, folders).eval_spec(ABOUT) == QUESTION
     file.with_name("one more").write_text("")
     expected = QUESTION if number == 3 else None  # beside the file of weights is no matter
-    assert Memory(request, folders).question(ABOUT) == expected
+    assert RequestCache(request, folders).eval_spec(ABOUT) == expected
 
 
 @pytest.mark.usefixtures("cache")
@@ -127,16 +129,16 @@ def test_a_file_that_changes_is_asked_anew(tmp_path: Path, number: int) -> None:
     ids=lambda change: next(iter(change)),
 )
 def test_another_option_is_another_request(change: dict[str, object]) -> None:
-    request = Request(("m",))
-    Memory(request).keep([(ABOUT, QUESTION)])
-    assert Memory(replace(request, **change)).question(ABOUT) is None  # type: ignore[arg-type]
+    request = ScoreRequest(("m",))
+    RequestCache(request).keep([(ABOUT, QUESTION)])
+    assert RequestCache(replace(request, **change)).eval_spec(ABOUT) is None  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("cache")
 def test_blocking_a_plugin_is_another_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    Memory(Request()).keep([(ABOUT, QUESTION)])
+    RequestCache(ScoreRequest()).keep([(ABOUT, QUESTION)])
     monkeypatch.setenv("GANLAB_LOAD_PLUGINS", "x")
-    assert Memory(Request()).question(ABOUT) is None
+    assert RequestCache(ScoreRequest()).eval_spec(ABOUT) is None
 
 
 @pytest.mark.parametrize("damage", ["", "[]", "{", '{"k": 3}', "3", None])
@@ -173,21 +175,21 @@ def test_only_recorded_scores_of_the_weights_that_are_there_are_known(
     run: Path, ganlab: Ganlab
 ) -> None:
     ganlab(*EVAL)
-    request = Request(("tiny", "tiny-acc"), extractor="tiny")
+    request = ScoreRequest(("tiny", "tiny-acc"), extractor="tiny")
     about = read_run(run).info["dataset"]
-    question = Memory(request, [TINY, Path("plugins")]).question(about)
-    assert question is not None
-    entry = known_entry(read_run(run), question, None)
+    eval_spec = RequestCache(request, [TINY, Path("plugins")]).eval_spec(about)
+    assert eval_spec is not None
+    entry = known_entry(read_run(run), eval_spec, None)
     assert entry is not None
     assert entry.answer["tiny"]["values"] == lines(run)[0]["metrics"]["tiny"]["values"]
-    more = replace(question, metrics=(*question.metrics, Wanted("other", {}, None)))
+    more = replace(eval_spec, metrics=(*eval_spec.metrics, MetricSpec("other", {}, None)))
     unknown = [
-        (replace(question, seeds=2), None),
-        (replace(question, bn="batch"), None),
-        (replace(question, raw=True), None),
+        (replace(eval_spec, seeds=2), None),
+        (replace(eval_spec, bn="batch"), None),
+        (replace(eval_spec, raw=True), None),
         (more, None),
-        (question, 1),
-        (question, "best"),
+        (eval_spec, 1),
+        (eval_spec, "best"),
         (None, None),
     ]
     for asked, epoch in unknown:
@@ -196,9 +198,9 @@ def test_only_recorded_scores_of_the_weights_that_are_there_are_known(
 
 def test_what_a_killed_run_says_of_itself_is_not_believed(run: Path, ganlab: Ganlab) -> None:
     ganlab(*EVAL)
-    request = Request(("tiny", "tiny-acc"), extractor="tiny")
+    request = ScoreRequest(("tiny", "tiny-acc"), extractor="tiny")
     found = read_run(run)
-    question = Memory(request, [TINY, Path("plugins")]).question(found.info["dataset"])
+    eval_spec = RequestCache(request, [TINY, Path("plugins")]).eval_spec(found.info["dataset"])
     newest = max((run / "checkpoints").glob("step-*"))
     shutil.copy(newest, newest.with_name("step-000000099.safetensors"))
-    assert known_entry(found, question, None) is None
+    assert known_entry(found, eval_spec, None) is None

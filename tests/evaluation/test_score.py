@@ -16,10 +16,10 @@ import torch
 from click.testing import Result
 from torch import nn
 
-from ganlab.evaluation import draws, floors
-from ganlab.evaluation.draws import drawer
-from ganlab.evaluation.features import chosen, compute, evidence_of
-from ganlab.measures import Metric
+from ganlab.evaluation import generated, real_baselines
+from ganlab.evaluation.features import chosen, compute, metric_input_of
+from ganlab.evaluation.generated import drawer
+from ganlab.metrics import Metric
 from ganlab.sampling import Trained
 from tests.evaluation.helpers import SMALL, lines, opened, ruler_of, scored
 
@@ -133,14 +133,14 @@ def test_the_cache_of_images_stays_below_its_limit_and_the_oldest_leave(
     draw(0)
     (entry,) = (own_cache / "samples").iterdir()
     size = entry.stat().st_size
-    monkeypatch.setattr(draws, "MOST_BYTES", 4 * size + 10)
+    monkeypatch.setattr(generated, "MOST_BYTES", 4 * size + 10)
     for number, seed in enumerate((1, 2, 3, 0, 4), start=1):  # 0 is used again before 4 comes
         draw(seed)
         for age, file in enumerate(sorted((own_cache / "samples").iterdir(), key=_age)):
             os.utime(file, (number * 100 + age, number * 100 + age))
     left = {int(file.stem.rpartition("-")[2]) for file in (own_cache / "samples").iterdir()}
     assert left == {2, 3, 0, 4}
-    monkeypatch.setattr(draws, "MOST_BYTES", 4 * size - 10)
+    monkeypatch.setattr(generated, "MOST_BYTES", 4 * size - 10)
     draw(5)  # larger than a quarter of the limit: not kept
     assert len(list((own_cache / "samples").iterdir())) == 4
 
@@ -160,26 +160,28 @@ def test_damaged_images_in_the_cache_are_drawn_again(
     assert drawn == [20] * 4
 
 
-# ------------------------------------------------------------------------------------ floors
+# ------------------------------------------------------------------- baselines of real images
 
 
 def test_floors_are_measured_once_and_again_when_the_test_split_or_the_judge_differ(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained, plugins = opened(run)
-    ruler = ruler_of(trained, plugins)
+    evaluator = ruler_of(trained, plugins)
     metrics = [plugins.get(Metric, name)() for name in ("tiny", "tiny-acc")]
     measured: list[list[str]] = []
-    measure = floors._measure
+    measure = real_baselines._measure
 
-    def noting(ruler: Any, metrics: Any, *, samples: int) -> Any:
+    def noting(evaluator: Any, metrics: Any, *, samples: int) -> Any:
         measured.append([metric.name for metric in metrics])
-        return measure(ruler, metrics, samples=samples)
+        return measure(evaluator, metrics, samples=samples)
 
-    monkeypatch.setattr(floors, "_measure", noting)
+    monkeypatch.setattr(real_baselines, "_measure", noting)
 
-    def found() -> floors.Floors:
-        return floors.floors_of(ruler, metrics, ruler.question(metrics, SMALL))
+    def found() -> real_baselines.RealBaselines:
+        return real_baselines.real_baselines_of(
+            evaluator, metrics, evaluator.eval_spec(metrics, SMALL)
+        )
 
     first = found()
     assert found() == first
@@ -189,24 +191,24 @@ def test_floors_are_measured_once_and_again_when_the_test_split_or_the_judge_dif
         "reference_images": 40,
     }
     assert measured == [["tiny", "tiny-acc"]]
-    assert ruler.test is not None
-    ruler.test = replace(ruler.test, sha256="0" * 64)
+    assert evaluator.test is not None
+    evaluator.test = replace(evaluator.test, sha256="0" * 64)
     found()
     assert measured == [["tiny", "tiny-acc"]] * 2
-    assert ruler.judge is not None
-    ruler.judge.id = "another"
+    assert evaluator.classifier is not None
+    evaluator.classifier.id = "another"
     found()
-    assert measured == [["tiny", "tiny-acc"]] * 2 + [["tiny-acc"]]  # the other needs no judge
+    assert measured == [["tiny", "tiny-acc"]] * 2 + [["tiny-acc"]]  # the other needs no classifier
 
 
-@pytest.mark.parametrize("damage", ["", "[]", '{"tiny": 3}', '{"tiny": {"floors": 1}}'])
+@pytest.mark.parametrize("damage", ["", "[]", '{"tiny": 3}', '{"tiny": {"real_baselines": 1}}'])
 def test_damaged_floors_are_measured_again(run: Path, own_cache: Path, damage: str) -> None:
     first = scored(run)
-    (entry,) = (own_cache / "floors").iterdir()
+    (entry,) = (own_cache / "real_baselines").iterdir()
     kept = entry.read_text()
     entry.write_text(damage)
     (run / "scores.jsonl").unlink()
-    assert scored(run)["tiny"]["floors"] == first["tiny"]["floors"] != {}
+    assert scored(run)["tiny"]["real_baselines"] == first["tiny"]["real_baselines"] != {}
     assert json.loads(entry.read_text()) == json.loads(kept)
 
 
@@ -215,15 +217,15 @@ def test_damaged_floors_are_measured_again(run: Path, own_cache: Path, damage: s
 
 def test_the_order_of_images_and_of_metrics_does_not_matter(run: Path) -> None:
     trained, plugins = opened(run)
-    ruler = ruler_of(trained, plugins)
-    labels = ruler.data.labels
+    evaluator = ruler_of(trained, plugins)
+    labels = evaluator.data.labels
     images = trained.sample(labels)
-    fake = evidence_of(images, labels, ruler.extractor, ruler.judge)
+    fake = metric_input_of(images, labels, evaluator.extractor, evaluator.classifier)
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(1))
     for name in ("tiny", "tiny-acc"):
         metric = plugins.get(Metric, name)()
-        before = compute(metric, fake, ruler.reference)[name]
-        after = compute(metric, chosen(fake, order), ruler.reference)[name]
+        before = compute(metric, fake, evaluator.reference)[name]
+        after = compute(metric, chosen(fake, order), evaluator.reference)[name]
         assert after == pytest.approx(before, abs=1e-6)
 
 

@@ -84,8 +84,8 @@ class Net(GeneratorNet):
         self.last = nn.Linear(8, spec.channels * 256)
         {init}
 
-    def synthesize(self, mapped):
-        h = torch.relu(self.norm(self.first({w}), mapped.style))
+    def synthesize(self, latents):
+        h = torch.relu(self.norm(self.first({w}), latents.style))
         return {out}.view(-1, *self.shape)
 '''
 DISCRIMINATOR = '''
@@ -104,14 +104,14 @@ class Net(DiscriminatorNet):
         super().__init__()
         self.image = sites.image()
         self.conv = nn.Conv2d(self.image.out_channels, 4, 4, 4)
-        self.verdict = sites.verdict(64, nn.Linear(64, {outputs}))
+        self.head = sites.head(64, nn.Linear(64, {outputs}))
 
     def features(self, x):
         return self.conv(x).flatten(1){after}
 '''
 
 
-def generator(w: str = "mapped.w", out: str = "torch.tanh(self.last(h))", init: str = "") -> str:
+def generator(w: str = "latents.w", out: str = "torch.tanh(self.last(h))", init: str = "") -> str:
     return GENERATOR.format(w=w, out=out, init=init or "pass")
 
 
@@ -258,14 +258,14 @@ BROKEN = {
     "term that is no scalar": Broken(
         "regularizer",
         "d_terms()['part']: expected a scalar for 2 images, 2 classes, got shape (2,)",
-        regularizer("def d_terms(self, step, state):\n    return {'part': step.real.judged.logit}"),
+        regularizer("def d_terms(self, step, state):\n    return {'part': step.real.output.logit}"),
     ),
     "term without gradient": Broken(
         "regularizer",
         "g_terms()['part']: expected a term with a gradient, got a constant",
         regularizer(
             "def g_terms(self, step, state):\n"
-            "    return {'part': step.fake.judged.logit.mean().detach()}"
+            "    return {'part': step.fake.output.logit.mean().detach()}"
         ),
     ),
     "term that is not finite": Broken(
@@ -273,7 +273,7 @@ BROKEN = {
         "d_terms()['part']: expected a finite number for 2 images, 2 classes, got nan",
         regularizer(
             "def d_terms(self, step, state):\n"
-            "    return {'part': step.real.judged.logit.mean() * float('nan')}"
+            "    return {'part': step.real.output.logit.mean() * float('nan')}"
         ),
     ),
     "adversarial that is reduced": Broken(
@@ -286,7 +286,7 @@ BROKEN = {
         "step: expected that no tensor's value is read in a step, got it (line 15)",
         regularizer(
             "def d_terms(self, step, state):\n"
-            "    mean = step.real.judged.logit.mean()\n"
+            "    mean = step.real.output.logit.mean()\n"
             "    return {'part': mean * mean.item()}"
         ),
     ),
@@ -310,7 +310,7 @@ BROKEN = {
             "    module.mean = torch.zeros(())\n"
             "    return module\n\n"
             "def d_terms(self, step, state):\n"
-            "    logit = step.real.judged.logit.mean()\n"
+            "    logit = step.real.output.logit.mean()\n"
             "    state.mean = 0.5 * state.mean + logit.detach()\n"
             "    return {'part': (logit - state.mean).square()}"
         ),
@@ -323,7 +323,7 @@ BROKEN = {
         + regularizer(
             "def d_terms(self, step, state):\n"
             "    noise = torch.rand((), generator=RANDOM)\n"
-            "    return {'part': noise * step.real.judged.logit.mean()}"
+            "    return {'part': noise * step.real.output.logit.mean()}"
         ),
     ),
     # ---------------------------------------------------------------------- training
@@ -401,7 +401,9 @@ BROKEN = {
     "generator that ignores labels": Broken(
         "generator",
         "build(): expected another output for other labels, got the same",
-        generator(w="mapped.w * torch.cat([torch.ones(16), torch.zeros(mapped.w.shape[1] - 16)])"),
+        generator(
+            w="latents.w * torch.cat([torch.ones(16), torch.zeros(latents.w.shape[1] - 16)])"
+        ),
     ),
     "layer that is not used": Broken(
         "generator",
@@ -432,9 +434,9 @@ BROKEN = {
         "compute()['part']: expected a finite number, got nan",
         metric('{"part": float("nan")}'),
     ),
-    "evidence that is changed": Broken(
+    "metric_input that is changed": Broken(
         "metric",
-        "compute(): expected evidence that is as it was, got it changed",
+        "compute(): expected metric_input that is as it was, got it changed",
         metric('{"part": 1.0}', "fake.features.mul_(2)"),
     ),
     "values that differ": Broken(

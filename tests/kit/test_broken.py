@@ -50,7 +50,7 @@ def test_every_fault_is_reported_at_once_and_what_follows_from_one_is_not(tmp_pa
 def test_a_fault_that_shows_beside_one_partner_only_names_it(tmp_path: Path) -> None:
     source = regularizer(
         "def d_terms(self, step, state):\n"
-        "    if any(p.component.kind == 'augmentation' for p in step.participants):\n"
+        "    if any(p.component.kind == 'augmentation' for p in step.components):\n"
         "        raise RuntimeError('not with that')\n"
         "    return {}"
     )

@@ -18,12 +18,11 @@ import torch
 from ganlab.components import Augmentation, Conditioning, Loss, Regularizer
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
-from ganlab.data.prepared import Prepared
 from ganlab.errors import ConfigError
 from ganlab.runs import Progress
-from ganlab.step import DataSpec
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from ganlab.types import DataSpec, Prepared
 from tests.plugins.stand import plugins, small
 from tests.training.helpers import iterate_once
 

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganlab.components import Loss, Participant
+from ganlab.components import BoundComponent, Loss, TrainingComponent
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
-from ganlab.data.prepared import Prepared
 from ganlab.plugins import Plugins, load_plugins
-from ganlab.step import Active, DataSpec, Mapped, Role, Side, Step, Verdict
+from ganlab.step import Step
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from ganlab.types import Batch, DataSpec, DiscriminatorOutput, Latents, Prepared, Role
 
 SPEC = DataSpec(3, 16, 1, ("a", "b", "c"))
 _loaded: list[Plugins] = []
@@ -38,15 +38,15 @@ def small(kind: str, name: str) -> dict[str, Any]:
     return {"type": name, **plugins().find(kind, name).component.for_tests}
 
 
-class Judge(nn.Module):
+class Classifier(nn.Module):
     """A discriminator whose logit is a function of the image and the label."""
 
     def __init__(self, logit: Callable[[Tensor, Tensor], Tensor]) -> None:
         super().__init__()
         self.logit = logit
 
-    def forward(self, x: Tensor, y: Tensor) -> Verdict:
-        return Verdict(self.logit(x, y), x.flatten(1), {})
+    def forward(self, x: Tensor, y: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(self.logit(x, y), x.flatten(1), {})
 
 
 class Draw(nn.Module):
@@ -57,11 +57,11 @@ class Draw(nn.Module):
         self.weight = nn.Parameter(weight)
         self.shape = shape
 
-    def map(self, z: Tensor, y: Tensor) -> Mapped:
-        return Mapped(z, z)
+    def map(self, z: Tensor, y: Tensor) -> Latents:
+        return Latents(z, z)
 
-    def synthesize(self, mapped: Mapped) -> Tensor:
-        return (mapped.w @ self.weight.T).view(-1, *self.shape)
+    def synthesize(self, latents: Latents) -> Tensor:
+        return (latents.w @ self.weight.T).view(-1, *self.shape)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         return self.synthesize(self.map(z, y))
@@ -75,7 +75,7 @@ def step_of(
     logit: Callable[[Tensor, Tensor], Tensor] = lambda x, y: x.flatten(1).sum(1),
     G: nn.Module | None = None,
     z: Tensor | None = None,
-    participants: Sequence[Active] = (),
+    components: Sequence[BoundComponent] = (),
     images: int = 0,
     index: int = 0,
     y: Tensor | None = None,
@@ -85,22 +85,22 @@ def step_of(
     step = Step(
         role=role,
         index=index,
-        real=Side(real, labels),
-        fake=Side(fake, (labels + 1) % 3, z),
+        real=Batch(real, labels),
+        fake=Batch(fake, (labels + 1) % 3, z),
         G=G or nn.Identity(),
-        D=Judge(logit),
+        D=Classifier(logit),
         loss=Loss(),
         spec=SPEC,
-        participants=participants,
+        components=components,
         images=images,
     )
-    step.real = Side(real, step.real.y, None, step.judge(real, step.real.y))
-    step.fake = Side(fake, step.fake.y, z, step.judge(fake, step.fake.y))
+    step.real = Batch(real, step.real.y, None, step.discriminate(real, step.real.y))
+    step.fake = Batch(fake, step.fake.y, z, step.discriminate(fake, step.fake.y))
     return step
 
 
-def active(component: Participant) -> Active:
-    return Active(f"{component.kind}.{component.name}", component, component.state(SPEC))
+def active(component: TrainingComponent) -> BoundComponent:
+    return BoundComponent(f"{component.kind}.{component.name}", component, component.state(SPEC))
 
 
 def build(

@@ -10,13 +10,12 @@ from torch import nn
 
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
-from ganlab.data.prepared import Prepared
 from ganlab.errors import ConfigError
 from ganlab.plugins import Plugins, load_plugins
 from ganlab.runs import Progress
-from ganlab.step import DataSpec
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from ganlab.types import DataSpec, Prepared
 from tests.plugins.stand import small
 from tests.training.helpers import iterate_once
 
@@ -191,7 +190,7 @@ def test_cbn_starts_as_batch_normalisation_with_gains_around_one(plugins: Plugin
 
 def test_projection_adds_the_inner_product_with_the_classs_vector(plugins: Plugins) -> None:
     model, _, _ = build(plugins, "cbn+projection", "mlp", "mlp", "bce", "no regularizer")
-    head = model.D.verdict.head
+    head = model.D.head.logit
     h, y = torch.randn(3, 8), torch.tensor([2, 0, 2])
     table = head.embed.table.weight
     expected = (h @ head.plain.weight.T).flatten() + head.plain.bias + (h * table[y]).sum(1)

@@ -12,13 +12,12 @@ from torch import Tensor, nn
 
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
-from ganlab.data.prepared import Prepared
 from ganlab.plugins import Plugins, load_plugins
 from ganlab.runs import Progress
-from ganlab.step import DataSpec
 from ganlab.training.loop import advanced
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from ganlab.types import DataSpec, Prepared
 from tests.training.helpers import iterate_once
 
 REPOSITORY = Path(__file__).parents[2]

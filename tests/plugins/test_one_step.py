@@ -17,11 +17,12 @@ from torch._subclasses.fake_tensor import (
     FakeTensorMode,
 )
 
-from ganlab.components import Regularizer
+from ganlab.components import BoundComponent, Regularizer
 from ganlab.runs import Progress
-from ganlab.step import Active, DataSpec, Side, Step
+from ganlab.step import Step
 from ganlab.training.iteration import Scalars, iterate
 from ganlab.training.model import Model
+from ganlab.types import Batch, DataSpec
 from tests.plugins.stand import build, plugins
 from tests.training.helpers import iterate_once
 
@@ -97,14 +98,14 @@ def step_without_values(model: Model, options: Any) -> Scalars:
     mode = FakeTensorMode()
     with FakeCopyMode(mode):
         model.networks = copy.deepcopy(model.networks)
-        states = [copy.deepcopy(p.state) for p in model.participants]
-    kept = [replace(p, state=s) for p, s in zip(model.participants, states, strict=True)]
-    model.participants = tuple(kept)
+        states = [copy.deepcopy(p.state) for p in model.components]
+    kept = [replace(p, state=s) for p, s in zip(model.components, states, strict=True)]
+    model.components = tuple(kept)
     with mode:
         model.optimizers = {  # Adam reads its step on the host
             role: torch.optim.SGD(network.parameters()) for role, network in model.networks.items()
         }
-        real = Side(torch.randn(4, 1, 16, 16), torch.randint(3, (4,)))
+        real = Batch(torch.randn(4, 1, 16, 16), torch.randint(3, (4,)))
         labels = torch.randint(3, (4,))
         return iterate(model, [real], Progress(), options, draw_labels=lambda n: labels)
 
@@ -131,10 +132,10 @@ def test_a_breach_of_the_rules_would_be_noticed(breach: Callable[[Tensor], float
         name = "breaking"
 
         def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
-            return {"breaking": step.real.judged.logit.mean() * breach(step.real.judged.logit)}
+            return {"breaking": step.real.output.logit.mean() * breach(step.real.output.logit)}
 
     model, _, options = build()
-    model.participants = (Active("regularizers.breaking", Breaking()),)
+    model.components = (BoundComponent("regularizers.breaking", Breaking()),)
     with pytest.raises((DataDependentOutputException, DynamicOutputShapeException)):
         step_without_values(model, options)
 
@@ -166,7 +167,7 @@ def test_a_lazy_term_counts_k_times(name: str) -> None:
         model, batches, options = build(
             regularizers=[{**block(name)[0], "every": every}], discriminator="mlp"
         )
-        for part in model.participants:
+        for part in model.components:
             for buffer in part.state.buffers() if part.state is not None else ():
                 buffer.fill_(1)  # so that a running mean takes part
         torch.manual_seed(0)

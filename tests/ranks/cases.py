@@ -14,19 +14,18 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ganlab import across
+from ganlab import distributed
 from ganlab.cli.joining import joined
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
-from ganlab.data.prepared import Prepared
 from ganlab.runs import Progress
 from ganlab.seeds import mix, seed_everything
-from ganlab.step import DataSpec, Side
 from ganlab.training.iteration import iterate
 from ganlab.training.loop import advanced
 from ganlab.training.model import build_model, update_average
 from ganlab.training.precision import choose
-from ganlab.training.processes import check_alike, share_scalars
+from ganlab.training.processes import average_scalars, check_same_start
+from ganlab.types import Batch, DataSpec, Prepared
 from tests.plugins.matrix import conditionings
 from tests.plugins.stand import plugins, small
 
@@ -123,12 +122,12 @@ def train(case: Case) -> dict[str, Tensor]:
     at = Progress()
     for _ in range(ITERATIONS):
         seed_everything(mix(0, "step", at.steps), torch.device("cpu"))
-        reals = [Side(*batches.batch(at.batches + i)) for i in range(options.d_steps)]
-        scalars = share_scalars(iterate(model, reals, at, options, draw_labels=batches.labels))
+        reals = [Batch(*batches.batch(at.batches + i)) for i in range(options.d_steps)]
+        scalars = average_scalars(iterate(model, reals, at, options, draw_labels=batches.labels))
         if model.ema is not None:
             update_average(model.ema, model.G, 0.9)
         at = advanced(at, options, dataset_size=20, seconds=0)
-    check_alike(model.modules(), about="")
+    check_same_start(model.modules(), about="")
     tensors = {
         f"{name}/{key}": value.contiguous().clone()
         for name, module in model.modules().items()
@@ -144,7 +143,7 @@ def main(path: Path) -> None:
             for name, case in cases().items()
             for key, value in train(case).items()
         }
-        if across.rank() == 0:
+        if distributed.rank() == 0:
             save_file(found, path)
 
 

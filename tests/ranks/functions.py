@@ -1,4 +1,4 @@
-"""``ganlab.across`` and the shared layers against torch on the whole batch; run by each process."""
+"""``ganlab.distributed`` and synchronized layers against torch on the whole batch."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from ganlab import across
+from ganlab import distributed
 from ganlab.cli.joining import joined
 from ganlab.errors import DataError, PluginError, RunError
 from ganlab.nn import BatchNorm
 from ganlab.training.processes import (
-    check_alike,
-    first,
-    first_only,
-    lead,
-    share_layers,
-    share_scalars,
-    take_buffers,
+    average_scalars,
+    broadcast_buffers,
+    check_same_start,
+    from_main_process,
+    on_main_process,
+    run_on_main_process,
+    synchronize_layers,
 )
 
 
@@ -33,7 +33,7 @@ def numbers(*shape: int, seed: int = 0) -> Tensor:
 
 def penalty(outputs: Callable[[Tensor], Tensor], whole: Tensor) -> Tensor:
     """Return the gradient, for this process's rows, of a penalty on the gradient of outputs."""
-    x = across.mine(whole).clone().requires_grad_()
+    x = distributed.local(whole).clone().requires_grad_()
     (slope,) = torch.autograd.grad(outputs(x).sum(), x, create_graph=True)
     (gradient,) = torch.autograd.grad(slope.square().sum(), x)
     return gradient
@@ -42,50 +42,54 @@ def penalty(outputs: Callable[[Tensor], Tensor], whole: Tensor) -> Tensor:
 def alike(outputs: Callable[[Tensor], Tensor], *, size: int = 12) -> None:
     """Compare a function of a batch, and its double backward, with that in one process."""
     whole = numbers(size, 3)
-    together = outputs(across.mine(whole)), penalty(outputs, whole)
-    with across.alone():
+    together = outputs(distributed.local(whole)), penalty(outputs, whole)
+    with distributed.single_process():
         by_itself = outputs(whole), penalty(outputs, whole)
     for ours, all_of_it in zip(together, by_itself, strict=True):
-        expected = across.mine(all_of_it) if all_of_it.dim() else all_of_it
+        expected = distributed.local(all_of_it) if all_of_it.dim() else all_of_it
         assert_close(ours, expected, rtol=1e-12, atol=1e-12)
 
 
 def check_functions() -> None:
     whole = numbers(12, 3)
-    own = across.mine(whole)
-    start = across.rank() * 12 // across.world_size()
-    assert torch.equal(own, whole[start : start + 12 // across.world_size()])
-    assert torch.equal(across.gather(own), whole)
-    assert_close(across.mean(own.mean(0)), whole.mean(0))
-    assert_close(across.total(own.sum()), whole.sum())
-    assert_close(across.std(own), whole.std())
+    own = distributed.local(whole)
+    start = distributed.rank() * 12 // distributed.world_size()
+    assert torch.equal(own, whole[start : start + 12 // distributed.world_size()])
+    assert torch.equal(distributed.gather(own), whole)
+    assert_close(distributed.mean(own.mean(0)), whole.mean(0))
+    assert_close(distributed.sum(own.sum()), whole.sum())
+    assert_close(distributed.std(own), whole.std())
     # Functions of all images of the batch, none of them quadratic.
-    alike(lambda x: (x - across.mean(x.mean(0))).pow(3).sum(1))
-    alike(lambda x: (x @ across.gather(x).T).exp().log1p().sum(1))
-    alike(lambda x: across.mine(across.gather(x).cumsum(0)).pow(3).sum(1))
-    alike(lambda x: x.sum(1) * across.total(x.pow(3).sum()))
+    alike(lambda x: (x - distributed.mean(x.mean(0))).pow(3).sum(1))
+    alike(lambda x: (x @ distributed.gather(x).T).exp().log1p().sum(1))
+    alike(lambda x: distributed.local(distributed.gather(x).cumsum(0)).pow(3).sum(1))
+    alike(lambda x: x.sum(1) * distributed.sum(x.pow(3).sum()))
 
 
 def check_parts() -> None:
-    count, whole = across.world_size(), torch.arange(24)
-    parts = [across.mine(part) for part in whole.chunk(2)]
-    assert torch.equal(across.mine(whole, parts=2), torch.cat(parts))
+    count, whole = distributed.world_size(), torch.arange(24)
+    parts = [distributed.local(part) for part in whole.chunk(2)]
+    assert torch.equal(distributed.local(whole, parts=2), torch.cat(parts))
     with pytest.raises(RunError) as caught:
-        across.mine(torch.arange(24 * count + 1))
+        distributed.local(torch.arange(24 * count + 1))
     expected = f"{24 * count + 1} images cannot be shared evenly by {count} processes"
     assert str(caught.value) == expected
 
 
 def check_random() -> None:
-    for like in (across.randn_like, across.rand_like, lambda x: across.dropout_like(x, 0.5)):
+    for like in (
+        distributed.randn_like,
+        distributed.rand_like,
+        lambda x: distributed.dropout_like(x, 0.5),
+    ):
         for shape in ((12, 3), (12, 4, 5, 6)):
             whole = torch.ones(shape, dtype=torch.float64)
             if len(shape) == 4:
                 whole = whole.contiguous(memory_format=torch.channels_last)
             torch.manual_seed(0)
-            ours = like(across.mine(whole))
+            ours = like(distributed.local(whole))
             torch.manual_seed(0)
-            with across.alone():
+            with distributed.single_process():
                 assert torch.equal(ours, across_rows(like(whole)))
 
 
@@ -100,7 +104,7 @@ def check_copy(layers: nn.Module) -> None:
     copied = copy.deepcopy(layers).eval()
     before = copied(numbers(4, 3))
     layers.train()
-    layers(across.mine(numbers(12, 3)) + 5)
+    layers(distributed.local(numbers(12, 3)) + 5)
     assert torch.equal(copied(numbers(4, 3)), before)
     for key, value in copied.state_dict().items():
         if "running_mean" in key:
@@ -120,13 +124,13 @@ def check_layers() -> None:
             torch.manual_seed(0)
             return layers(x).pow(3).sum(1)
 
-        share_layers([layers], batch_norm=True)
+        synchronize_layers([layers], batch_norm=True)
         alike(outputs)
         found = []
-        for around in (None, across.alone):
+        for around in (None, distributed.single_process):
             layers.load_state_dict(state)
             if around is None:
-                layers(across.mine(numbers(12, 3)))
+                layers(distributed.local(numbers(12, 3)))
             else:
                 with around():
                     layers(numbers(12, 3))
@@ -141,23 +145,23 @@ def check_layers() -> None:
 def check_the_first() -> None:
     asked = []
 
-    @first_only
+    @on_main_process
     def act() -> None:
-        asked.append(across.world_size())
+        asked.append(distributed.world_size())
 
     act()
-    assert asked == ([1] if across.rank() == 0 else [])
-    assert first(lambda: across.rank() + 5) == 5
-    shared = share_scalars({"a": torch.tensor(float(across.rank()))})
-    assert shared["a"].item() == (across.world_size() - 1) / 2
+    assert asked == ([1] if distributed.rank() == 0 else [])
+    assert from_main_process(lambda: distributed.rank() + 5) == 5
+    shared = average_scalars({"a": torch.tensor(float(distributed.rank()))})
+    assert shared["a"].item() == (distributed.world_size() - 1) / 2
 
 
 def check_lead() -> None:
-    ranks = list(range(across.world_size()))
-    own, found = across.rank(), []
+    ranks = list(range(distributed.world_size()))
+    own, found = distributed.rank(), []
 
     def answer(question: int) -> int:
-        assert across.world_size() == 1
+        assert distributed.world_size() == 1
         if question == 7 and own == ranks[-1]:
             raise DataError("cannot")
         return 10 * question + own
@@ -168,12 +172,12 @@ def check_lead() -> None:
             ask(7)
         found.append(ask(0))
 
-    lead(act, answer)
+    run_on_main_process(act, answer)
     assert found == ([[30 + rank for rank in ranks], ranks] if own == 0 else [])
-    lead(lambda ask: None, answer)  # nothing to ask
+    run_on_main_process(lambda ask: None, answer)  # nothing to ask
     norm = nn.BatchNorm1d(2)
     norm.running_mean.fill_(own + 5.0)  # type: ignore[union-attr]
-    take_buffers(norm)
+    broadcast_buffers(norm)
     assert norm.running_mean.tolist() == [5.0, 5.0]  # type: ignore[union-attr]
 
 
@@ -184,22 +188,22 @@ class Scaled(nn.BatchNorm1d):
 
 def check_refusals() -> None:
     with pytest.raises(PluginError) as caught:
-        share_layers([nn.Sequential(Scaled(3))], batch_norm=True)
+        synchronize_layers([nn.Sequential(Scaled(3))], batch_norm=True)
     assert str(caught.value).startswith("'0' is a Scaled with a forward of its own")
-    share_layers([nn.Sequential(Scaled(3))], batch_norm=False)
+    synchronize_layers([nn.Sequential(Scaled(3))], batch_norm=False)
     layer = nn.Linear(2, 2)
     nn.init.constant_(layer.weight, 1.0)
     nn.init.zeros_(layer.bias)
-    check_alike({"layer": layer}, about="")
-    nn.init.constant_(layer.weight, 1.0 + 1e-6 * (across.rank() == 1))
+    check_same_start({"layer": layer}, about="")
+    nn.init.constant_(layer.weight, 1.0 + 1e-6 * (distributed.rank() == 1))
     with pytest.raises(RunError) as unlike:
-        check_alike({"layer": layer}, about="")
+        check_same_start({"layer": layer}, about="")
     assert str(unlike.value).startswith("process 1 does not start from the weights, data and")
 
 
 def main() -> None:
     with joined():
-        assert across.world_size() > 1
+        assert distributed.world_size() > 1
         check_functions()
         check_parts()
         check_random()

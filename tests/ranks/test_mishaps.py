@@ -34,7 +34,7 @@ FAULTY = '''
 
 import time
 
-from ganlab import Regularizer, across, hookimpl
+from ganlab import Regularizer, distributed, hookimpl
 
 
 class Faulty(Regularizer):
@@ -42,13 +42,13 @@ class Faulty(Regularizer):
     how: str = "raise"
 
     def d_terms(self, step, state):
-        zero = step.real.judged.logit.sum() * 0
-        if across.rank() == 1 and step.index == 7:
+        zero = step.real.output.logit.sum() * 0
+        if distributed.rank() == 1 and step.index == 7:
             if self.how in ("raise", "hang"):
                 raise ValueError("one process only")
             if self.how == "nan":
                 zero = zero * float("nan")
-        if across.rank() == 0 and step.index == 7 and self.how == "hang":
+        if distributed.rank() == 0 and step.index == 7 and self.how == "hang":
             time.sleep(1000)
         return {"faulty": zero}
 

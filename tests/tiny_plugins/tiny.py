@@ -19,15 +19,15 @@ from ganlab import (
     Discriminator,
     DiscriminatorNet,
     Embed,
-    Evidence,
     Extractor,
     ExtractorNet,
     Generator,
     GeneratorNet,
     Images,
+    Latents,
     Loss,
-    Mapped,
     Metric,
+    MetricInput,
     Regularizer,
     Sites,
     Step,
@@ -70,8 +70,8 @@ class GeneratorOf(GeneratorNet):
         self.norm = sites.norm(width, nn.BatchNorm1d(width))
         self.last = nn.Linear(width, spec.channels * spec.image_size**2)
 
-    def synthesize(self, mapped: Mapped) -> Tensor:
-        h = torch.relu(self.norm(self.first(mapped.w), mapped.style))
+    def synthesize(self, latents: Latents) -> Tensor:
+        h = torch.relu(self.norm(self.first(latents.w), latents.style))
         return torch.tanh(self.last(h)).view(-1, self.channels, self.size, self.size)
 
 
@@ -91,7 +91,7 @@ class DiscriminatorOf(DiscriminatorNet):
         self.image = sites.image()
         self.conv = nn.Conv2d(self.image.out_channels, width, 4, spec.image_size // 4)
         self.rest = nn.Sequential(nn.BatchNorm2d(width), nn.LeakyReLU(0.2), nn.Dropout(0.2))
-        self.verdict = sites.verdict(width * 16, nn.Linear(width * 16, 1))
+        self.head = sites.head(width * 16, nn.Linear(width * 16, 1))
 
     def features(self, x: Tensor) -> Tensor:
         return self.rest(self.conv(x)).flatten(1)
@@ -146,7 +146,7 @@ class TinyLoss(Loss):
     def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         return softplus(-fake)
 
-    def shown(self, logit: Tensor) -> Tensor:
+    def logged_output(self, logit: Tensor) -> Tensor:
         return torch.sigmoid(logit)
 
 
@@ -179,18 +179,18 @@ class TinyAugmentation(Augmentation):
 
 
 class TinyExtractor(Extractor):
-    """Fixed random projections of the pixels; the judge goes by brightness."""
+    """Fixed random projections of the pixels; the classifier goes by brightness."""
 
     name = "tiny"
 
     @classmethod
-    def place(cls, channels: int) -> int:
+    def priority(cls, channels: int) -> int:
         return 9
 
     def load(self, dataset: str, channels: int) -> ExtractorNet:
         return Projections(f"tiny-{dataset}-000000000000")
 
-    def judge(self, dataset: str, channels: int) -> ExtractorNet:
+    def classifier(self, dataset: str, channels: int) -> ExtractorNet:
         return Brightness(f"bright-{dataset}-000000000000")
 
 
@@ -218,26 +218,26 @@ class TinyMetric(Metric):
     """The distance of the mean features."""
 
     name = "tiny"
-    default = 9
-    level = "quick"
+    default_order = 9
+    min_profile = "quick"
     higher_is_better = False
 
     @property
-    def minimum(self) -> int:
+    def min_images(self) -> int:
         return 3
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         return {"tiny": (fake.features.mean(0) - real.features.mean(0)).norm().item()}
 
 
 class TinyAccuracy(Metric):
-    """How often the judge sees the class that was asked for."""
+    """How often the classifier sees the class that was asked for."""
 
     name = "tiny-acc"
     higher_is_better = True
-    needs = ("judge",)
+    needs = ("classifier",)
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         assert fake.predicted is not None
         return {"tiny-acc": (fake.predicted == fake.labels).float().mean().item()}
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from ganlab.config.experiment import Train
 from ganlab.data.batches import Batches
 from ganlab.runs import Progress
-from ganlab.step import Side
 from ganlab.training.iteration import Scalars, iterate
 from ganlab.training.model import Model
+from ganlab.types import Batch
 
 TINY = Path(__file__).parents[1] / "tiny_plugins"
 
@@ -69,5 +69,5 @@ def alive(process: int) -> bool:
 
 def iterate_once(model: Model, batches: Batches, at: Progress, options: Train) -> Scalars:
     """Do one iteration on the batches that the loop would take."""
-    reals = [Side(*batches.batch(at.batches + i)) for i in range(options.d_steps)]
+    reals = [Batch(*batches.batch(at.batches + i)) for i in range(options.d_steps)]
     return iterate(model, reals, at, options, draw_labels=batches.labels)

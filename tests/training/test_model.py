@@ -11,9 +11,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganlab.config.resolve import resolve
 from ganlab.plugins import Plugins
-from ganlab.step import DataSpec
 from ganlab.training.model import build_model, update_average
 from ganlab.training.precision import Choices, choose
+from ganlab.types import DataSpec
 from tests.conftest import EXPERIMENT, TINY
 
 CPU = torch.device("cpu")

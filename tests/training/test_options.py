@@ -16,10 +16,10 @@ from ganlab.errors import ConfigError
 from ganlab.plugins import Plugins
 from ganlab.runs import Progress
 from ganlab.seeds import seed_everything
-from ganlab.step import DataSpec, Side
 from ganlab.training.iteration import Scalars, iterate
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from ganlab.types import Batch, DataSpec
 from tests.conftest import EXPERIMENT, TINY
 
 SPEC = DataSpec(4, 16, 1, ("dark", "dim", "light", "bright"))
@@ -53,7 +53,7 @@ def built(plugins: Plugins, **changes: Any) -> tuple[Model, Train]:
 
 def once(model: Model, options: Train, at: Progress | None = None) -> Scalars:
     generator = torch.Generator().manual_seed(0)
-    real = Side(
+    real = Batch(
         torch.rand(8, 1, 16, 16, generator=generator, dtype=torch.float64) * 2 - 1,
         torch.arange(8) % 4,
     )
@@ -96,7 +96,7 @@ def test_g_learns_from_the_images_that_d_saw_in_parts_too(plugins: Plugins) -> N
 
 def test_who_acts_after_a_step_sees_the_whole_batch(plugins: Plugins) -> None:
     model, options = built(plugins, accumulate=4, augmentations=["tiny"])
-    (*_, last) = model.participants
+    (*_, last) = model.components
     seen = []
     spy = type(last.component).after_step
     try:
@@ -105,8 +105,8 @@ def test_who_acts_after_a_step_sees_the_whole_batch(plugins: Plugins) -> None:
     finally:
         type(last.component).after_step = spy  # type: ignore[method-assign]
     for step in seen:
-        assert len(step.real.x) == len(step.fake.z) == len(step.fake.judged.logit) == 8
-        assert not step.fake.judged.logit.requires_grad
+        assert len(step.real.x) == len(step.fake.z) == len(step.fake.output.logit) == 8
+        assert not step.fake.output.logit.requires_grad
 
 
 @pytest.mark.parametrize("parts", [3, 8])

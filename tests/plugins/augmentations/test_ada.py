@@ -258,7 +258,7 @@ def test_it_acts_on_all_that_d_sees_in_both_updates() -> None:
     model, batches, options = build(augmentations=[{"type": "ada", "p": 1, "target": None}])
     seen: list[Tensor] = []
     shown: list[Tensor] = []
-    ada = model.participants[-1]
+    ada = model.components[-1]
     original = type(ada.component).augment
 
     def spy(self: Any, x: Tensor, step: Any, state: Any) -> Tensor:

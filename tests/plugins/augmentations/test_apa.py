@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.runs import Progress
-from ganlab.step import Side
+from ganlab.types import Batch
 from tests.plugins.stand import active, build, part, step_of
 from tests.training.helpers import iterate_once
 
@@ -22,14 +22,14 @@ class Labelled(nn.Module):
         return (10.0 + label).view(-1, 1, 1, 1).expand(-1, 1, 4, 4)
 
 
-def shown_as_real(p: float, y: Tensor, fake_y: Tensor) -> Side:
+def shown_as_real(p: float, y: Tensor, fake_y: Tensor) -> Batch:
     n = len(y)
     label = y.argmax(1) if y.dim() == 2 else y
     real = label.float().view(-1, 1, 1, 1).expand(-1, 1, 4, 4)
     step = step_of(real=real, fake=real, z=torch.zeros(n, 2), G=Labelled(), y=y)
-    step.fake = Side(step.fake.x, fake_y, step.fake.z)
+    step.fake = Batch(step.fake.x, fake_y, step.fake.z)
     apa = active(part("augmentation", "apa", p=p))
-    return apa.component.as_real(step, apa.state)
+    return apa.component.real_batch(step, apa.state)
 
 
 @pytest.mark.parametrize("rows", [(False, False), (True, True), (True, False), (False, True)])
@@ -38,9 +38,9 @@ def test_a_fake_comes_with_the_label_that_it_was_made_for(rows: tuple[bool, bool
     y, fake_y = torch.randint(3, (2, 300))
     one_hot = [torch.nn.functional.one_hot(t, 3).float() if row else t
                for t, row in zip((y, fake_y), rows, strict=True)]  # fmt: skip
-    side = shown_as_real(0.4, *one_hot)
-    label = side.y.argmax(1) if side.y.dim() == 2 else side.y
-    pixel = side.x[:, 0, 0, 0]
+    batch = shown_as_real(0.4, *one_hot)
+    label = batch.y.argmax(1) if batch.y.dim() == 2 else batch.y
+    pixel = batch.x[:, 0, 0, 0]
     pseudo = pixel >= 10
     assert 90 < pseudo.sum() < 150
     assert torch.equal(label[pseudo], pixel[pseudo].long() - 10)
@@ -52,8 +52,8 @@ def test_a_fake_comes_with_the_label_that_it_was_made_for(rows: tuple[bool, bool
 @pytest.mark.parametrize(("p", "share"), [(0.0, 0), (1.0, 1)])
 def test_at_p_0_no_fake_is_shown_and_at_p_1_only_fakes_are(p: float, share: int) -> None:
     y = torch.arange(30) % 3
-    side = shown_as_real(p, y, y)
-    assert (side.x[:, 0, 0, 0] >= 10).double().mean() == share
+    batch = shown_as_real(p, y, y)
+    assert (batch.x[:, 0, 0, 0] >= 10).double().mean() == share
 
 
 def test_the_fakes_that_pass_for_real_are_not_those_that_are_shown_as_fakes() -> None:
@@ -81,6 +81,6 @@ def test_the_fakes_that_pass_for_real_are_not_those_that_are_shown_as_fakes() ->
 def test_r_is_what_the_heuristic_says(heuristic: str, r: float) -> None:
     x = torch.zeros(4, 1, 4, 4)
     step = step_of(real=x, fake=x + 1, logit=lambda x, y: x[:, 0, 0, 0] + 1)
-    verdict = step.real.judged._replace(logit=torch.tensor([1.0, 2.0, 3.0, -1.0]))
-    step.real = Side(x, step.real.y, None, verdict)
+    output = step.real.output._replace(logit=torch.tensor([1.0, 2.0, 3.0, -1.0]))
+    step.real = Batch(x, step.real.y, None, output)
     assert part("augmentation", "apa", heuristic=heuristic).overfitting(step).item() == r

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from ganlab import Conditioning, DataSpec, Loss
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
-from ganlab.data.prepared import Prepared
 from ganlab.plugins import Plugins, load_plugins
-from ganlab.step import Role, Side, Step, Verdict
+from ganlab.step import Step
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from ganlab.types import Batch, DiscriminatorOutput, Prepared, Role
 from tests.plugins.stand import small
 
 SPEC = DataSpec(3, 16, 1, ("a", "b", "c"))
@@ -30,13 +30,15 @@ def loss(name: str, **options: Any) -> Loss:
     return PLUGINS.get(Loss, name)(**options)
 
 
-def side(note: Any, y: Tensor, *, name: str = "", z: Tensor | None = None) -> Side:
+def batch(note: Any, y: Tensor, *, name: str = "", z: Tensor | None = None) -> Batch:
     """One batch of which D's note is known."""
     n = len(y)
-    return Side(torch.zeros(n, 1, 2, 2), y, z, Verdict(torch.zeros(n), y, {name: note}))
+    return Batch(
+        torch.zeros(n, 1, 2, 2), y, z, DiscriminatorOutput(torch.zeros(n), y, {name: note})
+    )
 
 
-def step(role: Role, real: Side, fake: Side, *, spec: DataSpec = SPEC, **more: Any) -> Step:
+def step(role: Role, real: Batch, fake: Batch, *, spec: DataSpec = SPEC, **more: Any) -> Step:
     fields = {"G": nn.Identity(), "D": nn.Identity(), "loss": loss("bce"), **more}
     return Step(role=role, index=0, real=real, fake=fake, spec=spec, **fields)
 

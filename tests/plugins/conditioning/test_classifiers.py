@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ganlab import DataSpec
-from tests.plugins.conditioning.helpers import floats, scheme, side, step
+from tests.plugins.conditioning.helpers import batch, floats, scheme, step
 
 Y = torch.tensor([0, 2, 1])
 FAKE_Y = torch.tensor([1, 1, 0])
@@ -29,7 +29,7 @@ def tensor(array: np.ndarray) -> torch.Tensor:
 
 def test_acgan_is_the_cross_entropy_of_both_sides_for_d_and_of_fakes_for_g() -> None:
     real, fake = numbers(0, 3), numbers(1, 3)
-    at = [side(tensor(real), Y, name="acgan"), side(tensor(fake), FAKE_Y, name="acgan")]
+    at = [batch(tensor(real), Y, name="acgan"), batch(tensor(fake), FAKE_Y, name="acgan")]
     part = scheme("acgan", real=2.0, fake=0.5, generator=3.0)
     on_real, on_fake = mean_log_p(real, Y.numpy()), mean_log_p(fake, FAKE_Y.numpy())
     assert floats(part.d_terms(step("discriminator", *at), None)) == pytest.approx(
@@ -43,8 +43,8 @@ def test_acgan_is_the_cross_entropy_of_both_sides_for_d_and_of_fakes_for_g() -> 
 def test_acgan_by_hand() -> None:
     # Logits (0, log 3) mean probabilities 1/4 and 3/4.
     logits = torch.tensor([[0.0, np.log(3.0)]])
-    at = [side(logits, torch.tensor([1]), name="acgan"), side(logits, torch.tensor([0]))]
-    at[1].judged.notes["acgan"] = logits
+    at = [batch(logits, torch.tensor([1]), name="acgan"), batch(logits, torch.tensor([0]))]
+    at[1].output.auxiliary["acgan"] = logits
     terms = floats(scheme("acgan").d_terms(step("discriminator", *at, spec=TWO), None))
     assert terms == pytest.approx({"classes_real": np.log(4 / 3), "classes_fake": np.log(4)})
 
@@ -52,7 +52,7 @@ def test_acgan_by_hand() -> None:
 def test_soft_labels_mix_the_classes_errors() -> None:
     logits = tensor(numbers(2, 3))
     rows = torch.tensor([[0.25, 0.75, 0.0]] * 3)
-    mixed = side(logits, rows, name="acgan")
+    mixed = batch(logits, rows, name="acgan")
     value = scheme("acgan").g_terms(step("generator", mixed, mixed), None)["classes"].item()
     pure = [mean_log_p(logits.numpy(), np.full(3, label)) for label in (0, 1)]
     assert value == pytest.approx(-0.25 * pure[0] - 0.75 * pure[1], rel=1e-5)
@@ -61,8 +61,8 @@ def test_soft_labels_mix_the_classes_errors() -> None:
 def test_tacgan_adds_a_twin_of_fakes_which_g_works_against() -> None:
     real, own, twin = numbers(0, 3), numbers(1, 3), numbers(2, 3)
     at = [
-        side((tensor(real), tensor(numbers(3, 3))), Y, name="tacgan"),
-        side((tensor(own), tensor(twin)), FAKE_Y, name="tacgan"),
+        batch((tensor(real), tensor(numbers(3, 3))), Y, name="tacgan"),
+        batch((tensor(own), tensor(twin)), FAKE_Y, name="tacgan"),
     ]
     on_real, on_own = mean_log_p(real, Y.numpy()), mean_log_p(own, FAKE_Y.numpy())
     on_twin = mean_log_p(twin, FAKE_Y.numpy())
@@ -79,7 +79,7 @@ def test_tacgan_adds_a_twin_of_fakes_which_g_works_against() -> None:
 
 def test_adcgan_classifies_reals_into_the_first_and_fakes_into_the_second_half() -> None:
     real, fake = numbers(0, 6), numbers(1, 6)
-    at = [side(tensor(real), Y, name="adcgan"), side(tensor(fake), FAKE_Y, name="adcgan")]
+    at = [batch(tensor(real), Y, name="adcgan"), batch(tensor(fake), FAKE_Y, name="adcgan")]
     part = scheme("adcgan", weight=2.0)
     as_fake = mean_log_p(fake, FAKE_Y.numpy() + 3)
     assert floats(part.d_terms(step("discriminator", *at), None)) == pytest.approx(
@@ -99,7 +99,7 @@ def gradient(name: str, weights: list[list[float]], x: float, y: int) -> float:
     at = torch.tensor([[x]], requires_grad=True)
     notes = [at * torch.tensor(w) for w in weights]
     note = tuple(notes) if len(notes) > 1 else notes[0]
-    fake = side(note, torch.tensor([y]), name=name)
+    fake = batch(note, torch.tensor([y]), name=name)
     terms = scheme(name).g_terms(step("generator", fake, fake, spec=TWO), None)
     torch.stack(list(terms.values())).sum().backward()
     assert at.grad is not None

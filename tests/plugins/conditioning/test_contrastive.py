@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.plugins.conditioning.helpers import SPEC, floats, scheme, side, step
+from tests.plugins.conditioning.helpers import SPEC, batch, floats, scheme, step
 
 Y = np.array([0, 1, 0, 2, 1])
 
@@ -23,7 +23,7 @@ def units(seed: int, n: int = 5) -> np.ndarray:
 def term(name: str, f: Any, v: Any, y: Any, **options: Any) -> float:
     """The term at generated images f with the vectors v of their classes."""
     note = (torch.as_tensor(f).float(), torch.as_tensor(v).float())
-    fake = side(note, torch.as_tensor(y), name=name)
+    fake = batch(note, torch.as_tensor(y), name=name)
     (value,) = floats(scheme(name, **options).g_terms(step("generator", fake, fake), None)).values()
     return value
 
@@ -88,7 +88,7 @@ def test_reacgan_by_hand_on_both_sides_of_its_margins() -> None:
 
 def test_reacgan_leaves_what_is_beyond_its_margins_in_peace() -> None:
     f = torch.tensor([[1.0, 0.0], [0.0, 1.0]], requires_grad=True)
-    fake = side((f, f.detach()), torch.tensor([0, 1]), name="reacgan")
+    fake = batch((f, f.detach()), torch.tensor([0, 1]), name="reacgan")
     (value,) = scheme("reacgan").g_terms(step("generator", fake, fake), None).values()
     value.backward()
     assert value.item() == pytest.approx(math.log(2))
@@ -99,7 +99,7 @@ def test_reacgan_leaves_what_is_beyond_its_margins_in_peace() -> None:
 @pytest.mark.parametrize("name", ["contragan", "reacgan"])
 def test_d_learns_from_real_and_g_from_generated_images(name: str) -> None:
     notes = [(torch.tensor(units(s)).float(), torch.tensor(units(s + 1)).float()) for s in (0, 5)]
-    real, fake = (side(note, torch.tensor(Y), name=name) for note in notes)
+    real, fake = (batch(note, torch.tensor(Y), name=name) for note in notes)
     part = scheme(name)
     assert part.d_terms(step("discriminator", real, fake), None) == part.g_terms(
         step("generator", fake, real), None
@@ -121,7 +121,7 @@ def test_rows_of_pure_labels_are_labels_and_a_mix_lies_between(name: str) -> Non
 
 @pytest.mark.parametrize("name", ["contragan", "reacgan"])
 def test_vectors_have_length_1_and_the_classs_own_direction(name: str) -> None:
-    note: Any = scheme(name, size=4).note(6, SPEC)
+    note: Any = scheme(name, size=4).auxiliary(6, SPEC)
     h, y = torch.randn(5, 6), torch.tensor(Y)
     images, proxies = note(h, y)
     assert images.shape == proxies.shape == (5, 4)
@@ -134,5 +134,5 @@ def test_vectors_have_length_1_and_the_classs_own_direction(name: str) -> None:
 
 
 def test_contragan_can_have_a_hidden_layer() -> None:
-    note: Any = scheme("contragan", size=4, hidden=7).note(6, SPEC)
+    note: Any = scheme("contragan", size=4, hidden=7).auxiliary(6, SPEC)
     assert [tuple(p.shape) for p in note.project.parameters()] == [(7, 6), (7,), (4, 7), (4,)]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ganlab.errors import ConfigError
-from tests.plugins.conditioning.helpers import SPEC, build, scheme, side, step
+from tests.plugins.conditioning.helpers import SPEC, batch, build, scheme, step
 
 Y = torch.tensor([0, 2, 1, 1])
 
@@ -24,8 +24,8 @@ def test_multi_hinge_is_the_margin_of_the_class_and_of_generated() -> None:
     real, fake = random.normal(size=(4, 4)), random.normal(size=(4, 4))
     fake_y = torch.tensor([1, 0, 2, 2])
     at = [
-        side(torch.tensor(real), Y, name="multi-hinge"),
-        side(torch.tensor(fake), fake_y, name="multi-hinge"),
+        batch(torch.tensor(real), Y, name="multi-hinge"),
+        batch(torch.tensor(fake), fake_y, name="multi-hinge"),
     ]
     part = scheme("multi-hinge")
 
@@ -47,7 +47,7 @@ def test_multi_hinge_by_hand() -> None:
     real = torch.tensor([[2.0, 0.5, -1.0], [0.0, 0.0, 0.0]])
     fake = torch.tensor([[0.5, 0.0, 1.0], [3.0, 1.0, -1.0]])
     y = torch.tensor([0, 1])
-    at = [side(real, y, name="multi-hinge"), side(fake, y, name="multi-hinge")]
+    at = [batch(real, y, name="multi-hinge"), batch(fake, y, name="multi-hinge")]
     part = scheme("multi-hinge")
     # Real: 1 - 2 + .5 < 0, so 0; 1 - 0 + 0. Generated: 1 - 1 + .5; 1 + 1 + 3.
     on_d = part.adversarial(step("discriminator", *at), lambda: real, None)

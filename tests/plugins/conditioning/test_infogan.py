@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from ganlab.errors import ConfigError
-from ganlab.step import Side
-from tests.plugins.conditioning.helpers import SPEC, build, floats, scheme, side, step
+from ganlab.types import Batch
+from tests.plugins.conditioning.helpers import SPEC, batch, build, floats, scheme, step
 
 Y = torch.tensor([0, 2, 1, 1])
 
 
 def terms(out: np.ndarray, z: np.ndarray, **options: Any) -> dict[str, float]:
-    fake = side(torch.tensor(out), Y, name="infogan", z=torch.tensor(z))
+    fake = batch(torch.tensor(out), Y, name="infogan", z=torch.tensor(z))
     part = scheme("infogan", **options)
     # The real batch was never judged: nothing may look at it, for nothing knows its codes.
-    real = Side(torch.zeros(4, 1, 2, 2), torch.full((4,), -1))
+    real = Batch(torch.zeros(4, 1, 2, 2), torch.full((4,), -1))
     on_d = floats(part.d_terms(step("discriminator", real, fake), None))
     assert on_d == floats(part.g_terms(step("generator", real, fake), None))
     return on_d
@@ -86,7 +86,7 @@ def test_d_never_sees_a_label() -> None:
     x, y = batches.batch(0)
     a, b = model.D(x, y), model.D(x, (y + 1) % 3)
     assert torch.equal(a.logit, b.logit)
-    assert torch.equal(a.notes["infogan"], b.notes["infogan"])
+    assert torch.equal(a.auxiliary["infogan"], b.auxiliary["infogan"])
 
 
 def test_more_codes_than_noise_are_refused() -> None:

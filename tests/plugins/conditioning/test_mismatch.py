@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganlab import DataSpec, Verdict
-from ganlab.step import Side, Step
+from ganlab import DataSpec, DiscriminatorOutput
+from ganlab.step import Step
+from ganlab.types import Batch
 from plugins.conditioning.mismatch import other_labels
 from tests.plugins.conditioning.helpers import loss, scheme, step
 
@@ -19,22 +20,22 @@ SIX = DataSpec(6, 16, 1, tuple("abcdef"))
 class Remembering(nn.Module):
     """A D whose logit is its first pixel plus a tenth of the label; it keeps what it saw."""
 
-    def forward(self, x: Tensor, y: Tensor) -> Verdict:
+    def forward(self, x: Tensor, y: Tensor) -> DiscriminatorOutput:
         self.seen = y
-        return Verdict(x[:, 0, 0, 0] + y / 10, x.flatten(1), {})
+        return DiscriminatorOutput(x[:, 0, 0, 0] + y / 10, x.flatten(1), {})
 
 
 def at(role: str, loss_name: str = "bce", n: int = 4) -> Step:
     d = Remembering()
     x, y = torch.linspace(-1, 1, n).view(n, 1, 1, 1), torch.arange(n) % 6
-    real = Side(x, y, verdict=d(x, y))
-    fake = Side(-x, y, verdict=d(-x, y))
+    real = Batch(x, y, d_output=d(x, y))
+    fake = Batch(-x, y, d_output=d(-x, y))
     return step(role, real, fake, spec=SIX, D=d, loss=loss(loss_name))  # type: ignore[arg-type]
 
 
 def test_it_is_log_right_plus_half_of_log_wrong_and_log_generated() -> None:
     s = at("discriminator")
-    plain = s.loss.d(s.real.judged.logit, s.fake.judged.logit)
+    plain = s.loss.d(s.real.output.logit, s.fake.output.logit)
     value = scheme("mismatch").adversarial(s, lambda: plain, None)
     wrong_y = s.D.seen
     for i in range(4):
@@ -49,7 +50,7 @@ def test_it_is_log_right_plus_half_of_log_wrong_and_log_generated() -> None:
 def test_by_hand_with_the_hinge_and_a_weight() -> None:
     s = at("discriminator", "hinge", n=2)
     # Real logits -1 and 1.1, generated 1 and -.9: losses 2 + 2 and 0 + .1.
-    plain = s.loss.d(s.real.judged.logit, s.fake.judged.logit)
+    plain = s.loss.d(s.real.output.logit, s.fake.output.logit)
     assert plain.tolist() == pytest.approx([4, 0.1])
     value = scheme("mismatch", weight=0.25).adversarial(s, lambda: plain, None)
     wrong = s.D.seen / 10 + torch.tensor([-1.0, 1.0])
@@ -61,14 +62,14 @@ def test_by_hand_with_the_hinge_and_a_weight() -> None:
 
 def test_g_is_left_as_it_is() -> None:
     s = at("generator")
-    plain = s.loss.g(s.fake.judged.logit)
+    plain = s.loss.g(s.fake.output.logit)
     assert scheme("mismatch").adversarial(s, lambda: plain, None) is plain
 
 
 def test_wrong_labels_are_never_right_and_all_others_are_as_likely() -> None:
     torch.manual_seed(0)
     s = at("discriminator")
-    s.real = Side(torch.zeros(12000, 1, 1, 1), torch.full((12000,), 4))
+    s.real = Batch(torch.zeros(12000, 1, 1, 1), torch.full((12000,), 4))
     counts = torch.bincount(other_labels(s, s.real.y), minlength=6)
     assert counts[4] == 0
     others = counts[torch.tensor([0, 1, 2, 3, 5])]

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 
 from ganlab.runs import Progress
-from ganlab.step import Side
 from ganlab.training.iteration import iterate
+from ganlab.types import Batch
 from tests.plugins.conditioning.helpers import build
 from tests.training.helpers import iterate_once
 
@@ -85,12 +85,12 @@ def test_takes_a_step_and_depends_on_the_label_exactly_where_it_should(
         assert torch.equal(model.G(z, a), model.G(z, b)) != g_sees
         on_a, on_b = model.D(x, a), model.D(x, b)
         assert torch.equal(on_a.logit, on_b.logit) != logit_sees
-        assert torch.equal(flat(on_a.notes), flat(on_b.notes)) != notes_see
+        assert torch.equal(flat(on_a.auxiliary), flat(on_b.auxiliary)) != notes_see
         # Soft labels: rows of pure labels are labels.
         rows = torch.eye(3)[a]
         torch.testing.assert_close(model.G(z, rows), model.G(z, a))
         torch.testing.assert_close(model.D(x, rows).logit, on_a.logit)
-        torch.testing.assert_close(flat(model.D(x, rows).notes), flat(on_a.notes))
+        torch.testing.assert_close(flat(model.D(x, rows).auxiliary), flat(on_a.auxiliary))
 
 
 def flat(notes: dict[str, Any]) -> Tensor:
@@ -133,6 +133,6 @@ def test_no_term_reads_a_tensors_value(name: str) -> None:
         model.optimizers = {  # Adam reads its step on the host
             role: torch.optim.SGD(network.parameters()) for role, network in model.networks.items()
         }
-        real = Side(torch.randn(4, 1, 16, 16), torch.randint(3, (4,)))
+        real = Batch(torch.randn(4, 1, 16, 16), torch.randint(3, (4,)))
         scalars = iterate(model, [real], Progress(), options, draw_labels=lambda n: real.y)
     assert all(value.shape == () for value in scalars.values())

@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ganlab.data.prepare import prepare
-from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError, DataUnavailable
+from ganlab.types import Prepared
 
 FILES = sorted(SHIPPED.glob("*.safetensors"))
 
@@ -39,10 +39,10 @@ def loaded(dataset: str) -> Cnn1:
     return net
 
 
-def judge_of(dataset: str) -> Cnn1:
-    judge = Cnn().judge(dataset, 1)
-    assert isinstance(judge, Cnn1)
-    return judge
+def classifier_of(dataset: str) -> Cnn1:
+    classifier = Cnn().classifier(dataset, 1)
+    assert isinstance(classifier, Cnn1)
+    return classifier
 
 
 def random_images(*shape: int) -> Tensor:
@@ -83,7 +83,7 @@ def test_mnist_and_digits_have_an_extractor_and_a_judge_each() -> None:
 
 
 def test_the_networks_know_the_digits_as_well_as_their_cards_say(digits: Prepared) -> None:
-    for net in (loaded("digits"), judge_of("digits")):
+    for net in (loaded("digits"), classifier_of("digits")):
         card = json.loads((SHIPPED / f"{net.id}.json").read_text())
         assert card["dataset"]["test"]["sha256"] == digits.sha256
         right = net(digits.images)[1].argmax(1) == digits.labels
@@ -143,7 +143,7 @@ def test_an_unknown_dataset_says_how_to_make_its_extractor_and_has_no_judge() ->
     assert str(caught.value) == (
         "there is no extractor for 'kmnist' yet; make one: ganlab extractor train kmnist"
     )
-    assert Cnn().judge("kmnist", 1) is None
+    assert Cnn().classifier("kmnist", 1) is None
     assert Cnn().files("kmnist") == []
 
 
@@ -179,11 +179,11 @@ def test_loading_leaves_random_numbers_and_threads_alone() -> None:
 
 
 def test_the_judge_is_another_network(net: Cnn1) -> None:
-    judge = judge_of("digits")
-    assert judge.id.startswith("judge1-digits-")
-    assert judge(random_images(2, 1, 32, 32))[0].shape == (2, 224)
+    classifier = classifier_of("digits")
+    assert classifier.id.startswith("judge1-digits-")
+    assert classifier(random_images(2, 1, 32, 32))[0].shape == (2, 224)
     assert not torch.equal(
-        judge.state_dict()["members.0.hidden.bias"], net.state_dict()["members.0.hidden.bias"]
+        classifier.state_dict()["members.0.hidden.bias"], net.state_dict()["members.0.hidden.bias"]
     )
 
 

@@ -124,8 +124,8 @@ def test_other_images_are_refused(net: FidelityNet, images: Tensor, what: str) -
 
 def test_it_is_the_first_choice_for_colour_alone_and_judges_nothing() -> None:
     assert Inception.published
-    assert [Inception.place(channels) for channels in (1, 3)] == [None, 1]
-    assert Inception().judge("cifar10", 3) is None
+    assert [Inception.priority(channels) for channels in (1, 3)] == [None, 1]
+    assert Inception().classifier("cifar10", 3) is None
 
 
 # ------------------------------------------------------------------------ which weights

@@ -67,8 +67,8 @@ def refusal(extractor: Extractor, kind: type[DataError] = DataError) -> str:
 
 @pytest.mark.parametrize("kind", [Vgg16, Clip, Dinov2])
 def test_they_are_used_only_where_they_are_named_and_judge_nothing(kind: type[Extractor]) -> None:
-    assert [kind.place(channels) for channels in (1, 3)] == [None, None]
-    assert kind().judge("cifar10", 3) is None
+    assert [kind.priority(channels) for channels in (1, 3)] == [None, None]
+    assert kind().classifier("cifar10", 3) is None
     assert kind().files("cifar10") == []
     assert not kind.published
 

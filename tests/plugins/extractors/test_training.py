@@ -30,9 +30,8 @@ from ganlab_plugins.extractors._training import (
 from ganlab_plugins.extractors._weights import weights_sha256
 from ganlab_plugins.extractors.cnn import Cnn
 
-from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError
-from ganlab.step import DataSpec
+from ganlab.types import DataSpec, Prepared
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +69,7 @@ def test_training_makes_an_extractor_and_a_judge_and_says_how_far_it_is(
         "extractor: network 1 of 3, epoch 1 of 15",
         "extractor: network 1 of 3, epoch 2 of 15",
     ]
-    assert said[-2:] == ["judge: network 1 of 1, epoch 45 of 45", "judge: examining it"]
+    assert said[-2:] == ["classifier: network 1 of 1, epoch 45 of 45", "classifier: examining it"]
     card = json.loads(files[1].read_text())
     assert card["dataset"]["channels"] == 3
     assert [gate["name"] for gate in card["gates"]] == [
@@ -79,9 +78,9 @@ def test_training_makes_an_extractor_and_a_judge_and_says_how_far_it_is(
         "FID after noise of 2, 5, 10 %",
         "FID with 3, 2 classes",
     ]
-    judge = own.judge("made", 3)
-    assert judge is not None
-    assert judge.class_names == tuple("abcd")
+    classifier = own.classifier("made", 3)
+    assert classifier is not None
+    assert classifier.class_names == tuple("abcd")
     features, logits = own.load("made", 3)(colours.images[:2])
     assert (features.shape, logits.shape) == ((2, 672), (2, 4))
     with pytest.raises(DataError) as caught:

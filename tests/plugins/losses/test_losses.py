@@ -134,7 +134,7 @@ def test_relativistic_losses_do_not_see_what_real_and_fake_have_in_common() -> N
 
 def test_losses_that_know_a_probability_show_one() -> None:
     logit = torch.tensor([math.log(3)])
-    shown = {name: loss(name).shown(logit).item() for name in PLUGINS.names(Loss.kind)}
+    shown = {name: loss(name).logged_output(logit).item() for name in PLUGINS.names(Loss.kind)}
     as_probability = {name for name, value in shown.items() if value == pytest.approx(0.75)}
     assert as_probability == {"bce", "minimax"}
 
@@ -145,7 +145,7 @@ def test_every_loss_trains_and_no_two_give_one_update_but_logistic_and_bce() -> 
         torch.manual_seed(0)
         model, batches, options = build("concat", "mlp", loss=name)
         with torch.no_grad():  # logits beyond the hinge's margins
-            model.D.verdict.head.plain.weight.mul_(30)
+            model.D.head.logit.plain.weight.mul_(30)
         scalars = iterate_once(model, batches, Progress(), options)
         assert all(torch.isfinite(value) for value in scalars.values()), name
         grads = [p.grad for net in model.networks.values() for p in net.parameters()]

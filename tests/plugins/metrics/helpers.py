@@ -1,4 +1,4 @@
-"""Small sets of images with what an extractor and a judge would say of them."""
+"""Small sets of images with what an extractor and a classifier would say of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganlab import Evidence, Metric
+from ganlab import Metric, MetricInput
 from ganlab.plugins import Plugins
 
 CLASSES, WIDTH = 4, 6
@@ -18,14 +18,14 @@ FITTING: dict[str, dict[str, Any]] = {
 }
 
 
-def evidence(seed: int, *, n: int = 80, shift: float = 0.0) -> Evidence:
+def metric_input(seed: int, *, n: int = 80, shift: float = 0.0) -> MetricInput:
     """Return images of equally many of each class, whose features and logits tell the class."""
     generator = torch.Generator().manual_seed(seed)
     centres = 4 * torch.randn(CLASSES, WIDTH, generator=torch.Generator().manual_seed(99))
     mix = torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(98))
     labels = torch.arange(n) % CLASSES
     noise = torch.randn(n, WIDTH, generator=generator)
-    return Evidence(
+    return MetricInput(
         features=centres[labels] + noise @ mix + shift,
         logits=3 * torch.eye(CLASSES)[labels] + torch.randn(n, CLASSES, generator=generator),
         labels=labels,
@@ -43,22 +43,22 @@ def drawn(labels: Tensor, generator: torch.Generator) -> Tensor:
     return images
 
 
-def changed(of: Evidence, **values: Tensor | Evidence | None) -> Evidence:
+def changed(of: MetricInput, **values: Tensor | MetricInput | None) -> MetricInput:
     return replace(of, **values)  # type: ignore[arg-type]
 
 
-def reordered(of: Evidence) -> Evidence:
+def reordered(of: MetricInput) -> MetricInput:
     """Return the same images in another order."""
     order = torch.randperm(len(of.labels), generator=torch.Generator().manual_seed(5))
     parts = {f.name: getattr(of, f.name) for f in fields(of)}
     held_out = parts.pop("held_out")
-    return Evidence(
+    return MetricInput(
         **{name: None if part is None else part[order] for name, part in parts.items()},
         held_out=None if held_out is None else reordered(held_out),
     )
 
 
-def relabelled(of: Evidence) -> Evidence:
+def relabelled(of: MetricInput) -> MetricInput:
     """Return the same images, as if other classes had been asked for."""
     return changed(of, labels=reordered(of).labels)
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from ganlab_plugins.metrics import cas
 
-from tests.plugins.metrics.helpers import changed, evidence, metric
+from tests.plugins.metrics.helpers import changed, metric, metric_input
 
-FAKE, TEST = evidence(1), evidence(4, n=48)
-REAL = changed(evidence(2), held_out=TEST)
+FAKE, TEST = metric_input(1), metric_input(4, n=48)
+REAL = changed(metric_input(2), held_out=TEST)
 
 
 @pytest.fixture
@@ -78,5 +78,5 @@ def test_it_says_what_is_missing() -> None:
             found.compute(FAKE, real)
     with pytest.raises(ValueError, match=r"^the generated images are not there, and a classifier"):
         found.compute(changed(FAKE, images=None), REAL)
-    with pytest.raises(ValueError, match=r"^the generated images were not shown to a judge$"):
+    with pytest.raises(ValueError, match=r"^the generated images were not shown to a classifier$"):
         found.compute(changed(FAKE, predicted=None), REAL)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.plugins.metrics.helpers import changed, evidence, metric
+from tests.plugins.metrics.helpers import changed, metric, metric_input
 
-FAKE, REAL = evidence(1), evidence(2)
+FAKE, REAL = metric_input(1), metric_input(2)
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,16 @@ import scipy
 import torch
 from torch import Tensor
 
-from ganlab import Evidence
-from tests.plugins.metrics.helpers import changed, evidence, metric, reordered
+from ganlab import MetricInput
+from tests.plugins.metrics.helpers import changed, metric, metric_input, reordered
 
-FAKE, TEST = evidence(1, n=90, shift=0.3), evidence(4, n=120)
-REAL = changed(evidence(2), held_out=TEST)
+FAKE, TEST = metric_input(1, n=90, shift=0.3), metric_input(4, n=120)
+REAL = changed(metric_input(2), held_out=TEST)
 
 
-def on_a_line(*places: float) -> Evidence:
+def on_a_line(*places: float) -> MetricInput:
     n = len(places)
-    return Evidence(
+    return MetricInput(
         torch.tensor(places)[:, None], torch.zeros(n, 2), torch.zeros(n, dtype=torch.int64)
     )
 
@@ -89,4 +89,4 @@ def test_held_out_images_must_be_there_and_finite() -> None:
     with pytest.raises(ValueError, match=r"^held-out features are not finite$"):
         found.compute(FAKE, changed(REAL, held_out=broken))
     with pytest.raises(ValueError, match=r"^1 held-out features: at least 2 are needed$"):
-        found.compute(FAKE, changed(REAL, held_out=evidence(4, n=1)))
+        found.compute(FAKE, changed(REAL, held_out=metric_input(4, n=1)))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ganlab.components import KINDS
-from tests.plugins.metrics.helpers import changed, evidence, metric, relabelled, reordered
+from tests.plugins.metrics.helpers import changed, metric, metric_input, relabelled, reordered
 
 KEYS = {
     "cas": ["cas", "cas_gan-test"],
@@ -30,14 +30,14 @@ KEYS = {
 HIGHER = {"cas", "cond-acc", "coverage", "is", "prc"}
 WARNS = {"ct", "memorization"}
 NEEDS = {
-    "cas": ("judge", "held out"),
-    "cond-acc": ("judge",),
+    "cas": ("classifier", "held out"),
+    "cond-acc": ("classifier",),
     "ct": ("held out",),
     "is": ("logits",),
 }
 OF_LABELS = {"cas", "cond-acc", "fjd", "ifid"}
 OF_FEATURES = set(KEYS) - {"cas", "cond-acc", "is"}
-FAKE, REAL = evidence(1, shift=0.5), changed(evidence(2), held_out=evidence(4))
+FAKE, REAL = metric_input(1, shift=0.5), changed(metric_input(2), held_out=metric_input(4))
 
 every_metric = pytest.mark.parametrize("name", sorted(KEYS))
 
@@ -127,14 +127,14 @@ def test_the_minimum_follows_the_options_and_fewer_images_are_refused(
     name: str, options: dict[str, int], minimum: int
 ) -> None:
     found = metric(name, **options)
-    assert found.minimum == minimum
-    few = evidence(3, n=minimum - 1)
+    assert found.min_images == minimum
+    few = metric_input(3, n=minimum - 1)
     what = "logits" if name == "is" else "features"
     expected = f"^{minimum - 1} generated {what}: at least {minimum} are needed$"
     with pytest.raises(ValueError, match=expected):
         found.compute(few, REAL)
     if name != "ifid":  # which has a minimum for every class
-        found.compute(evidence(3, n=minimum), REAL)
+        found.compute(metric_input(3, n=minimum), REAL)
 
 
 @every_metric

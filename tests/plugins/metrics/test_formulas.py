@@ -11,9 +11,16 @@ import torch
 from scipy.special import log_softmax
 from torch import Tensor
 
-from tests.plugins.metrics.helpers import CLASSES, changed, evidence, metric, relabelled, reordered
+from tests.plugins.metrics.helpers import (
+    CLASSES,
+    changed,
+    metric,
+    metric_input,
+    relabelled,
+    reordered,
+)
 
-FAKE, REAL = evidence(1, shift=0.5), evidence(2, n=100)
+FAKE, REAL = metric_input(1, shift=0.5), metric_input(2, n=100)
 
 
 def frechet_by_scipy(x: Tensor, y: Tensor) -> float:
@@ -196,7 +203,7 @@ def test_conditional_accuracy_after_the_best_exchange_of_classes() -> None:
 
 def test_conditional_accuracy_needs_a_judge() -> None:
     fake = changed(FAKE, predicted=None)
-    with pytest.raises(ValueError, match=r"^the generated images were not shown to a judge$"):
+    with pytest.raises(ValueError, match=r"^the generated images were not shown to a classifier$"):
         metric("cond-acc").compute(fake, REAL)
 
 

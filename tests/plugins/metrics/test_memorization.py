@@ -10,22 +10,22 @@ import torch
 from ganlab_plugins.metrics.memorization import GAP, GREY, PAIRS
 from torch import Tensor
 
-from ganlab import Evidence
-from tests.plugins.metrics.helpers import changed, evidence, metric, reordered
+from ganlab import MetricInput
+from tests.plugins.metrics.helpers import changed, metric, metric_input, reordered
 
-REAL = evidence(2, n=100)
+REAL = metric_input(2, n=100)
 
 
-def of(features: Tensor) -> Evidence:
+def of(features: Tensor) -> MetricInput:
     n = len(features)
-    return Evidence(features, torch.zeros(n, 2), torch.zeros(n, dtype=torch.int64))
+    return MetricInput(features, torch.zeros(n, 2), torch.zeros(n, dtype=torch.int64))
 
 
-def on_a_line(*places: float) -> Evidence:
+def on_a_line(*places: float) -> MetricInput:
     return of(torch.tensor(places)[:, None])
 
 
-def memorization(fake: Evidence, real: Evidence, **options: int) -> float:
+def memorization(fake: MetricInput, real: MetricInput, **options: int) -> float:
     return metric("memorization", **options).compute(fake, real)["memorization"]
 
 
@@ -84,7 +84,7 @@ def test_at_most_so_many_images_are_looked_at_and_their_order_decides_nothing() 
 
 
 @pytest.mark.parametrize(
-    ("value", "floor", "flagged"),
+    ("value", "baseline", "flagged"),
     [
         (0.71, 0.4, True),  # 0.29 authentic, of 0.6
         (0.69, 0.4, False),
@@ -95,10 +95,10 @@ def test_at_most_so_many_images_are_looked_at_and_their_order_decides_nothing() 
     ],
 )
 def test_it_warns_below_half_of_the_authentic_share_of_held_out_images(
-    value: float, floor: float | None, flagged: bool
+    value: float, baseline: float | None, flagged: bool
 ) -> None:
-    floors = {} if floor is None else {"memorization": floor, "images": 500.0}
-    flag = metric("memorization").flag({"memorization": value}, floors)
+    real_baselines = {} if baseline is None else {"memorization": baseline, "images": 500.0}
+    flag = metric("memorization").flag({"memorization": value}, real_baselines)
     assert flag == ("memorizes" if flagged else None)
 
 
@@ -111,7 +111,7 @@ def column(picture: np.ndarray, i: int, *, side: int = 96) -> tuple[np.ndarray, 
 
 
 def test_the_picture_shows_the_closest_first_each_real_image_once() -> None:
-    fake = evidence(1, n=60, shift=1.0)
+    fake = metric_input(1, n=60, shift=1.0)
     assert fake.images is not None
     assert REAL.images is not None
     features = fake.features.clone()
@@ -143,7 +143,7 @@ def hwc(image: Tensor) -> np.ndarray:
 
 
 def test_there_is_no_picture_without_images() -> None:
-    fake = evidence(1)
+    fake = metric_input(1)
     found = metric("memorization")
     assert found.picture(changed(fake, images=None), REAL) is None
     assert found.picture(fake, changed(REAL, images=None)) is None

@@ -10,7 +10,7 @@ from ganlab_plugins.datasets.digits import Digits
 from ganlab_plugins.extractors.cnn import Cnn
 from torch import Tensor
 
-from ganlab import Evidence
+from ganlab import MetricInput
 from ganlab.data.prepare import prepare
 from tests.plugins.metrics.helpers import metric
 
@@ -21,18 +21,18 @@ class Seen:
 
     images: Tensor
     labels: Tensor
-    train: Evidence
+    train: MetricInput
     """The reference, beside the half of the test split that is held out."""
 
-    test: Evidence
+    test: MetricInput
     """The other half."""
 
 
-def looked_at(images: Tensor, labels: Tensor) -> Evidence:
+def looked_at(images: Tensor, labels: Tensor) -> MetricInput:
     features, logits = Cnn().load("digits", 1)(images)
-    judge = Cnn().judge("digits", 1)
-    assert judge is not None
-    return Evidence(features, logits, labels, judge(images)[1].argmax(1), images)
+    classifier = Cnn().classifier("digits", 1)
+    assert classifier is not None
+    return MetricInput(features, logits, labels, classifier(images)[1].argmax(1), images)
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +52,14 @@ def moved(images: Tensor) -> Tensor:
     return images.roll(1, dims=3)
 
 
-def flags(fake: Evidence, digits: Seen) -> list[str | None]:
+def flags(fake: MetricInput, digits: Seen) -> list[str | None]:
     """Return what memorization and C_T warn of."""
     warned = []
     for name in ("memorization", "ct"):
         found = metric(name)
         assert digits.train.held_out is not None
-        floor = found.compute(digits.train.held_out, digits.train)
-        warned.append(found.flag(found.compute(fake, digits.train), floor))
+        baseline = found.compute(digits.train.held_out, digits.train)
+        warned.append(found.flag(found.compute(fake, digits.train), baseline))
     return warned
 
 

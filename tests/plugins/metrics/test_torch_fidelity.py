@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganlab import Evidence
+from ganlab import MetricInput
 from tests.plugins.metrics.helpers import metric
 
 SIDE, WIDTH, CLASSES = 8, 5, 3
@@ -78,7 +78,7 @@ def test_all_four_equal_calculate_metrics(registered: str, tmp_path: Path) -> No
     images = {"fake": grey[:70] // 2 + 30, "real": grey[70:]}
     images = {name: of.expand(-1, 3, -1, -1) for name, of in images.items()}
     fake, real = (
-        Evidence(
+        MetricInput(
             features=project(of, WIDTH, seed=0),
             logits=project(of, CLASSES, seed=1),
             labels=torch.zeros(len(of), dtype=torch.int64),

@@ -10,10 +10,10 @@ import torch
 from ganlab import DataSpec, DiscriminatorNet, GeneratorNet, Sites
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
-from ganlab.data.prepared import Prepared
 from ganlab.plugins import load_plugins
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from ganlab.types import Prepared
 
 PLUGINS = load_plugins()
 NETWORKS = ("sngan", "sagan", "biggan")

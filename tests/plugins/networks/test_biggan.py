@@ -44,13 +44,13 @@ def test_the_style_of_a_site_is_the_classs_vector_and_then_the_chunk() -> None:
 
 def test_each_site_of_a_block_gets_the_style_that_is_meant_for_it() -> None:
     G = generator("biggan", spec_of(), SHARED, z_dim=6, width=1).eval()
-    mapped = G.map(torch.randn(2, 6), Y)
+    latents = G.map(torch.randn(2, 6), Y)
     got: list[torch.Tensor] = []
     for name, module in G.named_modules():
         if name.endswith(("norm1", "norm2")):
             module.register_forward_hook(lambda _m, args, _o: got.append(args[1]))
-    styles = [style + i for i, style in enumerate(mapped.style)]
-    G.synthesize(mapped._replace(style=styles))
+    styles = [style + i for i, style in enumerate(latents.style)]
+    G.synthesize(latents._replace(style=styles))
     assert len(got) == 4
     assert all(a is b for a, b in zip(got, styles, strict=True))
 
@@ -58,9 +58,9 @@ def test_each_site_of_a_block_gets_the_style_that_is_meant_for_it() -> None:
 def test_without_hierarchy_all_noise_goes_to_the_first_layer() -> None:
     G = generator("biggan", spec_of(), SHARED, z_dim=6, width=1, hierarchical=False)
     z = torch.randn(2, 6)
-    mapped = G.map(z, Y)
-    assert torch.equal(mapped.w, z)
-    assert [style.shape for style in mapped.style] == [(2, 128)] * 4
+    latents = G.map(z, Y)
+    assert torch.equal(latents.w, z)
+    assert [style.shape for style in latents.style] == [(2, 128)] * 4
 
 
 def test_shared_embedding_is_orthogonal_and_mixes_for_soft_labels() -> None:

@@ -83,7 +83,7 @@ def test_takes_a_step_and_depends_on_the_label_exactly_where_it_should(
         assert torch.equal(both.G(z, a), both.G(z, b)) != g_sees
         on_a, on_b = both.D(x, a), both.D(x, b)
         assert torch.equal(on_a.logit, on_b.logit) != logit_sees
-        assert torch.equal(flat(on_a.notes), flat(on_b.notes)) != notes_see
+        assert torch.equal(flat(on_a.auxiliary), flat(on_b.auxiliary)) != notes_see
         # Rows of pure labels are labels.
         torch.testing.assert_close(both.G(z, torch.eye(3)[a]), both.G(z, a))
 
@@ -108,9 +108,9 @@ def test_every_size_from_16_to_128_and_1_or_3_channels_works(
     x = G(torch.randn(2, 12), y)
     assert x.shape == (2, channels, size, size)
     assert x.abs().max() <= 1
-    verdict = D(x, y)
-    assert verdict.logit.shape == (2,)
-    assert verdict.features.shape == (2, D.verdict.head.plain.in_features)  # type: ignore[union-attr]
+    output = D(x, y)
+    assert output.logit.shape == (2,)
+    assert output.features.shape == (2, D.head.logit.plain.in_features)  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -160,7 +160,7 @@ def test_spectral_norm_reaches_every_weight_but_the_shared_embedding(network: st
     }
     assert left == {"style.table"}
     assert {"blocks.0.norm1.gamma", "blocks.1.norm2.beta", "first", "last"} <= normalised
-    assert {"verdict.head.plain", "verdict.head.embed.table"} <= normalised
+    assert {"head.logit.plain", "head.logit.embed.table"} <= normalised
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganlab.step import Mapped
+from ganlab.types import Latents
 from tests.plugins.stand import SPEC, Draw, part, step_of
 
 torch.manual_seed(0)
@@ -53,11 +53,11 @@ def test_the_running_mean_finds_the_mean_length_and_g_gets_a_gradient() -> None:
 class Layered(Draw):
     """Two layers, each with a w of its own; only the second one's weight is doubled."""
 
-    def map(self, z: Tensor, y: Tensor) -> Mapped:
-        return Mapped(torch.stack([z, z], 1), z)
+    def map(self, z: Tensor, y: Tensor) -> Latents:
+        return Latents(torch.stack([z, z], 1), z)
 
-    def synthesize(self, mapped: Mapped) -> Tensor:
-        return ((mapped.w[:, 0] + 2 * mapped.w[:, 1]) @ self.weight.T).view(-1, *self.shape)
+    def synthesize(self, latents: Latents) -> Tensor:
+        return ((latents.w[:, 0] + 2 * latents.w[:, 1]) @ self.weight.T).view(-1, *self.shape)
 
 
 def test_with_a_w_for_each_layer_it_is_the_root_of_the_mean_over_layers() -> None:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganlab.errors import ConfigError
-from ganlab.step import Side, Step, Verdict
-from tests.plugins.stand import SPEC, Draw, Judge, build, part, step_of
+from ganlab.step import Step
+from ganlab.types import Batch, DiscriminatorOutput
+from tests.plugins.stand import SPEC, Classifier, Draw, build, part, step_of
 
 torch.manual_seed(0)
 REAL, FAKE = torch.randn(6, 1, 4, 4), torch.randn(6, 1, 4, 4)
@@ -23,9 +24,11 @@ def with_logits(real: list[float], fake: list[float], role: Any = "discriminator
     """Return a step in which D has said exactly this."""
     step = step_of(role, real=torch.zeros(len(real), 1, 4, 4), fake=torch.zeros(len(fake), 1, 4, 4))
     sides = []
-    for side, logits in ((step.real, real), (step.fake, fake)):
-        verdict = Verdict(torch.tensor(logits, requires_grad=True), side.x.flatten(1), {})
-        sides.append(Side(side.x, side.y, side.z, verdict))
+    for batch, logits in ((step.real, real), (step.fake, fake)):
+        output = DiscriminatorOutput(
+            torch.tensor(logits, requires_grad=True), batch.x.flatten(1), {}
+        )
+        sides.append(Batch(batch.x, batch.y, batch.z, output))
     step.real, step.fake = sides
     return step
 
@@ -216,7 +219,7 @@ def test_top_k_trains_g_by_the_mean_over_the_k_images_that_look_most_real(
 ) -> None:
     logits = [0.1, 3.0, -2.0, 1.0, 0.5, 1.5]
     step = with_logits(logits, logits, "generator")
-    logit = step.fake.judged.logit
+    logit = step.fake.output.logit
     loss = part("regularizer", "top-k", share=share).adversarial(step, lambda: -logit, None)
     loss.mean().backward()
     kept = sorted(range(6), key=lambda i: -logits[i])[:k]
@@ -228,7 +231,7 @@ def test_top_k_trains_g_by_the_mean_over_the_k_images_that_look_most_real(
 
 def test_top_k_keeps_k_images_where_all_logits_are_the_same() -> None:
     step = with_logits([1.0] * 6, [1.0] * 6, "generator")
-    logit = step.fake.judged.logit
+    logit = step.fake.output.logit
     part("regularizer", "top-k", share=0.5).adversarial(step, lambda: -logit, None).sum().backward()
     assert logit.grad.count_nonzero() == 3
 
@@ -256,4 +259,4 @@ def test_top_k_refuses_what_is_no_share(share: Any) -> None:
 
 
 def test_a_judge_is_a_discriminator() -> None:
-    assert Judge(corner)(REAL, torch.zeros(6)).logit.shape == (6,)
+    assert Classifier(corner)(REAL, torch.zeros(6)).logit.shape == (6,)

@@ -10,11 +10,10 @@ from torch import nn
 
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
-from ganlab.data.prepared import Prepared
 from ganlab.sites import Sites
-from ganlab.step import DataSpec
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
+from ganlab.types import DataSpec, Prepared
 from tests.plugins.stand import SPEC, part, plugins
 
 Z = 6

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ganlab.runs import Progress
-from ganlab.step import Side, Step
+from ganlab.step import Step
+from ganlab.types import Batch
 from tests.plugins.matrix import COMPANIONS
 from tests.plugins.stand import SPEC, active, part, plugins
 from tests.plugins.style_networks.nets import Z, discriminator, generator, run, spec_of
@@ -28,9 +29,9 @@ def test_every_size_and_number_of_channels_works(family: str, size: int, channel
     for batch in (1, 2, 5):
         x = g(torch.randn(batch, Z), torch.arange(batch) % 3)
         assert x.shape == (batch, channels, size, size)
-        verdict = d(x, torch.arange(batch) % 3)
-        assert verdict.logit.shape == (batch,)
-        assert torch.isfinite(verdict.logit).all()
+        output = d(x, torch.arange(batch) % 3)
+        assert output.logit.shape == (batch,)
+        assert torch.isfinite(output.logit).all()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -47,7 +48,7 @@ def test_every_scheme_works_and_the_label_reaches_where_it_should(family: str, n
     first, second = d(x, a), d(x, b)
     assert torch.isfinite(first.logit).all()
     if {"image", "head"} & set(type(scheme).claims("discriminator")):
-        assert not torch.equal(first.logit, second.logit) or first.notes
+        assert not torch.equal(first.logit, second.logit) or first.auxiliary
     soft = torch.full((5, 3), 1 / 3)
     assert g(z, soft).shape == (5, 1, 16, 16)
 
@@ -106,7 +107,7 @@ def test_in_bf16_networks_say_about_what_they_say_in_fp32(family: str) -> None:
 
 def step_with(role: Any, G: Any, D: Any, x: Tensor, z: Tensor) -> Step:
     y = torch.arange(len(x)) % 3
-    return Step(role, 0, Side(x, y), Side(x.flip(0), y, z), G, D, part("loss", "logistic"), SPEC)
+    return Step(role, 0, Batch(x, y), Batch(x.flip(0), y, z), G, D, part("loss", "logistic"), SPEC)
 
 
 def slope(term: Any, network: torch.nn.Module) -> tuple[float, float]:

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.functional import conv2d, leaky_relu
 
 from ganlab.sites import Sites
-from ganlab.step import DataSpec
 from ganlab.training.model import parameter_count
+from ganlab.types import DataSpec
 from tests.plugins.stand import part
 from tests.plugins.style_networks.nets import Z, spec_of
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganlab.sites import Sites
-from ganlab.training.draw import draw_images
+from ganlab.training.generate import generate_images
 from ganlab.training.model import parameter_count
 from tests.plugins.stand import part
 from tests.plugins.style_networks.nets import Z, discriminator, generator, spec_of
@@ -43,19 +43,19 @@ def test_without_shortcuts_d_has_the_parameters_of_a_residual_one_but_theirs() -
 
 def test_map_gives_a_w_for_every_layer_and_all_are_one_without_mixing() -> None:
     g = generator("stylegan2", spec=spec_of(32))
-    mapped = g.map(torch.randn(5, Z), torch.arange(5) % 3)
-    assert mapped.w.shape == (5, 8, 8)  # 2 log2(32) - 2 layers
-    assert torch.equal(mapped.w, mapped.w[:, :1].expand(-1, 8, -1))
+    latents = g.map(torch.randn(5, Z), torch.arange(5) % 3)
+    assert latents.w.shape == (5, 8, 8)  # 2 log2(32) - 2 layers
+    assert torch.equal(latents.w, latents.w[:, :1].expand(-1, 8, -1))
 
 
 def test_every_w_reaches_the_image() -> None:
     g = generator("stylegan2").eval()
-    mapped = g.map(torch.randn(2, Z), torch.tensor([0, 1]))
-    base = g.synthesize(mapped)
-    for layer in range(mapped.w.shape[1]):
-        w = mapped.w.clone()
+    latents = g.map(torch.randn(2, Z), torch.tensor([0, 1]))
+    base = g.synthesize(latents)
+    for layer in range(latents.w.shape[1]):
+        w = latents.w.clone()
         w[:, layer] += 1
-        assert not torch.equal(g.synthesize(mapped._replace(w=w)), base), layer
+        assert not torch.equal(g.synthesize(latents._replace(w=w)), base), layer
 
 
 def test_noise_and_label_are_each_normalised_before_the_mapping() -> None:
@@ -157,7 +157,7 @@ def test_an_image_does_not_depend_on_the_batch_that_it_is_drawn_in() -> None:
             g(z[n : n + 1], y[n : n + 1]), together[n : n + 1], atol=1e-5, rtol=1e-5
         )
     g.train()
-    assert torch.equal(draw_images(g, z, y), draw_images(g, z, y))
+    assert torch.equal(generate_images(g, z, y), generate_images(g, z, y))
 
 
 def test_d_sees_how_much_a_batch_varies() -> None:

@@ -10,16 +10,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ganlab.evaluation.protocol import Question
+from ganlab.evaluation.protocol import EvaluationSpec
 from ganlab.files import append_line
 from ganlab.runs import writing
 
 FILE = "scores.jsonl"
 log = logging.getLogger("ganlab")
 Line = dict[str, Any]
-"""All of `Question.key`, ``protocol``, ``checkpoint``, ``environment``, ``seconds``, ``time``, and
-``metrics`` {name: {definition, higher_is_better, values {name: [one a seed]}, flags, floors}}.
-``floors`` is null where real images were not measured, which may leave a flag unraised."""
+"""One line of scores: the entries of `EvaluationSpec.key`, ``protocol``, ``checkpoint``,
+``environment``, ``seconds``, ``time``, and ``metrics``: {name: {definition, higher_is_better,
+values {name: [one per sampling seed]}, flags, real_baselines}}. ``real_baselines`` is null where
+real images were not measured, in which case a flag may be missing."""
 
 
 def read(folder: Path) -> list[Line]:
@@ -36,11 +37,24 @@ def read(folder: Path) -> list[Line]:
     for number, text in enumerate(written, start=1):
         try:
             line = json.loads(text)
+            _upgrade(line)
             _check(line)
             lines.append(line)
         except (ValueError, LookupError, TypeError, AttributeError):
             _warn(f"{file}: line {number} is damaged and passed over")
     return lines
+
+
+RENAMED = {"most": "max_images", "judge": "classifier"}
+"""Keys of a metric's definition in lines of older versions, and their present names."""
+
+
+def _upgrade(line: Line) -> None:
+    """Rename the keys of a line that an older version wrote."""
+    for metric in line["metrics"].values():
+        metric["definition"] = {RENAMED.get(k, k): v for k, v in metric["definition"].items()}
+        if "floors" in metric:
+            metric["real_baselines"] = metric.pop("floors")
 
 
 def _check(line: Line) -> None:
@@ -66,24 +80,24 @@ def append(folder: Path, line: Line) -> None:
 
 def answers(
     lines: Sequence[Line],
-    question: Question,
+    eval_spec: EvaluationSpec,
     checkpoint: Mapping[str, Any],
     *,
-    with_floors: bool = False,
+    with_baselines: bool = False,
 ) -> dict[str, Any]:
     """Return what the lines say of the metrics that were asked for, by name; later lines count.
 
-    ``with_floors``: only what was measured beside real images.
+    ``with_baselines``: only what was measured beside real images.
     """
-    key = question.key(checkpoint)
+    key = eval_spec.key(checkpoint)
     found: dict[str, Any] = {}
     for line in lines:
         if all(line.get(name) == value for name, value in key.items()):
-            for wanted in question.metrics:
+            for wanted in eval_spec.metrics:
                 metric = line["metrics"].get(wanted.name)
                 if metric is None or metric["definition"] != wanted.definition:
                     continue
-                if with_floors and metric.get("floors") is None:
+                if with_baselines and metric.get("real_baselines") is None:
                     continue
                 found[wanted.name] = metric | {"environment": line.get("environment", {})}
     return found

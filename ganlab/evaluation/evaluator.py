@@ -1,4 +1,4 @@
-"""What images of one dataset are measured by: real images, an extractor, and a judge."""
+"""What images of one dataset are measured by: real images, an extractor, and a classifier."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from torch import Tensor
 
 from ganlab.components import Dataset
 from ganlab.data.prepare import prepare
-from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError, DataUnavailable, RunError
-from ganlab.evaluation.features import Say, evidence_of, judged, quiet, real_evidence
+from ganlab.evaluation.features import Say, classify, metric_input_of, quiet, real_metric_input
 from ganlab.evaluation.protocol import (
     LEVELS,
+    EvaluationSpec,
+    MetricSpec,
     Profile,
     Protocol,
-    Question,
-    Wanted,
     definition,
 )
-from ganlab.measures import Evidence, Extractor, Metric
+from ganlab.metrics import Extractor, Metric, MetricInput
 from ganlab.nn import ExtractorNet
 from ganlab.plugins import Plugins
-from ganlab.training.draw import Bn
+from ganlab.training.generate import Bn
+from ganlab.types import Prepared
 
 log = logging.getLogger("ganlab")
 
 
 @dataclass
-class Ruler:
+class Evaluator:
     """Measures what was learned from one dataset. Its images are read when they are needed."""
 
     dataset: Dataset
@@ -42,7 +42,7 @@ class Ruler:
     """What a run records of its dataset: name, hash, number of images, size, classes."""
 
     extractor: ExtractorNet
-    judge: ExtractorNet | None
+    classifier: ExtractorNet | None
     root: Path | None = None
     say: Say = field(default=quiet, repr=False)
 
@@ -58,8 +58,8 @@ class Ruler:
         return data
 
     @cached_property
-    def reference(self) -> Evidence:
-        return real_evidence(self.data, self.extractor, say=self.say)
+    def reference(self) -> MetricInput:
+        return real_metric_input(self.data, self.extractor, say=self.say)
 
     @cached_property
     def test(self) -> Prepared | None:
@@ -71,26 +71,28 @@ class Ruler:
             return None
 
     @cached_property
-    def held_out(self) -> Evidence | None:
-        """What there is to know of the test split, judged."""
+    def held_out(self) -> MetricInput | None:
+        """What there is to know of the test split, classify."""
         if self.test is None:
             return None
-        evidence = real_evidence(self.test, self.extractor, say=self.say)
-        return replace(evidence, predicted=judged(self.judge, self.test.images))
+        metric_input = real_metric_input(self.test, self.extractor, say=self.say)
+        return replace(metric_input, predicted=classify(self.classifier, self.test.images))
 
-    def seen_by(self, metric: Metric) -> Evidence:
+    def seen_by(self, metric: Metric) -> MetricInput:
         """Return the reference as a metric asks for it."""
         held_out = self.held_out if "held out" in metric.needs else None
         return replace(self.reference, held_out=held_out)
 
     def look(
         self, images: Tensor, labels: Tensor, metrics: Sequence[Metric], *, say: Say = quiet
-    ) -> Evidence:
+    ) -> MetricInput:
         """Return what these metrics see of images (N, C, H, W) uint8 and their labels (N,)."""
-        judge = self.judge if any("judge" in metric.needs for metric in metrics) else None
-        return evidence_of(images, labels, self.extractor, judge, say=say)
+        classifier = (
+            self.classifier if any("classifier" in metric.needs for metric in metrics) else None
+        )
+        return metric_input_of(images, labels, self.extractor, classifier, say=say)
 
-    def question(
+    def eval_spec(
         self,
         metrics: Sequence[Metric],
         profile: Profile,
@@ -98,11 +100,14 @@ class Ruler:
         bn: Bn = "running",
         raw: bool = False,
         truncation: float | None = None,
-    ) -> Question:
+    ) -> EvaluationSpec:
         """Return what is asked of a run that learned from this dataset."""
-        return Question(
+        return EvaluationSpec(
             Protocol.of(self.about, samples=profile.samples, extractor=self.extractor.id),
-            tuple(Wanted(m.name, definition(m, self.judge), m.higher_is_better) for m in metrics),
+            tuple(
+                MetricSpec(m.name, definition(m, self.classifier), m.higher_is_better)
+                for m in metrics
+            ),
             seeds=profile.seeds,
             bn=bn,
             raw=raw,
@@ -110,7 +115,7 @@ class Ruler:
         )
 
 
-def ruler_for(
+def make_evaluator(
     dataset: Dataset,
     about: Mapping[str, Any],
     plugins: Plugins,
@@ -120,52 +125,52 @@ def ruler_for(
     root: Path | None = None,
     device: torch.device | None = None,
     say: Say = quiet,
-) -> Ruler:
+) -> Evaluator:
     """Return what measures images of a dataset, or raise what is missing, saying what to do."""
     net = _extractor(about, plugins, extractor, published=bool(profile and profile.published))
-    judge = _judge(about, plugins, extractor)
-    if judge is not None and judge.class_names != tuple(about["class_names"]):
+    classifier = _classifier(about, plugins, extractor)
+    if classifier is not None and classifier.class_names != tuple(about["class_names"]):
         log.warning(
-            "%s tells %s; the classes here are %s: there is no judge",
-            judge.id,
-            ", ".join(judge.class_names),
+            "%s tells %s; the classes here are %s: there is no classifier",
+            classifier.id,
+            ", ".join(classifier.class_names),
             ", ".join(about["class_names"]),
         )
-        judge = None
-    for network in (net, judge):
+        classifier = None
+    for network in (net, classifier):
         if network is not None:
             network.to(device or torch.device("cpu"))
-    return Ruler(dataset, about, net, judge, root, say)
+    return Evaluator(dataset, about, net, classifier, root, say)
 
 
 def metrics_for(
-    plugins: Plugins, named: Sequence[Metric], profile: Profile, ruler: Ruler
+    plugins: Plugins, named: Sequence[Metric], profile: Profile, evaluator: Evaluator
 ) -> list[Metric]:
-    """Return the metrics to compute: the named ones, or the profile's, and the companions.
+    """Return the metrics to compute: the named ones, or the profile's, and those always shown.
 
-    Raises `DataError` if a named one is named twice, needs more images than there are, or a judge
-    that is not there. Of the others, those are left out, with a warning, that cannot be computed;
-    one must be left.
+    Raises `DataError` if a metric is named twice, needs more images than there are, or needs a
+    classifier that is not available. Metrics that were not named are left out with a warning if
+    they cannot be computed. At least one metric must remain.
     """
-    samples = ruler.question([], profile).protocol.samples
+    samples = evaluator.eval_spec([], profile).protocol.samples
     names = [metric.name for metric in named]
     for metric in named:
         if names.count(metric.name) > 1:
             raise DataError(f"{metric.name} is asked for twice: a board has one column for it")
-        if reason := _impossible(metric, samples, ruler):
+        if reason := _impossible(metric, samples, evaluator):
             raise DataError(reason)
     known = [owner.component for owner in plugins.registered(Metric.kind)]
     offered = [c for c in known if issubclass(c, Metric) and c.name not in names]
     level = LEVELS.index(profile.level)
     placed = [
-        (c.default, c)
+        (c.default_order, c)
         for c in offered
-        if c.default is not None and LEVELS.index(c.level) <= level and not named
+        if c.default_order is not None and LEVELS.index(c.min_profile) <= level and not named
     ]
     more = [c for _, c in sorted(placed, key=lambda pair: pair[0])]
-    more += [c for c in offered if c.companion and c not in more]
+    more += [c for c in offered if c.always_shown and c not in more]
     others = [component() for component in more]
-    reasons = {metric.name: _impossible(metric, samples, ruler) for metric in others}
+    reasons = {metric.name: _impossible(metric, samples, evaluator) for metric in others}
     found = [*named, *(metric for metric in others if reasons[metric.name] is None)]
     if not found:
         raise DataError("\n  ".join(["no metric can be computed", *map(str, reasons.values())]))
@@ -174,23 +179,22 @@ def metrics_for(
     return found
 
 
-def _impossible(metric: Metric, samples: int, ruler: Ruler) -> str | None:
-    if samples < metric.minimum:
-        more = "; --samples asks for more" if ruler.about["images"] >= metric.minimum else ""
+def _impossible(metric: Metric, samples: int, evaluator: Evaluator) -> str | None:
+    if samples < metric.min_images:
+        more = "; --samples asks for more" if evaluator.about["images"] >= metric.min_images else ""
         return (
-            f"{metric.name} needs at least {metric.minimum:,} images, generated and real: "
+            f"{metric.name} needs at least {metric.min_images:,} images, generated and real: "
             f"here are {samples:,}{more}"
         )
-    if "judge" in metric.needs and ruler.judge is None:
-        name = ruler.about["name"]
+    if "classifier" in metric.needs and evaluator.classifier is None:
+        name = evaluator.about["name"]
         return (
             f"{metric.name} needs a network that tells the classes of '{name}', and there is none: "
             f"make one with ganlab extractor train {name}"
         )
-    if "logits" in metric.needs and not ruler.extractor.has_logits:
-        return (
-            f"{metric.name} needs an extractor that classifies, and {ruler.extractor.id} does not"
-        )
+    if "logits" in metric.needs and not evaluator.extractor.has_logits:
+        extractor = evaluator.extractor.id
+        return f"{metric.name} needs an extractor that classifies images; {extractor} does not"
     return None
 
 
@@ -213,15 +217,15 @@ def _extractor(
     raise DataUnavailable("\n  ".join(reasons))
 
 
-def _judge(
+def _classifier(
     about: Mapping[str, Any], plugins: Plugins, named: Extractor | None
 ) -> ExtractorNet | None:
-    """Load the judge of the extractor that was named, else of the first in line that has one."""
+    """Load the classifier of the named extractor, or of the first one in line that has one."""
     line = _in_line(plugins, about["channels"], published=False)
     for candidate in [named, *line] if named else line:
-        judge = candidate.judge(about["name"], about["channels"])
-        if judge is not None:
-            return judge
+        classifier = candidate.classifier(about["name"], about["channels"])
+        if classifier is not None:
+            return classifier
     return None
 
 
@@ -230,6 +234,6 @@ def _in_line(plugins: Plugins, channels: int, *, published: bool) -> list[Extrac
     offered = [c for c in found if issubclass(c, Extractor)]
     if published:
         return [c() for c in offered if c.published]
-    placed = [(c.place(channels), c) for c in offered]
+    placed = [(c.priority(channels), c) for c in offered]
     line = sorted(((p, c) for p, c in placed if p is not None), key=lambda pair: pair[0])
     return [component() for _, component in line]

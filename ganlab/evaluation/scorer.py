@@ -16,13 +16,13 @@ from ganlab.config.tree import grow
 from ganlab.errors import ConfigError, GanlabError, Problem
 from ganlab.evaluation import external
 from ganlab.evaluation.board import Entry
+from ganlab.evaluation.evaluator import Evaluator, make_evaluator, metrics_for
 from ganlab.evaluation.features import Say, quiet
-from ganlab.evaluation.floors import floors_of
-from ganlab.evaluation.protocol import PROFILES, Profile, Question
-from ganlab.evaluation.request import Memory, Request, entry, known_entry
-from ganlab.evaluation.ruler import Ruler, metrics_for, ruler_for
+from ganlab.evaluation.protocol import PROFILES, EvaluationSpec, Profile
+from ganlab.evaluation.real_baselines import real_baselines_of
+from ganlab.evaluation.request import RequestCache, ScoreRequest, entry, known_entry
 from ganlab.evaluation.score import missing_of, score_run
-from ganlab.measures import Extractor, Metric
+from ganlab.metrics import Extractor, Metric
 from ganlab.plugins import Plugins
 from ganlab.runs import Run
 from ganlab.sampling import Epoch, Trained, load
@@ -32,12 +32,12 @@ log = logging.getLogger("ganlab")
 
 
 @dataclass
-class Measuring:
-    """A ruler, and what is asked with it."""
+class PreparedEvaluator:
+    """A evaluator, and what is asked with it."""
 
-    ruler: Ruler
+    evaluator: Evaluator
     metrics: list[Metric]
-    question: Question
+    eval_spec: EvaluationSpec
     ready: bool = False
     """Real images are measured."""
 
@@ -46,12 +46,12 @@ class Measuring:
 class Comparison:
     """Scores runs as one request asks for; what runs share is loaded once."""
 
-    request: Request
+    request: ScoreRequest
     plugins: Plugins
     device: str = "auto"
     root: Path | None = None
     say: Say = quiet
-    _measurings: dict[tuple[str, str], Measuring] = field(default_factory=dict)
+    _evaluators: dict[tuple[str, str], PreparedEvaluator] = field(default_factory=dict)
     _opened: dict[Path, Trained] = field(default_factory=dict)
 
     @property
@@ -67,32 +67,32 @@ class Comparison:
     def entry(self, run: Run, epoch: Epoch = None) -> Entry:
         """Return a run's scores, computing what is not recorded. Raises `GanlabError`."""
         if external.is_external(run):
-            measuring = self.measuring(run, external.dataset_of(run, self.plugins))
-            known = known_entry(run, measuring.question, epoch)
+            prepared = self.evaluator_for(run, external.dataset_of(run, self.plugins))
+            known = known_entry(run, prepared.eval_spec, epoch)
             if known is not None:  # the images may be gone
                 return known
-            answer, question = external.score_images(
-                run, measuring.metrics, measuring.ruler, measuring.question, say=self.say
+            answer, eval_spec = external.score_images(
+                run, prepared.metrics, prepared.evaluator, prepared.eval_spec, say=self.say
             )
-            return entry(run, question, epoch, run.info["checkpoint"], answer)
+            return entry(run, eval_spec, epoch, run.info["checkpoint"], answer)
         trained = self._opened.pop(run.path, None) or self._open(run)
-        measuring = self.measuring(run, trained.experiment.dataset)
+        prepared = self.evaluator_for(run, trained.experiment.dataset)
         answer = score_run(
             trained,
-            measuring.metrics,
-            measuring.ruler,
-            measuring.question,
+            prepared.metrics,
+            prepared.evaluator,
+            prepared.eval_spec,
             epoch=epoch,
             say=self.say,
         )
-        return entry(run, measuring.question, epoch, trained.identify(epoch), answer)
+        return entry(run, prepared.eval_spec, epoch, trained.identify(epoch), answer)
 
-    def measuring(self, run: Run, dataset: Dataset) -> Measuring:
+    def evaluator_for(self, run: Run, dataset: Dataset) -> PreparedEvaluator:
         """Return what measures a run that learned from this dataset."""
         about = run.info["dataset"]
         key = about["name"], about["sha256"]
-        if key not in self._measurings:
-            ruler = ruler_for(
+        if key not in self._evaluators:
+            evaluator = make_evaluator(
                 dataset,
                 about,
                 self.plugins,
@@ -102,16 +102,16 @@ class Comparison:
                 device=choose_device(self.device),
                 say=self.say,
             )
-            metrics = metrics_for(self.plugins, self._metrics, self.profile, ruler)
-            question = ruler.question(
+            metrics = metrics_for(self.plugins, self._metrics, self.profile, evaluator)
+            eval_spec = evaluator.eval_spec(
                 metrics,
                 self.profile,
                 bn=self.request.bn,
                 raw=self.request.raw,
                 truncation=self.request.truncation,
             )
-            self._measurings[key] = Measuring(ruler, metrics, question)
-        return self._measurings[key]
+            self._evaluators[key] = PreparedEvaluator(evaluator, metrics, eval_spec)
+        return self._evaluators[key]
 
     def prepare(self, run: Run, epoch: Epoch = None) -> bool:
         """Return if scores of a run are left to compute.
@@ -120,28 +120,30 @@ class Comparison:
         cache. Raises `GanlabError`.
         """
         if external.is_external(run):
-            measuring = self.measuring(run, external.dataset_of(run, self.plugins))
-            if known_entry(run, measuring.question, epoch) is not None:
+            prepared = self.evaluator_for(run, external.dataset_of(run, self.plugins))
+            if known_entry(run, prepared.eval_spec, epoch) is not None:
                 return False
         else:
             if run.path not in self._opened:
                 self._opened[run.path] = self._open(run)
             trained = self._opened[run.path]
-            measuring = self.measuring(run, trained.experiment.dataset)
-            if not missing_of(trained, measuring.metrics, measuring.question, epoch):
+            prepared = self.evaluator_for(run, trained.experiment.dataset)
+            if not missing_of(trained, prepared.metrics, prepared.eval_spec, epoch):
                 return False
-        if not measuring.ready:
-            floors_of(measuring.ruler, measuring.metrics, measuring.question, say=self.say)
-            _ = measuring.ruler.reference
-            measuring.ready = True
+        if not prepared.ready:
+            real_baselines_of(
+                prepared.evaluator, prepared.metrics, prepared.eval_spec, say=self.say
+            )
+            _ = prepared.evaluator.reference
+            prepared.ready = True
         return True
 
     def _open(self, run: Run) -> Trained:
         return load(run.path, device=self.device, plugins=self.plugins)
 
-    def questions(self) -> list[tuple[Mapping[str, Any], Question]]:
+    def eval_specs(self) -> list[tuple[Mapping[str, Any], EvaluationSpec]]:
         """Return what was asked so far, by dataset."""
-        return [(m.ruler.about, m.question) for m in self._measurings.values()]
+        return [(m.evaluator.about, m.eval_spec) for m in self._evaluators.values()]
 
     def check(self) -> None:
         """Raise what is wrong with the request, whatever is scored."""
@@ -182,7 +184,7 @@ def compare(
     comparison: Comparison,
     *,
     epoch: Epoch = None,
-    memory: Memory | None = None,
+    request_cache: RequestCache | None = None,
     strict: bool = True,
     starting: Callable[[Run], None] = lambda _: None,
 ) -> list[Entry]:
@@ -200,6 +202,6 @@ def compare(
             if strict:
                 raise
             log.warning("%s is left out: %s", run.name, error)
-    if memory is not None:
-        memory.keep(comparison.questions())
+    if request_cache is not None:
+        request_cache.keep(comparison.eval_specs())
     return entries

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Place = Literal["resident", "stream"]
+Placement = Literal["resident", "stream"]
 
 SHARE = 0.5
 """Of the free memory that images may take; networks and what they compute need the rest."""
@@ -28,9 +28,9 @@ GROUPS = {
 its limit and its use, and in ``memory.stat`` the pages of files, which give way."""
 
 
-def choose_place(
+def choose_placement(
     wanted: Literal["auto", "resident", "stream"], images: Tensor, *, device: torch.device
-) -> Place:
+) -> Placement:
     """Return where to keep images (N, C, S, S) uint8: on the device if they fit, else on disk."""
     if wanted != "auto":
         return wanted

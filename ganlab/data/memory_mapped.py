@@ -23,7 +23,7 @@ CHUNK = 256
 NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
 
 
-def mapped(descriptor: int, *, offset: int, shape: Sequence[int]) -> Tensor:
+def map_file(descriptor: int, *, offset: int, shape: Sequence[int]) -> Tensor:
     """Return uint8 numbers of an open file, which may be closed and deleted afterwards.
 
     Who changes them changes a copy of the page: neither the file nor what others see.
@@ -38,7 +38,7 @@ def mapped(descriptor: int, *, offset: int, shape: Sequence[int]) -> Tensor:
     return flat.view(*shape)
 
 
-def gathered(images: Tensor, indices: Tensor) -> Tensor:
+def gather_rows(images: Tensor, indices: Tensor) -> Tensor:
     """Return ``images[indices]`` of (N, C, S, S) uint8; where these are many, mapped from a file.
 
     The file is gone when nobody holds the images any more. Raises `OSError` when the disk is full.
@@ -50,4 +50,4 @@ def gathered(images: Tensor, indices: Tensor) -> Tensor:
         for some in indices.split(CHUNK):
             file.write(images[some].cpu().numpy().data)
         file.flush()
-        return mapped(file.fileno(), offset=0, shape=shape)
+        return map_file(file.fileno(), offset=0, shape=shape)

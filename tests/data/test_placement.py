@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganlab.data import room
-from ganlab.data.room import available_bytes, choose_place
+from ganlab.data import placement
+from ganlab.data.placement import available_bytes, choose_placement
 
 GB = 10**9
 CPU = torch.device("cpu")
@@ -71,8 +71,8 @@ def test_this_machine_has_memory() -> None:
 def test_a_place_that_was_asked_for_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     images = torch.zeros(10, 1, 8, 8, dtype=torch.uint8)
     for free in (0, 10**12):
-        monkeypatch.setattr(room, "free_bytes", lambda device, free=free: free)
-        assert choose_place("resident", images, device=CPU) == "resident"
-        assert choose_place("stream", images, device=CPU) == "stream"
+        monkeypatch.setattr(placement, "free_bytes", lambda device, free=free: free)
+        assert choose_placement("resident", images, device=CPU) == "resident"
+        assert choose_placement("stream", images, device=CPU) == "stream"
         expected = "resident" if free else "stream"
-        assert choose_place("auto", images, device=CPU) == expected
+        assert choose_placement("auto", images, device=CPU) == expected

@@ -23,7 +23,7 @@ from torch import nn
 
 import ganlab as package
 from ganlab.errors import PluginError
-from ganlab.evaluation.during import DuringTraining
+from ganlab.evaluation.periodic import PeriodicEvaluator
 from ganlab.plugins import load_plugins
 from ganlab.runs import read_run
 from ganlab.training.observers import Observers
@@ -143,16 +143,16 @@ def test_time_spent_on_scoring_is_not_training_time(
     import time
 
     late = 0.0
-    score = DuringTraining.__call__
+    score = PeriodicEvaluator.__call__
 
-    def slow(self: DuringTraining, *arguments: Any, **more: Any) -> Any:
+    def slow(self: PeriodicEvaluator, *arguments: Any, **more: Any) -> Any:
         nonlocal late
         late += 10_000
         return score(self, *arguments, **more)
 
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + late)
     monkeypatch.setattr("ganlab.runs.time", clock)
-    monkeypatch.setattr(DuringTraining, "__call__", slow)
+    monkeypatch.setattr(PeriodicEvaluator, "__call__", slow)
     exp = write_experiment(steps=7, seconds=5_000, sections=SCORED)
     assert ganlab("run", exp).exit_code == 0
     assert late == 30_000
@@ -492,7 +492,7 @@ def test_a_named_metric_without_its_judge_is_refused_before_anything_is_written(
         2,
         [
             "warning: bright-tiny-000000000000 tells dark, dim, light, bright; the classes here "
-            "are bright, dark: there is no judge",
+            "are bright, dark: there is no classifier",
             "Error: tiny-acc needs a network that tells the classes of 'tiny', and there is none: "
             "make one with ganlab extractor train tiny",
         ],

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganlab.training.draw import STANDING_BATCHES, draw_images, noise, standing_batches
+from ganlab.training.generate import STANDING_BATCHES, generate_images, noise, standing_batches
 
 Z_DIM = 4
 
@@ -49,9 +49,9 @@ def test_standing_statistics_are_the_mean_of_those_of_many_batches(network: Netw
     norm = network.norm
     scaled = (h - mean) / (variance + norm.eps).sqrt() * norm.weight + norm.bias  # type: ignore[operator]
     expected = (torch.tanh(scaled).view(-1, 1, 2, 2) + 1) * 127.5
-    images = draw_images(network, z, labels, bn="standing")
+    images = generate_images(network, z, labels, bn="standing")
     assert (images.double() - expected.double()).abs().max() < 0.51
-    assert not torch.equal(images, draw_images(network, z, labels))
+    assert not torch.equal(images, generate_images(network, z, labels))
 
 
 def test_batches_of_sorted_labels_hold_every_class(network: Network) -> None:
@@ -69,13 +69,13 @@ def test_drawing_with_standing_statistics_leaves_the_network_as_it_was(network: 
     before = copy.deepcopy(network.state_dict())
     state = torch.get_rng_state()
     z, labels = noise(10, Z_DIM, seed=0), torch.arange(10) % 3
-    first = draw_images(network, z, labels, bn="standing")
+    first = generate_images(network, z, labels, bn="standing")
     assert all(module.training for module in network.modules())
     assert torch.equal(state, torch.get_rng_state())
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]), name
     torch.randn(3)
-    assert torch.equal(first, draw_images(network, z, labels, bn="standing"))
+    assert torch.equal(first, generate_images(network, z, labels, bn="standing"))
 
 
 def test_without_batch_normalisation_all_statistics_give_the_same_images() -> None:
@@ -83,7 +83,7 @@ def test_without_batch_normalisation_all_statistics_give_the_same_images() -> No
     network = Network(norm=False)
     z, labels = noise(10, Z_DIM, seed=0), torch.arange(10) % 3
     running, batch, standing = (
-        draw_images(network, z, labels, bn=bn)  # type: ignore[arg-type]
+        generate_images(network, z, labels, bn=bn)  # type: ignore[arg-type]
         for bn in ("running", "batch", "standing")
     )
     assert torch.equal(running, standing)

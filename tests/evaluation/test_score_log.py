@@ -13,8 +13,8 @@ import torch
 from click.testing import Result
 
 from ganlab.errors import DataError
-from ganlab.evaluation import record
-from ganlab.measures import Evidence, Metric
+from ganlab.evaluation import score_log
+from ganlab.metrics import Metric, MetricInput
 from tests.evaluation.helpers import EVAL, lines, opened, scored
 
 Write = Callable[..., Path]
@@ -23,7 +23,9 @@ pytestmark = pytest.mark.usefixtures("without_companions")
 LINE: dict[str, Any] = {
     "protocol_id": "p",
     "checkpoint": {"epochs": 1.5},
-    "metrics": {"m": {"definition": {}, "values": {"m": [1.0, 2.0]}, "flags": [], "floors": {}}},
+    "metrics": {
+        "m": {"definition": {}, "values": {"m": [1.0, 2.0]}, "flags": [], "real_baselines": {}}
+    },
 }
 
 
@@ -52,9 +54,9 @@ def warnings() -> Iterator[list[str]]:
 
     found: list[str] = []
     handler = Gathers(logging.WARNING)
-    record.log.addHandler(handler)
+    score_log.log.addHandler(handler)
     yield found
-    record.log.removeHandler(handler)
+    score_log.log.removeHandler(handler)
 
 
 DAMAGED = {
@@ -84,23 +86,23 @@ def test_damaged_lines_are_passed_over_with_one_warning_each_and_kept(
     file.write_bytes(text.encode(errors="surrogateescape"))
     before = file.read_bytes()
     for _ in range(2):  # a board reads a run's scores more than once
-        assert record.read(tmp_path) == [LINE, LINE]
+        assert score_log.read(tmp_path) == [LINE, LINE]
     assert warnings == [
         f"{file}: line {number} is damaged and passed over" for number in range(2, 2 + len(DAMAGED))
     ]
-    record.append(tmp_path, LINE)
+    score_log.append(tmp_path, LINE)
     assert file.read_bytes() == before + good.encode() + b"\n"
 
 
 def test_a_line_after_one_that_was_cut_short_is_whole(tmp_path: Path) -> None:
     (tmp_path / "scores.jsonl").write_text(json.dumps(LINE) + "\n" + DAMAGED["cut short"])
-    record.append(tmp_path, LINE)
-    assert record.read(tmp_path) == [LINE, LINE]
+    score_log.append(tmp_path, LINE)
+    assert score_log.read(tmp_path) == [LINE, LINE]
 
 
 def test_scores_that_cannot_be_read_are_warned_of(tmp_path: Path, warnings: list[str]) -> None:
     (tmp_path / "scores.jsonl").mkdir()
-    assert record.read(tmp_path) == []
+    assert score_log.read(tmp_path) == []
     assert warnings == [f"{tmp_path / 'scores.jsonl'} cannot be read: Is a directory"]
 
 
@@ -121,7 +123,7 @@ def test_scores_during_training_without_floors_are_no_answer_where_floors_are_wa
     ganlab(*EVAL)
     (line,) = lines(run)
     for metric in line["metrics"].values():
-        metric["floors"] = None
+        metric["real_baselines"] = None
     (run / "scores.jsonl").write_text(json.dumps(line) + "\n")
     result = ganlab(*EVAL)
     assert "real images, held out (40 against 40): tiny 0  tiny-acc 1" in result.stdout
@@ -138,7 +140,7 @@ class Given(Metric):
     name = "given"
     gives: str
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         return json.loads(self.gives)  # type: ignore[no-any-return]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganlab import across
+from ganlab import distributed
 from tests.ranks.helpers import module
 
 
@@ -20,7 +20,7 @@ def test_functions_layers_and_their_double_backward_are_those_of_one_process(
 
 def test_with_one_process_a_tensor_comes_back_as_it_is() -> None:
     x = torch.randn(4, 3, requires_grad=True)
-    for function in (across.mean, across.total, across.gather, across.mine):
+    for function in (distributed.mean, distributed.sum, distributed.gather, distributed.local):
         assert function(x) is x
-    assert torch.equal(across.std(x), x.std())
-    assert (across.world_size(), across.rank()) == (1, 0)
+    assert torch.equal(distributed.std(x), x.std())
+    assert (distributed.world_size(), distributed.rank()) == (1, 0)

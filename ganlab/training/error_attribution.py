@@ -16,7 +16,7 @@ from ganlab.sites import mark_of
 from ganlab.training.model import Model
 
 
-def blamed(error: BaseException) -> PluginError | None:
+def attributed(error: BaseException) -> PluginError | None:
     """Return the error of a plugin whose code an exception passed through; None if there is none.
 
     It says which component, at which site or in which method, which file and line, and what.

@@ -15,12 +15,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganlab import __version__
-from ganlab.data.prepared import Prepared
 from ganlab.errors import DataError
 from ganlab.files import cache_dir, write_atomically
 from ganlab.sampling import Epoch, Trained, Weights
 from ganlab.seeds import mix
-from ganlab.training.draw import Bn, noise
+from ganlab.training.generate import Bn, noise
+from ganlab.types import Prepared
 
 MOST_BYTES = 2_000_000_000
 """What drawn images may take in the cache; the oldest leave first."""

@@ -12,14 +12,15 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ganlab.seeds import mix, seed_everything, seeded
-from ganlab.step import DataSpec, full
+from ganlab.step import full
+from ganlab.types import DataSpec
 
 Bn = Literal["running", "batch", "standing"]
 BATCH = 256
 """Images that go through a network at once."""
 
 STANDING_BATCHES = 100
-"""Batches of 64 that standing statistics are gathered over."""
+"""Batches of 64 that standing statistics are gather_rows over."""
 
 COLUMNS = 10
 ROWS = 16
@@ -40,7 +41,7 @@ def sheet_inputs(spec: DataSpec, z_dim: int, seed: int) -> tuple[Tensor, Tensor]
 
 
 @torch.no_grad()
-def draw_images(
+def generate_images(
     network: nn.Module,
     z: Tensor,
     y: Tensor,

@@ -94,17 +94,17 @@ def value_names(table: Table, metric: str) -> list[str]:
     return list(dict.fromkeys([metric, *(name for values in found for name in values)]))
 
 
-def floor_counts(floors: dict[str, dict[str, float]]) -> str:
+def baseline_counts(real_baselines: dict[str, dict[str, float]]) -> str:
     """Say how many real images were scored against how many."""
-    counts = next(iter(floors.values()))
+    counts = next(iter(real_baselines.values()))
     return f"{int(counts['images']):,} against {int(counts['reference_images']):,}"
 
 
 def below(table: Table) -> Iterator[str]:
     """Say what real images score, what the marks mean, and what to beware of."""
-    for what, metrics in table.floors.items():
+    for what, metrics in table.real_baselines.items():
         told = [f"{m} {metrics[m][m]:.4g}" for m in table.metrics if m in metrics]
-        yield f"real images, {what} ({floor_counts(metrics)}): {'  '.join(told)}"
+        yield f"real images, {what} ({baseline_counts(metrics)}): {'  '.join(told)}"
     if any(row.tied for row in table.rows):
         yield f"~ {TIED}"
     yield from (f"warning: {warning}" for warning in table.warnings)

@@ -13,24 +13,24 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganlab import across
+from ganlab import distributed
 from ganlab.errors import DataError
-from ganlab.evaluation import record
-from ganlab.evaluation.draws import inputs
-from ganlab.evaluation.features import Say, compute, joined, judged, quiet, subset
+from ganlab.evaluation import score_log
+from ganlab.evaluation.evaluator import make_evaluator, metrics_for
+from ganlab.evaluation.features import Say, classify, compute, joined, quiet, subset
+from ganlab.evaluation.generated import inputs
 from ganlab.evaluation.protocol import PROFILES
-from ganlab.evaluation.ruler import metrics_for, ruler_for
-from ganlab.evaluation.score import Subject, score
-from ganlab.measures import Evidence
+from ganlab.evaluation.score import Candidate, score
+from ganlab.metrics import MetricInput
 from ganlab.runs import Run
 from ganlab.seeds import seeded
-from ganlab.training import draw
+from ganlab.training import generate
 from ganlab.training.session import Plan
 
 log = logging.getLogger("ganlab")
 
 
-class DuringTraining:
+class PeriodicEvaluator:
     """Scores as the ``eval`` section asks for them. What cannot work is raised at once.
 
     It belongs to no run: experiments with the same dataset and section may share one.
@@ -40,7 +40,7 @@ class DuringTraining:
         asked = plan.experiment.eval
         profile = PROFILES[asked.options.profile]
         profile = replace(profile, samples=asked.options.samples or profile.samples)
-        self.ruler = ruler_for(
+        self.evaluator = make_evaluator(
             plan.experiment.dataset,
             plan.dataset,
             plan.plugins,
@@ -49,41 +49,41 @@ class DuringTraining:
             device=plan.model.choices.device,
             say=say,
         )
-        self.ruler.data = plan.data
-        self.metrics = metrics_for(plan.plugins, asked.metrics, profile, self.ruler)
-        self.question = self.ruler.question(self.metrics, profile)
-        self.about = str(self.question)
-        ranks = next((w for w in self.question.metrics if w.higher_is_better is not None), None)
+        self.evaluator.data = plan.data
+        self.metrics = metrics_for(plan.plugins, asked.metrics, profile, self.evaluator)
+        self.eval_spec = self.evaluator.eval_spec(self.metrics, profile)
+        self.about = str(self.eval_spec)
+        ranks = next((w for w in self.eval_spec.metrics if w.higher_is_better is not None), None)
         if ranks is None:
             raise DataError("no metric says which weights are better: name one in eval.metrics")
         self.higher_is_better = bool(ranks.higher_is_better)
         self.ranking = {
             "metric": ranks.name,
-            "protocol_id": self.question.protocol.id,
+            "protocol_id": self.eval_spec.protocol.id,
             "definition": ranks.definition,
         }
-        if across.rank() == 0:
+        if distributed.rank() == 0:
             self._rehearse()
 
     def part(
         self, network: nn.Module, seed: int, *, z_dim: int, number: int, of: int
-    ) -> Evidence | None:
+    ) -> MetricInput | None:
         """Return what the metrics see of a part of the images of a generator in memory.
 
         There are ``of`` parts, of whole batches; None for one without any.
         """
-        count = self.question.protocol.samples
-        z, labels = inputs(self.ruler.data, samples=count, z_dim=z_dim, seed=seed)
-        batches = math.ceil(count / draw.BATCH)
-        begin, end = (batches * n // of * draw.BATCH for n in (number, number + 1))
+        count = self.eval_spec.protocol.samples
+        z, labels = inputs(self.evaluator.data, samples=count, z_dim=z_dim, seed=seed)
+        batches = math.ceil(count / generate.BATCH)
+        begin, end = (batches * n // of * generate.BATCH for n in (number, number + 1))
         z, labels = z[begin:end], labels[begin:end]
         if not len(z):
             return None
-        images = draw.draw_images(network, z, labels, first=begin)
-        return self.ruler.look(images, labels, self.metrics)
+        images = generate.generate_images(network, z, labels, first=begin)
+        return self.evaluator.look(images, labels, self.metrics)
 
     def __call__(
-        self, run: Run, look: Callable[[int], list[Evidence | None]], checkpoint: dict[str, Any]
+        self, run: Run, look: Callable[[int], list[MetricInput | None]], checkpoint: dict[str, Any]
     ) -> dict[str, float]:
         """Record the scores of a generator, and return them by name.
 
@@ -92,16 +92,18 @@ class DuringTraining:
         Weights that a resumed run comes to again have their scores already. Images that cannot be
         scored get none, and a warning: they do not end the training.
         """
-        answer = record.answers(record.read(run.path), self.question, checkpoint)
+        answer = score_log.answers(score_log.read(run.path), self.eval_spec, checkpoint)
         missing = [metric for metric in self.metrics if metric.name not in answer]
         if missing:
 
-            def whole(seed: int) -> Evidence:
+            def whole(seed: int) -> MetricInput:
                 return joined([part for part in look(seed) if part is not None])
 
-            subject = Subject(run.name, run.path, checkpoint, whole)
+            candidate = Candidate(run.name, run.path, checkpoint, whole)
             try:
-                answer |= score(subject, missing, self.ruler, self.question, with_floors=False)
+                answer |= score(
+                    candidate, missing, self.evaluator, self.eval_spec, with_baselines=False
+                )
             except DataError as error:
                 log.warning("there are no scores of step %d: %s", checkpoint["steps"], error)
                 return {}
@@ -113,17 +115,17 @@ class DuringTraining:
 
     def history(self, run: Run) -> dict[str, list[tuple[float, float]]]:
         """Return (epochs, score) of each metric, by name, as far as this run has been scored."""
-        return record.history(record.read(run.path), self.question.protocol.id)
+        return score_log.history(score_log.read(run.path), self.eval_spec.protocol.id)
 
     def _rehearse(self) -> None:
         """Score real images: what refuses even those would refuse the first generated ones."""
-        fake = subset(self.ruler.reference, self.question.protocol.samples)
-        if any("judge" in metric.needs for metric in self.metrics):
+        fake = subset(self.evaluator.reference, self.eval_spec.protocol.samples)
+        if any("classifier" in metric.needs for metric in self.metrics):
             assert fake.images is not None
-            fake = replace(fake, predicted=judged(self.ruler.judge, fake.images))
+            fake = replace(fake, predicted=classify(self.evaluator.classifier, fake.images))
         for metric in self.metrics:
             try:
                 with seeded(0, torch.device("cpu")):
-                    compute(metric, fake, self.ruler.seen_by(metric))
+                    compute(metric, fake, self.evaluator.seen_by(metric))
             except ValueError as error:
                 raise DataError(f"{metric.name} cannot score even real images: {error}") from error

@@ -7,7 +7,8 @@ import json
 import pytest
 import torch
 
-from ganlab.sweeping import shares
+from ganlab.sweeping import resources
+from ganlab.sweeping.capture import printing
 from ganlab.sweeping.jobs import (
     Failed,
     Finished,
@@ -19,13 +20,12 @@ from ganlab.sweeping.jobs import (
     of_data,
     to_data,
 )
-from ganlab.sweeping.lines import printing
-from ganlab.sweeping.shares import Share, share, slots, visible_gpus
+from ganlab.sweeping.resources import Share, share, slots, visible_gpus
 
 
 @pytest.fixture(autouse=True)
 def _eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "processors", lambda: 8)
+    monkeypatch.setattr(resources, "processors", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS")
 
 

@@ -20,37 +20,37 @@ from torch.nn.functional import dropout
 
 from ganlab.errors import GanlabError, RunError
 
-_alone = False
+_single_process = False
 
 
 def world_size() -> int:
     """Return how many processes share a batch."""
-    return dist.get_world_size() if dist.is_initialized() and not _alone else 1
+    return dist.get_world_size() if dist.is_initialized() and not _single_process else 1
 
 
 def rank() -> int:
     """Return the number of this process, from 0. The first one alone writes."""
-    return dist.get_rank() if dist.is_initialized() and not _alone else 0
+    return dist.get_rank() if dist.is_initialized() and not _single_process else 0
 
 
 # --------------------------------------------------------------------------- a whole batch
 
 
-def total(x: Tensor) -> Tensor:
+def sum(x: Tensor) -> Tensor:  # noqa: A001  (as in torch.sum)
     """Return the sum of a tensor over all processes, in every one of them."""
-    return x if world_size() == 1 else _Total.apply(x)
+    return x if world_size() == 1 else _Sum.apply(x)
 
 
 def mean(x: Tensor) -> Tensor:
     """Return the mean of a tensor over all processes: ``mean(x.mean(0))`` for a whole batch."""
-    return x if world_size() == 1 else _Total.apply(x) / world_size()
+    return x if world_size() == 1 else _Sum.apply(x) / world_size()
 
 
 def std(x: Tensor) -> Tensor:
     """Return the standard deviation, 0-d, of all numbers of a whole batch, as ``x.std()``."""
     if world_size() == 1:
         return x.std()
-    squares = total((x - mean(x.mean())).square().sum())
+    squares = sum((x - mean(x.mean())).square().sum())
     return (squares / (x.numel() * world_size() - 1)).sqrt()
 
 
@@ -59,7 +59,7 @@ def gather(x: Tensor) -> Tensor:
     return x if world_size() == 1 else _Gather.apply(x)
 
 
-def mine(x: Tensor, *, parts: int = 1) -> Tensor:
+def local(x: Tensor, *, parts: int = 1) -> Tensor:
     """Return this process's slice of (N, *), where ``x`` is of a whole batch.
 
     With ``parts`` it is a slice of each of them, one behind the other. Raises `RunError` if N
@@ -78,17 +78,17 @@ def mine(x: Tensor, *, parts: int = 1) -> Tensor:
 
 def randn_like(x: Tensor) -> Tensor:
     """Return standard normal numbers like ``x`` (N, *): this process's of a whole batch's."""
-    return torch.randn_like(x) if world_size() == 1 else mine(_whole(x).normal_())
+    return torch.randn_like(x) if world_size() == 1 else local(_whole(x).normal_())
 
 
 def rand_like(x: Tensor) -> Tensor:
     """Return uniform numbers in [0, 1) like ``x`` (N, *): this process's of a whole batch's."""
-    return torch.rand_like(x) if world_size() == 1 else mine(_whole(x).uniform_())
+    return torch.rand_like(x) if world_size() == 1 else local(_whole(x).uniform_())
 
 
 def dropout_like(x: Tensor, p: float) -> Tensor:
     """Return what dropout multiplies ``x`` (N, *) by: 0 for a share p, 1 / (1 - p) else."""
-    return mine(dropout(_whole(x).fill_(1), p))
+    return local(dropout(_whole(x).fill_(1), p))
 
 
 def _whole(x: Tensor) -> Tensor:
@@ -110,14 +110,14 @@ def _whole(x: Tensor) -> Tensor:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def single_process() -> Iterator[None]:
     """Inside, this process shares nothing with the others, which may do something else."""
-    global _alone
-    before, _alone = _alone, True
+    global _single_process
+    before, _single_process = _single_process, True
     try:
         yield
     finally:
-        _alone = before
+        _single_process = before
 
 
 # ------------------------------------------------------------------------------ messages
@@ -130,14 +130,14 @@ def _unexplained() -> GanlabError:
 _explain: Callable[[], GanlabError] = _unexplained
 
 
-def explain_loss(explain: Callable[[], GanlabError]) -> None:
+def explain_disconnects(explain: Callable[[], GanlabError]) -> None:
     """Set what says why the others can no longer be reached."""
     global _explain
     _explain = explain
 
 
 @contextmanager
-def talking() -> Iterator[None]:
+def disconnects_explained() -> Iterator[None]:
     """Turn what torch raises inside, when others can no longer be reached, into why."""
     try:
         yield
@@ -145,19 +145,19 @@ def talking() -> Iterator[None]:
         raise _explain() from error
 
 
-class _Total(torch.autograd.Function):
+class _Sum(torch.autograd.Function):
     """The sum over all processes. Its gradient is that of the sum of what they minimise."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         x = x.clone(memory_format=torch.contiguous_format)
-        with talking():
+        with disconnects_explained():
             dist.all_reduce(x)
         return x
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _Total.apply(gradient)
+        return _Sum.apply(gradient)
 
 
 class _Gather(torch.autograd.Function):
@@ -167,10 +167,10 @@ class _Gather(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         x = x.contiguous()
         slices = [torch.empty_like(x) for _ in range(world_size())]
-        with talking():
+        with disconnects_explained():
             dist.all_gather(slices, x)
         return torch.cat(slices)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return mine(_Total.apply(gradient))
+        return local(_Sum.apply(gradient))

@@ -123,7 +123,7 @@ def test_what_is_expected_and_what_came(
         (
             {"TERM": "return {'own': step.real.nothing}"},
             "regularizer 'term': d_terms() raised AttributeError at broken.py:32: "
-            "'Side' object has no attribute 'nothing'",
+            "'Batch' object has no attribute 'nothing'",
         ),
     ],
 )

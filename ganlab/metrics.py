@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from PIL import Image
 from torch import Tensor
 
 from ganlab.nn import ExtractorNet
 from ganlab.options import Component
-
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from ganlab.data.prepared import Prepared
+from ganlab.types import Prepared
 
 Level = Literal["quick", "standard", "full"]
 """From which profile on a metric is computed when none is named."""
 
-Need = Literal["judge", "held out", "logits"]
+Need = Literal["classifier", "held out", "logits"]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class MetricInput:
     """What metrics know of one set of images: the generated one, or the reference."""
 
     features: Tensor
@@ -37,12 +34,12 @@ class Evidence:
     """(N,) int64: the classes that were asked for, or the reference's own."""
 
     predicted: Tensor | None = None
-    """(N,) int64: the classes that the judge sees, a network that is not the extractor."""
+    """(N,) int64: the classes that the classifier sees, a network that is not the extractor."""
 
     images: Tensor | None = None
     """(N, C, H, W) uint8."""
 
-    held_out: Evidence | None = None
+    held_out: MetricInput | None = None
     """Of the reference: real images that no generator has learned from, the test split."""
 
 
@@ -54,7 +51,7 @@ class Extractor(Component):
     """True for the one that published scores come from."""
 
     @classmethod
-    def place(cls, channels: int) -> int | None:
+    def priority(cls, channels: int) -> int | None:
         """Return its place among those that are tried where none is named; None for not at all."""
         return None
 
@@ -65,7 +62,7 @@ class Extractor(Component):
         """
         raise NotImplementedError
 
-    def judge(self, dataset: str, channels: int) -> ExtractorNet | None:
+    def classifier(self, dataset: str, channels: int) -> ExtractorNet | None:
         """Return a network of other weights, whose logits tell the class of an image.
 
         None if this extractor has none for the dataset.
@@ -90,7 +87,7 @@ class Extractor(Component):
 
 
 class Metric(Component):
-    """A score of generated images. ``compute`` is a pure function of the evidence."""
+    """A score of generated images. ``compute`` is a pure function of the metric_input."""
 
     kind = "metric"
     higher_is_better: ClassVar[bool | None] = None
@@ -99,19 +96,19 @@ class Metric(Component):
     range: ClassVar[str] = ""
     """Which values are possible: ``0 to 1``."""
 
-    default: ClassVar[int | None] = None
+    default_order: ClassVar[int | None] = None
     """Its place among those that are computed where none is named."""
 
-    level: ClassVar[Level] = "standard"
+    min_profile: ClassVar[Level] = "standard"
     """From which profile on it is computed where none is named."""
 
-    companion: ClassVar[bool] = False
+    always_shown: ClassVar[bool] = False
     """True for what stands on every board, whatever was asked for."""
 
     version: ClassVar[int] = 1
     """Raised when the same images would score otherwise."""
 
-    most: ClassVar[int | None] = None
+    max_images: ClassVar[int | None] = None
     """Use at most this many images of each set, chosen evenly, where the cost grows with N^2."""
 
     needs: ClassVar[tuple[Need, ...]] = ()
@@ -120,8 +117,8 @@ class Metric(Component):
     @classmethod
     def facts(cls) -> dict[str, str]:
         better = {True: "higher", False: "lower", None: "neither: it warns"}
-        images = f"at least {cls().minimum:,}"
-        images += f"; {cls.most:,} of each set are used" if cls.most else ""
+        images = f"at least {cls().min_images:,}"
+        images += f"; {cls.max_images:,} of each set are used" if cls.max_images else ""
         return {
             "better": better[cls.higher_is_better],
             "range": cls.range,
@@ -131,24 +128,24 @@ class Metric(Component):
         }
 
     @property
-    def minimum(self) -> int:
+    def min_images(self) -> int:
         """How many images each set must have."""
         return 2
 
-    def compute(self, fake: Evidence, real: Evidence) -> dict[str, float]:
+    def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         """Return its values by name: the first is the one that ranks, named like the metric.
 
-        Raises ValueError, saying what is wrong, for evidence that it cannot score.
+        Raises ValueError, saying what is wrong, for metric_input that it cannot score.
         """
         raise NotImplementedError
 
-    def flag(self, values: dict[str, float], floor: dict[str, float]) -> str | None:
+    def flag(self, values: dict[str, float], baseline: dict[str, float]) -> str | None:
         """Return what the board must warn of, in a word or two.
 
-        ``floor`` holds the same values for real images that were held out; empty if unknown.
+        ``baseline`` holds the same values for real images that were held out; empty if unknown.
         """
         return None
 
-    def picture(self, fake: Evidence, real: Evidence) -> Image.Image | None:
+    def picture(self, fake: MetricInput, real: MetricInput) -> Image.Image | None:
         """Return what shows the reason of a score, or None."""
         return None
