@@ -33,6 +33,26 @@ class PluginError(GanlabError):
     exit_code = 3
 
 
+class UsageError(GanlabError):
+    """A request that contradicts itself or cannot be met."""
+
+    exit_code = 2
+
+
+class UnexpectedError(GanlabError):
+    """A failure that ganlab did not foresee: its cause is the exception that was raised."""
+
+    exit_code = 70
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM stopped an operation after it had saved its state."""
+
+    def __init__(self, number: int, text: str) -> None:
+        super().__init__(text)
+        self.signal = number
+
+
 class Elsewhere(GanlabError):
     """What failed in another process of the run, in its own words and with its exit code."""
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import torch
 
 from ganlab.benching.stopwatch import Stopwatch, Turn
 from ganlab.config.experiment import BUDGETS, Experiment
 from ganlab.errors import GanlabError, RunError
+from ganlab.events import ignore
 from ganlab.plugins import Plugins
 from ganlab.runs import Progress, Run, create_run
 from ganlab.training.error_attribution import attributed
@@ -56,7 +57,8 @@ class Trial:
             z_dim=self.options.z_dim,
             bn=self.options.sample_bn,
             seed=self.options.seed,
-            display=_Silence(),
+            tell=ignore,
+            share=self.plan.budget.share,
             plugins=plugins,
             callbacks=(),
         )
@@ -160,18 +162,3 @@ def _explained() -> Iterator[None]:
         if plugin_error is None:
             raise
         raise plugin_error from error
-
-
-class _Silence:
-    """A display that shows nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def log(self, record: object) -> None: ...
-
-    def sample(self, path: object) -> None: ...
-
-    def scores(self, scores: object) -> None: ...

@@ -6,9 +6,9 @@ import logging
 
 import click
 
-from ganlab import __version__
 from ganlab.cli.app import Group, plugins_dir_option, warn
 from ganlab.cli.launch import refuse_several
+from ganlab.version import __version__
 
 
 class Warnings(logging.Handler):

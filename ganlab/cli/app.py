@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganlab.errors import GanlabError
+from ganlab.errors import GanlabError, Interrupted
 
 if TYPE_CHECKING:
     from ganlab.plugins import Plugins
@@ -44,6 +45,11 @@ class App:
                     continue
                 if plugin.failed:  # `run` goes further and refuses a broken file of the user's own
                     warn(f"{plugin.source} did not load: {plugin.status}")
+        return self._plugins
+
+    @property
+    def loaded(self) -> Plugins | None:
+        """The plugins, if they were needed already."""
         return self._plugins
 
     def added_commands(self) -> dict[str, click.Command]:
@@ -83,6 +89,9 @@ class Group(click.Group):
         try:
             with _reported():
                 return super().invoke(ctx)
+        except Interrupted as stopped:
+            click.echo(f"{signal.Signals(stopped.signal).name}: {stopped}.", err=True)
+            ctx.exit(128 + stopped.signal)
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             ctx.exit(130)

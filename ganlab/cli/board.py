@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ganlab.cli.tables import columns
+from ganlab.columns import columns
 from ganlab.evaluation.board import Table
 from ganlab.evaluation.formatting import below, head, rows, title
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from ganlab.cli.app import app_of, plugins_dir_option, set_option
+from ganlab.cli.app import plugins_dir_option, set_option
+from ganlab.cli.labs import lab_of
 from ganlab.errors import RunError
 
 
@@ -62,14 +63,9 @@ def _check_experiment(
     explain: bool,
     as_json: bool,
 ) -> None:
-    from ganlab.config.resolve import load_experiment
     from ganlab.config.writer import to_yaml
-    from ganlab.training.model import check_networks
-    from ganlab.training.precision import choose_device
 
-    loaded = load_experiment(experiment, app_of(ctx).plugins(), overrides)
-    choose_device(loaded.experiment.train.device)
-    check_networks(loaded.experiment)
+    loaded = lab_of(ctx).checked(experiment, overrides)
     resolved = loaded.experiment.resolved()
     if as_json:
         data = {"experiment": resolved, "origins": loaded.origins} if explain else resolved
@@ -82,7 +78,7 @@ def _check_plugins(ctx: click.Context, files: tuple[Path, ...], *, as_json: bool
     from ganlab.testing.checking import check, components_of
     from ganlab.testing.report import Failure
 
-    plugins = app_of(ctx).plugins(silent=[file.resolve() for file in files])
+    plugins = lab_of(ctx).load_plugins(silent=[file.resolve() for file in files])
     # All files load, or nothing is tried.
     components = [one for file in files for one in components_of(file, plugins)]
     failures: list[Failure] = []

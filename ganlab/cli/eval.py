@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganlab.cli.app import app_of, data_root_option, plugins_dir_option, runs_dir_option, warn
+from ganlab.cli.app import data_root_option, plugins_dir_option, runs_dir_option
+from ganlab.cli.labs import lab_of, telling
+from ganlab.columns import columns
+from ganlab.evaluation.board import Board
+from ganlab.lab.lab import score_request
+from ganlab.lab.scoring import Scoring
 
 if TYPE_CHECKING:
-    from ganlab.evaluation.board import Entry, Table
-    from ganlab.evaluation.request import ScoreRequest
-    from ganlab.evaluation.scorer import Comparison
+    from ganlab.evaluation.board import Table
     from ganlab.runs import Run
     from ganlab.sampling import Epoch
-    from ganlab.sweeping.resources import Slot
     from ganlab.training.generate import Bn
 
 PROFILES = ("quick", "standard", "full", "published")
@@ -118,8 +120,6 @@ def command(
 
     Scores are recorded in the runs: asking again computes only what is not there yet.
     """
-    from ganlab.evaluation.request import ScoreRequest
-
     if (epoch is not None) + best + every > 1:
         raise click.UsageError("--epoch, --best and --every name different weights: give one")
     if images is None and (labels or reference):
@@ -130,152 +130,37 @@ def command(
         raise click.UsageError(
             "--every prints curves: --images, --json, --csv, --markdown and --html are of boards"
         )
-    request = ScoreRequest(
+    lab = lab_of(ctx, runs_dir=runs_dir, data_root=data_root, device=device)
+    request = score_request(
         metrics, profile, samples, seeds, extractor, weights, bn, raw, truncation
     )
-    scorer = Scorer(ctx, request, device=device, root=data_root, jobs=jobs)
-    found = find_runs(runs, runs_dir, needed=images is None)
-    if every:
-        _print_curves(scorer, found, strict=bool(runs))
-        return
+    found = lab.find_runs(runs, needed=images is None)
     which: Epoch = "best" if best else epoch
-    entries = []
-    if images is not None:
-        added = _add_images(scorer, found, images, labels, reference, runs_dir)
-        entries = scorer.entries([added], which)
-        found = [run for run in found if run.path != added.path]
-    entries += scorer.entries(found, which, strict=bool(runs) or (len(found) == 1 and not entries))
-    print_board(entries, form, html)
+    with telling() as tell:
+        scoring = Scoring(lab, request, jobs=jobs, tell=tell)
+        if every:
+            _print_curves(scoring, found, strict=bool(runs))
+            return
+        entries = []
+        if images is not None:
+            added = lab.add_images(images, labels=labels, reference=reference, runs=found)
+            entries = scoring.entries([added], which)
+            found = [run for run in found if run.path != added.path]
+        strict = bool(runs) or (len(found) == 1 and not entries)
+        board = Board.of([*entries, *scoring.entries(found, which, strict=strict)])
+    print_board(board, form, html)
 
 
-class Scorer:
-    """Answers from the record where it can, and loads torch only where it cannot."""
-
-    def __init__(
-        self,
-        ctx: click.Context,
-        request: ScoreRequest,
-        *,
-        device: str,
-        root: Path | None,
-        jobs: int | None = 1,
-    ) -> None:
-        from ganlab.evaluation.request import RequestCache
-
-        self.ctx = ctx
-        self.app = app_of(ctx)
-        self.request = request
-        self.device = device
-        self.root = root
-        self.jobs = jobs
-        self.request_cache = RequestCache(request, [*self.app.folders, Path("plugins")])
-        self._comparison: Comparison | None = None
-        self._announced: set[tuple[Path, Epoch]] = set()
-
-    @property
-    def comparison(self) -> Comparison:
-        if self._comparison is None:
-            from ganlab.evaluation.scorer import Comparison
-
-            self._comparison = Comparison(
-                self.request,
-                self.app.plugins(),
-                device=self.device,
-                root=self.root,
-                say=lambda text: click.echo(f"  {text}", err=True),
-            )
-        return self._comparison
-
-    def entries(
-        self, runs: Sequence[Run], epoch: Epoch = None, *, strict: bool = True
-    ) -> list[Entry]:
-        """Return the scores of runs, computing those that are not recorded.
-
-        ``strict``: what one of them raises is raised; else it is left out with a warning.
-        """
-        known = self._known(runs, epoch)
-        unknown = [run for run in runs if known[run.path] is None]
-        if self.score_at_once([(run, epoch) for run in unknown]):
-            known |= self._known(unknown, epoch)
-            unknown = [run for run in unknown if known[run.path] is None]
-        if unknown:
-            from ganlab.evaluation.scorer import compare
-
-            fresh = compare(
-                unknown,
-                self.comparison,
-                epoch=epoch,
-                request_cache=self.request_cache,
-                strict=strict,
-                starting=lambda run: self._announce(run, epoch),
-            )
-            known |= {entry.folder: entry for entry in fresh}
-        return [entry for run in runs if (entry := known[run.path]) is not None]
-
-    def _known(self, runs: Sequence[Run], epoch: Epoch) -> dict[Path, Entry | None]:
-        from ganlab.evaluation.request import known_entry
-
-        return {
-            run.path: known_entry(run, self.request_cache.eval_spec(run.info["dataset"]), epoch)
-            for run in runs
-        }
-
-    def score_at_once(self, wanted: Sequence[tuple[Run, Epoch]]) -> bool:
-        """Let several processes record what is missing, if so many are meant; return if they do."""
-        if not self.places(len(wanted)):
-            return False
-        from ganlab.cli.scoring import score_at_once
-
-        self._announced |= score_at_once(wanted, self)
-        return True
-
-    def places(self, runs: int) -> list[Slot]:
-        """Return places for processes that score so many runs; none if this one does it alone."""
-        from ganlab.cli.engines import places_for
-
-        return places_for(runs, self.jobs, use_gpus=self.device in ("auto", "cuda"))
-
-    def _announce(self, run: Run, epoch: Epoch) -> None:
-        if (run.path, epoch) not in self._announced:
-            click.echo(run.name, err=True)
-
-
-def find_runs(names: Sequence[str], runs_dir: Path, *, needed: bool = True) -> list[Run]:
-    """Return the runs that were named, or every finished one."""
-    from ganlab.errors import RunError
-    from ganlab.runs import find_run, list_runs
-
-    if names:
-        found = [find_run(name, runs_dir) for name in names]
-        for run in found:
-            if run.status != "finished":
-                steps = f"{run.progress.steps:,}"
-                warn(f"{run.name} is {run.status} at step {steps}: what it has saved is scored")
-        return found
-    found = [run for run in list_runs(runs_dir) if run.info.get("status") == "finished"]
-    if not found and needed:
-        raise RunError(f"there is no finished run below {runs_dir}: train one with ganlab run")
-    return found
-
-
-def print_board(
-    entries: Sequence[Entry], form: str | None = None, html: Path | None = None
-) -> None:
-    """Print the tables of these entries, and write the page if one is wanted."""
-    from ganlab.errors import RunError
-    from ganlab.evaluation.board import tables
-
-    if not entries:
-        raise RunError("no run could be scored")
-    board = tables(entries)
-    click.echo(_formatted(board, form))
+def print_board(board: Board, form: str | None = None, html: Path | None = None) -> None:
+    """Print the tables of a board, and write the page if one is wanted."""
+    click.echo(_formatted(board.tables, form))
     if html is not None:
         from ganlab.evaluation.pages import to_html
         from ganlab.files import write_atomically
         from ganlab.runs import writing
 
         with writing(html):
-            write_atomically(html, to_html(board).encode())
+            write_atomically(html, to_html(board.tables).encode())
         click.echo(f"page     {html}", err=True)
 
 
@@ -291,62 +176,15 @@ def _formatted(board: Sequence[Table], form: str | None) -> str:
     return pages.to_csv(board) if form == "csv" else pages.to_markdown(board)
 
 
-def _add_images(
-    scorer: Scorer,
-    runs: Sequence[Run],
-    folder: Path,
-    labels: Path | None,
-    reference: str | None,
-    runs_dir: Path,
-) -> Run:
-    """Give images of another system a folder below the runs."""
-    from ganlab.evaluation.external import add_images, reference_of
+def _print_curves(scoring: Scoring, runs: Sequence[Run], *, strict: bool) -> None:
+    """Print the curves of runs; with ``strict`` each of them must have one."""
+    from ganlab.lab.curves import curves
 
-    dataset = reference_of(reference, runs, folder, scorer.app.plugins(), runs_dir)
-    return add_images(folder, labels=labels, dataset=dataset, runs=runs_dir, root=scorer.root)
-
-
-def _print_curves(scorer: Scorer, runs: Sequence[Run], *, strict: bool) -> None:
-    """Print the curves of runs; ``strict``: each of them must have one."""
-    from ganlab.errors import GanlabError
-    from ganlab.training.checkpoint import kept_epochs
-
-    scorer.score_at_once([(run, epoch) for run in runs for epoch in kept_epochs(run)])
-    for run in runs:
-        try:
-            _print_curve(scorer, run)
-        except GanlabError as error:
-            if strict or len(runs) == 1:
-                raise
-            warn(f"{run.name} is left out: {error}")
-
-
-def _print_curve(scorer: Scorer, run: Run) -> None:
-    """Score every epoch that a run keeps, print them, and draw the curve."""
-    from ganlab.cli.tables import columns
-    from ganlab.errors import RunError
-    from ganlab.evaluation.board import Row
-    from ganlab.pictures import draw_scores
-    from ganlab.runs import writing
-    from ganlab.training.checkpoint import kept_epochs
-
-    epochs = kept_epochs(run)
-    if not epochs:
-        raise RunError(f"{run.name} keeps no weights of an epoch")
-    entries = [entry for epoch in epochs for entry in scorer.entries([run], epoch)]
-    curves = {
-        wanted.name: [
-            (entry.checkpoint["epochs"], Row([entry]).values(wanted.name)[0]) for entry in entries
+    for curve in curves(scoring, runs, strict=strict):
+        scores = zip(*curve.scores.values(), strict=True)  # of each epoch, by metric
+        rows = [
+            (str(epoch), *(f"{score:.4g}" for _, score in of_one))
+            for epoch, of_one in zip(curve.epochs, scores, strict=True)
         ]
-        for wanted in entries[0].eval_spec.metrics
-    }
-    scores = zip(*curves.values(), strict=True)  # of each epoch, (epochs, score) by metric
-    rows = [
-        (str(epoch), *(f"{score:.4g}" for _, score in of_one))
-        for epoch, of_one in zip(epochs, scores, strict=True)
-    ]
-    click.echo(f"{run.name}\n{columns([('epoch', *curves), *rows])}")
-    path = run.path / "scores.png"
-    with writing(path):
-        draw_scores(curves, path, title=run.name)
-    click.echo(f"curve    {path}", err=True)
+        click.echo(f"{curve.run.name}\n{columns([('epoch', *curve.scores), *rows])}")
+        click.echo(f"curve    {curve.picture}", err=True)

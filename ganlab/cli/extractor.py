@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from ganlab.cli.app import app_of, data_root_option, plugins_dir_option
-from ganlab.cli.tables import columns
-
-if TYPE_CHECKING:
-    from ganlab.components import Dataset
-    from ganlab.metrics import Extractor
-    from ganlab.plugins import Plugins
-
-OUTPUT = "directory"
-"""The option of an extractor that ``--output`` sets."""
+from ganlab.cli.app import data_root_option, plugins_dir_option
+from ganlab.cli.labs import lab_of, telling
+from ganlab.columns import columns
 
 extractor_option = click.option(
     "--extractor",
@@ -48,12 +40,10 @@ def list_networks(ctx: click.Context) -> None:
 
     Accuracy is that on the test split of their dataset.
     """
-    plugins: Plugins = app_of(ctx).plugins()
+    from ganlab.lab.extractors import list_networks as listed
+
     rows = [
-        (extractor.name, dataset, network, accuracy)
-        for extractor in _extractors(plugins)
-        for dataset in plugins.names("dataset")
-        for network, accuracy in _networks(extractor().files(dataset))
+        (one.extractor, one.dataset, one.name, one.accuracy) for one in listed(lab_of(ctx).plugins)
     ]
     if not rows:
         click.echo("there is none; make one: ganlab extractor train DATASET")
@@ -97,16 +87,19 @@ def train(
     They learn from the train split and are examined on the test split: networks that are not fit
     to measure are not kept. None is ever replaced, because scores name them by their hash.
     """
-    from ganlab.data.prepare import prepare
+    from ganlab.lab.extractors import train_extractor
 
-    plugins = app_of(ctx).plugins()
-    if image_size is not None:
-        overrides = (*overrides, f"image_size={image_size}")
-    extractor = _chosen(plugins, name, output)
-    chosen = _dataset(dataset, plugins, overrides)
-    data = prepare(chosen, root=data_root)
-    test = prepare(chosen, root=data_root, split="test")
-    for file in extractor.train(data, test, say=lambda text: click.echo(text, err=True)):
+    with telling() as tell:
+        files = train_extractor(
+            lab_of(ctx, data_root=data_root),
+            dataset,
+            overrides,
+            image_size=image_size,
+            extractor=name,
+            output=output,
+            tell=tell,
+        )
+    for file in files:
         click.echo(file)
 
 
@@ -121,18 +114,9 @@ def export(ctx: click.Context, dataset: str, file: Path, name: str | None) -> No
 
     DATASET is its name, or the file of an experiment on it.
     """
-    from ganlab.cli.archive import pack
-    from ganlab.errors import DataUnavailable
+    from ganlab.lab.extractors import export_networks
 
-    plugins = app_of(ctx).plugins()
-    extractor = _chosen(plugins, name)
-    source = _dataset_name(dataset, plugins)
-    files = extractor.files(source)
-    if not files:
-        raise DataUnavailable(
-            f"there is no extractor for '{source}' yet; make one: ganlab extractor train {dataset}"
-        )
-    pack(files, file)
+    export_networks(lab_of(ctx).plugins, dataset, file, extractor=name)
     click.echo(file)
 
 
@@ -146,93 +130,7 @@ def import_networks(ctx: click.Context, file: Path, name: str | None) -> None:
 
     Their hashes are checked. None is ever replaced.
     """
-    from tempfile import TemporaryDirectory
+    from ganlab.lab.extractors import import_networks as imported
 
-    from ganlab.cli.archive import unpack
-
-    extractor = _chosen(app_of(ctx).plugins(), name)
-    with TemporaryDirectory(prefix="ganlab-") as folder:
-        for kept in extractor.install(unpack(file, Path(folder))):
-            click.echo(kept)
-
-
-def _extractors(plugins: Plugins) -> list[type[Extractor]]:
-    from ganlab.metrics import Extractor
-
-    return [plugins.get(Extractor, name) for name in plugins.names(Extractor.kind)]
-
-
-def _chosen(plugins: Plugins, name: str | None, output: Path | None = None) -> Extractor:
-    """Return the extractor of this name, or the first one that can be trained."""
-    from ganlab.errors import PluginError
-    from ganlab.metrics import Extractor
-
-    if name is None:
-        able = [one for one in _extractors(plugins) if one.train is not Extractor.train]
-        if not able:
-            raise PluginError("there is no extractor that can be trained")
-        kind = able[0]
-    else:
-        kind = plugins.get(Extractor, name)
-        if kind.train is Extractor.train:
-            raise PluginError(f"extractor '{name}' cannot be trained: its weights are given")
-    if output is None:
-        return kind()
-    if OUTPUT not in kind.model_fields:
-        raise PluginError(f"extractor '{kind.name}' has no option '{OUTPUT}' for --output to set")
-    return kind(**{OUTPUT: output})
-
-
-def _is_file(dataset: str) -> bool:
-    return dataset.endswith((".yaml", ".yml"))
-
-
-def _dataset_name(dataset: str, plugins: Plugins) -> str:
-    """Return the name of a dataset, whose own options do not matter, or of an experiment's."""
-    from ganlab.components import Dataset
-
-    if _is_file(dataset):
-        return _dataset(dataset, plugins).name
-    return plugins.get(Dataset, dataset).name
-
-
-def _dataset(dataset: str, plugins: Plugins, overrides: tuple[str, ...] = ()) -> Dataset:
-    """Return a dataset by name, or an experiment's, with options of its own put over it."""
-    from ganlab.components import Dataset
-    from ganlab.config.blocks import Builder
-    from ganlab.config.reader import Document
-    from ganlab.config.resolve import load_experiment
-    from ganlab.config.tree import grow, override
-    from ganlab.errors import ConfigError
-
-    if _is_file(dataset):
-        experiment = load_experiment(Path(dataset), plugins).experiment
-        block = experiment.resolved()[Dataset.kind]
-    else:
-        block = {"type": plugins.get(Dataset, dataset).name}  # one line for an unknown name
-    root = grow(Document({Dataset.kind: block}, lines={}))
-    for text in overrides:
-        root = override(root, f"{Dataset.kind}.{text}")
-    builder = Builder(plugins)
-    node = root.child(Dataset.kind)
-    built = None if node is None else builder.one(Dataset, node)
-    if built is None or builder.problems:
-        raise ConfigError(builder.problems, f"the options of {Dataset.kind} '{dataset}'")
-    return built.component
-
-
-def _networks(files: list[Path]) -> list[tuple[str, str]]:
-    """Return the name and, from its card, the accuracy of each network among files."""
-    cards = {file.stem: file for file in files if file.suffix == ".json"}
-    return [(stem, _accuracy(cards.get(stem))) for stem in sorted({file.stem for file in files})]
-
-
-def _accuracy(card: Path | None) -> str:
-    import json
-
-    if card is None:
-        return "-"
-    try:
-        return f"{json.loads(card.read_text())['accuracy']:.2%}"
-    except (OSError, ValueError, LookupError, TypeError):
-        return "-"
+    for kept in imported(lab_of(ctx).plugins, file, extractor=name):
+        click.echo(kept)

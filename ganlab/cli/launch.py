@@ -1,23 +1,16 @@
-"""Starting several processes of a command on this machine, by torch's own launcher."""
+"""The options of ``ganlab run`` that start several processes."""
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
 
 from ganlab.cli.app import COMMANDS, app_of
-from ganlab.machine import processors
-
-SHUTDOWN_SECONDS = 600
-"""How long the processes may take to save when they are asked to stop."""
+from ganlab.workers.torchrun import launch, started_by_torchrun
 
 
 def in_processes(body: Callable[..., None]) -> Callable[..., None]:
@@ -40,7 +33,7 @@ def in_processes(body: Callable[..., None]) -> Callable[..., None]:
             body(ctx, **options)
             return
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # before torch is imported
-        from ganlab.cli.joining import joined
+        from ganlab.workers.ranks import joined
 
         with joined():
             body(ctx, **options)
@@ -48,62 +41,10 @@ def in_processes(body: Callable[..., None]) -> Callable[..., None]:
     return starting
 
 
-def started_by_torchrun() -> bool:
-    """Return if this process is one of several."""
-    return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
 def refuse_several(command: str | None) -> None:
-    """Refuse a command of ours that under torchrun would do the same thing several times."""
+    """Refuse a built-in command that would do the same thing several times under torchrun."""
     if started_by_torchrun() and command in COMMANDS and command != "run":
         raise click.UsageError(f"'{command}' runs in one process, not under torchrun")
-
-
-def launch(arguments: Sequence[str], *, count: int, gpus: bool) -> int:
-    """Run ``ganlab`` with these arguments in so many processes, and return the exit code.
-
-    They speak for themselves. Each has its own GPU, or an even share of the processors.
-    """
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # no stack traces of lost connections
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processors() // count)))
-    if sys.platform == "linux":  # no look-up of this machine's name
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-
-    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
-    with TemporaryDirectory(prefix="ganlab-") as logs:  # else torch leaves one behind
-        config = LaunchConfig(
-            min_nodes=1,
-            max_nodes=1,
-            nproc_per_node=count,
-            run_id=f"ganlab-{os.getpid()}",
-            rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0",
-            local_addr="localhost",
-            max_restarts=0,
-            shutdown_timeout=SHUTDOWN_SECONDS,
-            logs_specs=DefaultLogsSpecs(log_dir=logs),
-        )
-        try:
-            elastic_launch(config, sys.executable)("-m", "ganlab", *arguments)
-        except SignalException as stopped:
-            return 128 + stopped.sigval
-        except ChildFailedError as failed:
-            return _exit_code({rank: failure.exitcode for rank, failure in failed.failures.items()})
-    return 0
-
-
-def _exit_code(codes: dict[int, int]) -> int:
-    """Return the code of the first process, or of another; say what it cannot say itself."""
-    first = codes.get(0, 0)
-    if first < 0:
-        name = signal.Signals(-first).name
-        click.echo(f"Error: process 0 was ended by {name}: repeat the command to go on", err=True)
-        return 1
-    return first or next((code for code in codes.values() if code > 0), 1)
 
 
 def _device(gpus: int | None, processes: int | None, device: str | None) -> str:

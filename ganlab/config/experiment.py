@@ -220,6 +220,10 @@ class Scheme:
     component: Conditioning
     roles: tuple[Role, ...] = ("generator", "discriminator")
 
+    def __str__(self) -> str:
+        role = "" if len(self.roles) == 2 else f" ({self.roles[0]})"
+        return f"{self.component.name}{role}"
+
 
 @dataclass(frozen=True)
 class Experiment:

@@ -27,7 +27,7 @@ from ganlab.config.reader import Document
 from ganlab.config.schemes import read_schemes
 from ganlab.config.tree import Node, grow, merge, moved, override, shown
 from ganlab.config.validate import check
-from ganlab.config.writer import leaves
+from ganlab.config.writer import leaves, to_yaml
 from ganlab.errors import ConfigError, Problem, did_you_mean
 from ganlab.options import Component
 from ganlab.plugins import Plugins
@@ -66,6 +66,22 @@ def load_experiment(path: Path, plugins: Plugins, overrides: Sequence[str] = ())
         what = f"this file holds a sweep: ganlab sweep {path} runs it"
         raise ConfigError([sweep.problem(what)], str(path))
     return finish(read, plugins, path.stem)
+
+
+def load_data(data: Mapping[str, Any], plugins: Plugins, overrides: Sequence[str] = ()) -> Loaded:
+    """Return the experiment that plain data describes, with overrides above it.
+
+    Its name is that of its key ``name``, else ``experiment``. Raises `ConfigError`.
+    """
+    root = grow(Document(dict(data), lines={}))
+    problems: list[Problem] = []
+    for written in overrides:
+        try:
+            root = override(root, written)
+        except ConfigError as error:
+            problems += error.problems
+    experiment, origins = _resolve(root, plugins, "experiment", problems)
+    return Loaded(experiment, origins, to_yaml(data))
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from ganlab.data.resize import square_array
 from ganlab.data.select import select
 from ganlab.data.writer import NotCached
 from ganlab.errors import DataError
+from ganlab.events import Tell, ignore, phase
 from ganlab.files import cache_dir
 from ganlab.types import DataSpec, Prepared
 
@@ -43,7 +44,13 @@ def data_root(root: Path | None = None) -> Path:
     return Path(root or os.environ.get("GANLAB_DATA") or cache_dir() / "data")
 
 
-def prepare(dataset: Dataset, *, root: Path | None = None, split: Split = "train") -> Prepared:
+def prepare(
+    dataset: Dataset,
+    *,
+    root: Path | None = None,
+    split: Split = "train",
+    tell: Tell = ignore,
+) -> Prepared:
     """Return a split of the dataset, selected, resized and checked, from the cache if it is there.
 
     The images lie on the disk, mapped, and are never in memory as a whole unless there is no cache.
@@ -52,17 +59,17 @@ def prepare(dataset: Dataset, *, root: Path | None = None, split: Split = "train
     root = data_root(root)
     entry = _entry(dataset, root, split)
     if entry is None:
-        return _in_memory(dataset, root, split)
+        return _in_memory(dataset, root, split, tell)
     found = cache.load(entry)
     if found is not None:
         return found
     try:
         with cache.making(entry, source=dataset.name) as waited:
             found = cache.load(entry) if waited else None
-            return found or _on_disk(dataset, root, split, entry)
+            return found or _on_disk(dataset, root, split, entry, tell)
     except NotCached as error:
         log.warning("%s is not cached in %s: %s", dataset.name, entry.parent, error)
-        return _in_memory(dataset, root, split)
+        return _in_memory(dataset, root, split, tell)
 
 
 @dataclass(frozen=True)
@@ -81,12 +88,12 @@ class Chosen:
     """What the resized images take at most."""
 
 
-def _on_disk(dataset: Dataset, root: Path, split: Split, entry: Path) -> Prepared:
+def _on_disk(dataset: Dataset, root: Path, split: Split, entry: Path, tell: Tell) -> Prepared:
     """Read the dataset into the cache, a few images at a time."""
     chosen = _choose(dataset, root, split)
     return cache.store(
         entry,
-        chosen.parts,
+        _told(chosen, dataset, tell),
         labels=chosen.labels,
         class_names=chosen.class_names,
         source=dataset.name,
@@ -96,7 +103,7 @@ def _on_disk(dataset: Dataset, root: Path, split: Split, entry: Path) -> Prepare
     )
 
 
-def _in_memory(dataset: Dataset, root: Path, split: Split) -> Prepared:
+def _in_memory(dataset: Dataset, root: Path, split: Split, tell: Tell) -> Prepared:
     """Read the dataset where it cannot be cached. Raises `DataError` if it does not fit."""
     chosen = _choose(dataset, root, split)
     free = available_bytes()
@@ -105,13 +112,22 @@ def _in_memory(dataset: Dataset, root: Path, split: Split) -> Prepared:
             f"{dataset.name}: {chosen.most_bytes / 1e9:.1f} GB of images do not fit into the "
             f"{free / 1e9:.1f} GB of free memory, and without a cache they cannot stay on the disk"
         )
-    parts = list(chosen.parts)
+    parts = list(_told(chosen, dataset, tell))
     channels = max(part.shape[1] for part in parts)
     images = torch.cat([part.expand(-1, channels, -1, -1) for part in parts])
     names = chosen.class_names
     spec = DataSpec(len(names), dataset.image_size, channels, names)
     sha256 = content_hash(images, chosen.labels, names)
     return Prepared(images, chosen.labels, spec, sha256, dataset.name)
+
+
+def _told(chosen: Chosen, dataset: Dataset, tell: Tell) -> Iterator[Tensor]:
+    """Yield the parts, and tell how many images are prepared."""
+    total = len(chosen.labels)
+    with phase(tell, f"preparing {dataset.name}", total=total, unit="images") as preparing:
+        for part in chosen.parts:
+            yield part
+            preparing.advance(len(part))
 
 
 def _choose(dataset: Dataset, root: Path, split: Split) -> Chosen:

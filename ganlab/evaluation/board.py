@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from ganlab.errors import RunError
 from ganlab.evaluation.protocol import EvaluationSpec
 from ganlab.evaluation.variants import variants
 
@@ -280,3 +281,19 @@ def _warnings(entries: Sequence[Entry]) -> list[str]:
         if len(seen) > 1:
             warnings.append(f"scores here come from different {name}: {', '.join(sorted(seen))}")
     return warnings
+
+
+class Board:
+    """The tables of one evaluation."""
+
+    def __init__(self, tables: Sequence[Table], failed: Sequence[str] = ()) -> None:
+        self.tables = list(tables)
+        self.failed = list(failed)
+        """Runs of a sweep that could not be trained, each with the reason."""
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry], failed: Sequence[str] = ()) -> Board:
+        """Return the board of these entries. Raises `RunError` if there is none."""
+        if not entries:
+            raise RunError("no run could be scored")
+        return cls(tables(entries), failed)

@@ -15,7 +15,7 @@ from torch import Tensor
 from ganlab.components import Dataset
 from ganlab.data.prepare import prepare
 from ganlab.errors import DataError, DataUnavailable, RunError
-from ganlab.evaluation.features import Say, classify, metric_input_of, quiet, real_metric_input
+from ganlab.evaluation.features import classify, metric_input_of, real_metric_input
 from ganlab.evaluation.protocol import (
     LEVELS,
     EvaluationSpec,
@@ -24,6 +24,7 @@ from ganlab.evaluation.protocol import (
     Protocol,
     definition,
 )
+from ganlab.events import Tell, ignore
 from ganlab.metrics import Extractor, Metric, MetricInput
 from ganlab.nn import ExtractorNet
 from ganlab.plugins import Plugins
@@ -44,7 +45,7 @@ class Evaluator:
     extractor: ExtractorNet
     classifier: ExtractorNet | None
     root: Path | None = None
-    say: Say = field(default=quiet, repr=False)
+    tell: Tell = field(default=ignore, repr=False)
 
     @cached_property
     def data(self) -> Prepared:
@@ -59,7 +60,7 @@ class Evaluator:
 
     @cached_property
     def reference(self) -> MetricInput:
-        return real_metric_input(self.data, self.extractor, say=self.say)
+        return real_metric_input(self.data, self.extractor, tell=self.tell)
 
     @cached_property
     def test(self) -> Prepared | None:
@@ -75,7 +76,7 @@ class Evaluator:
         """What there is to know of the test split, classify."""
         if self.test is None:
             return None
-        metric_input = real_metric_input(self.test, self.extractor, say=self.say)
+        metric_input = real_metric_input(self.test, self.extractor, tell=self.tell)
         return replace(metric_input, predicted=classify(self.classifier, self.test.images))
 
     def seen_by(self, metric: Metric) -> MetricInput:
@@ -84,13 +85,13 @@ class Evaluator:
         return replace(self.reference, held_out=held_out)
 
     def look(
-        self, images: Tensor, labels: Tensor, metrics: Sequence[Metric], *, say: Say = quiet
+        self, images: Tensor, labels: Tensor, metrics: Sequence[Metric], *, tell: Tell = ignore
     ) -> MetricInput:
         """Return what these metrics see of images (N, C, H, W) uint8 and their labels (N,)."""
         classifier = (
             self.classifier if any("classifier" in metric.needs for metric in metrics) else None
         )
-        return metric_input_of(images, labels, self.extractor, classifier, say=say)
+        return metric_input_of(images, labels, self.extractor, classifier, tell=tell)
 
     def eval_spec(
         self,
@@ -124,7 +125,7 @@ def make_evaluator(
     profile: Profile | None = None,
     root: Path | None = None,
     device: torch.device | None = None,
-    say: Say = quiet,
+    tell: Tell = ignore,
 ) -> Evaluator:
     """Return what measures images of a dataset, or raise what is missing, saying what to do."""
     net = _extractor(about, plugins, extractor, published=bool(profile and profile.published))
@@ -140,7 +141,7 @@ def make_evaluator(
     for network in (net, classifier):
         if network is not None:
             network.to(device or torch.device("cpu"))
-    return Evaluator(dataset, about, net, classifier, root, say)
+    return Evaluator(dataset, about, net, classifier, root, tell)
 
 
 def metrics_for(

@@ -28,11 +28,11 @@ from ganlab.data.prepare import prepare
 from ganlab.errors import ConfigError, DataError, RunError
 from ganlab.evaluation import score_log
 from ganlab.evaluation.evaluator import Evaluator
-from ganlab.evaluation.features import Say, quiet
 from ganlab.evaluation.generated import quota_labels
 from ganlab.evaluation.protocol import AS_THEY_CAME, EvaluationSpec, Protocol
 from ganlab.evaluation.request import of_images
 from ganlab.evaluation.score import Candidate, score
+from ganlab.events import Tell, ignore
 from ganlab.files import write_json
 from ganlab.metrics import Metric
 from ganlab.plugins import Plugins
@@ -139,7 +139,7 @@ def score_images(
     evaluator: Evaluator,
     eval_spec: EvaluationSpec,
     *,
-    say: Say = quiet,
+    tell: Tell = ignore,
 ) -> tuple[dict[str, Any], EvaluationSpec]:
     """Return scores of images from elsewhere, and the eval_spec that they answer.
 
@@ -170,9 +170,9 @@ def score_images(
     if missing:
         images = _read(files, _spec(run))
         _check_content(run, images, labels)
-        seen = evaluator.look(images[chosen], labels[chosen], missing, say=say)
+        seen = evaluator.look(images[chosen], labels[chosen], missing, tell=tell)
         candidate = Candidate(run.name, run.path, run.info["checkpoint"], lambda _: seen)
-        known |= score(candidate, missing, evaluator, eval_spec, say=say)
+        known |= score(candidate, missing, evaluator, eval_spec, tell=tell)
     return known, eval_spec
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from ganlab.data.memory_mapped import gather_rows
 from ganlab.errors import DataError
+from ganlab.events import Detail, Tell, ignore, phase
 from ganlab.files import cache_dir, write_atomically
 from ganlab.metrics import Metric, MetricInput
 from ganlab.nn import ExtractorNet
@@ -25,19 +25,11 @@ from ganlab.seeds import seeded
 from ganlab.training import generate
 from ganlab.types import Prepared
 
-SLOW_SECONDS = 20
-"""Who waits longer than this is told how long."""
-
 log = logging.getLogger("ganlab")
-Say = Callable[[str], None]
-
-
-def quiet(_: str) -> None:
-    """Say nothing."""
 
 
 @torch.no_grad()
-def extract(net: ExtractorNet, images: Tensor, *, say: Say = quiet) -> tuple[Tensor, Tensor]:
+def extract(net: ExtractorNet, images: Tensor, *, tell: Tell = ignore) -> tuple[Tensor, Tensor]:
     """Return features (N, D) and logits (N, K) of images (N, C, H, W) uint8, on the CPU.
 
     They are computed where the network is, in full single precision. Raises `DataError` for images
@@ -47,15 +39,14 @@ def extract(net: ExtractorNet, images: Tensor, *, say: Say = quiet) -> tuple[Ten
         raise DataError(f"images must be uint8 in 0..255, not {images.dtype}")
     device = device_of(net)
     parts = []
-    started, said = time.monotonic(), False
-    with _full_precision():
-        for number, batch in enumerate(images.split(generate.BATCH), start=1):
+    with (
+        _full_precision(),
+        phase(tell, net.id, total=len(images), unit="images") as extracting,
+    ):
+        for batch in images.split(generate.BATCH):
             features, logits = net(batch.to(device))
             parts.append((features.cpu(), logits.cpu()))
-            seconds = (time.monotonic() - started) * (len(images) / (number * generate.BATCH) - 1)
-            if not said and seconds > SLOW_SECONDS:
-                say(f"{net.id}: {len(images):,} images take about {_minutes(seconds)}")
-                said = True
+            extracting.advance(len(batch))
     features, logits = (torch.cat(column) for column in zip(*parts, strict=True))
     if not (torch.isfinite(features).all() and torch.isfinite(logits).all()):
         raise DataError(f"{net.id} gives features that are not finite for these images")
@@ -73,10 +64,10 @@ def metric_input_of(
     net: ExtractorNet,
     classifier: ExtractorNet | None,
     *,
-    say: Say = quiet,
+    tell: Tell = ignore,
 ) -> MetricInput:
     """Return what metrics see of images (N, C, H, W) uint8 and their labels (N,)."""
-    features, logits = extract(net, images, say=say)
+    features, logits = extract(net, images, tell=tell)
     return MetricInput(features, logits, labels, classify(classifier, images), images)
 
 
@@ -85,7 +76,7 @@ def classify(classifier: ExtractorNet | None, images: Tensor) -> Tensor | None:
     return None if classifier is None else extract(classifier, images)[1].argmax(1)
 
 
-def real_metric_input(data: Prepared, net: ExtractorNet, *, say: Say = quiet) -> MetricInput:
+def real_metric_input(data: Prepared, net: ExtractorNet, *, tell: Tell = ignore) -> MetricInput:
     """Return what there is to know of real images, from the cache if it is there.
 
     The entry is named by the hashes of images and weights, so it cannot be stale.
@@ -93,8 +84,8 @@ def real_metric_input(data: Prepared, net: ExtractorNet, *, say: Say = quiet) ->
     entry = cache_dir() / "features" / f"{data.sha256[:16]}-{net.id}.safetensors"
     found = _cached(entry, count=len(data.images))
     if found is None:
-        say(f"features of {len(data.images):,} real images of {data.source}")
-        found = extract(net, data.images, say=say)
+        tell(Detail(f"features of {len(data.images):,} real images of {data.source}"))
+        found = extract(net, data.images, tell=tell)
         _cache(entry, *found)
     return MetricInput(*found, data.labels, images=data.images)
 
@@ -198,7 +189,3 @@ def _full_precision() -> Iterator[None]:
         yield
     finally:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

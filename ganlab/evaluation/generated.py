@@ -14,13 +14,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ganlab import __version__
 from ganlab.errors import DataError
 from ganlab.files import cache_dir, write_atomically
 from ganlab.sampling import Epoch, Trained, Weights
 from ganlab.seeds import mix
 from ganlab.training.generate import Bn, noise
 from ganlab.types import Prepared
+from ganlab.version import __version__
 
 MOST_BYTES = 2_000_000_000
 """What drawn images may take in the cache; the oldest leave first."""

@@ -17,10 +17,11 @@ from ganlab import distributed
 from ganlab.errors import DataError
 from ganlab.evaluation import score_log
 from ganlab.evaluation.evaluator import make_evaluator, metrics_for
-from ganlab.evaluation.features import Say, classify, compute, joined, quiet, subset
+from ganlab.evaluation.features import classify, compute, joined, subset
 from ganlab.evaluation.generated import inputs
 from ganlab.evaluation.protocol import PROFILES
 from ganlab.evaluation.score import Candidate, score
+from ganlab.events import Tell, ignore
 from ganlab.metrics import MetricInput
 from ganlab.runs import Run
 from ganlab.seeds import seeded
@@ -36,7 +37,7 @@ class PeriodicEvaluator:
     It belongs to no run: experiments with the same dataset and section may share one.
     """
 
-    def __init__(self, plan: Plan, *, root: Path | None = None, say: Say = quiet) -> None:
+    def __init__(self, plan: Plan, *, root: Path | None = None, tell: Tell = ignore) -> None:
         asked = plan.experiment.eval
         profile = PROFILES[asked.options.profile]
         profile = replace(profile, samples=asked.options.samples or profile.samples)
@@ -47,7 +48,7 @@ class PeriodicEvaluator:
             extractor=asked.extractor,
             root=root,
             device=plan.model.choices.device,
-            say=say,
+            tell=tell,
         )
         self.evaluator.data = plan.data
         self.metrics = metrics_for(plan.plugins, asked.metrics, profile, self.evaluator)

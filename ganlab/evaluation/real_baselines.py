@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ganlab.evaluation.evaluator import Evaluator
-from ganlab.evaluation.features import Say, classify, compute, halves, quiet, subset
+from ganlab.evaluation.features import classify, compute, halves, subset
 from ganlab.evaluation.protocol import EvaluationSpec
+from ganlab.events import Detail, Tell, ignore
 from ganlab.files import cache_dir, write_json
 from ganlab.metrics import Metric, MetricInput
 
@@ -21,7 +22,11 @@ RealBaselines = dict[str, dict[str, dict[str, float]]]
 
 
 def real_baselines_of(
-    evaluator: Evaluator, metrics: Sequence[Metric], eval_spec: EvaluationSpec, *, say: Say = quiet
+    evaluator: Evaluator,
+    metrics: Sequence[Metric],
+    eval_spec: EvaluationSpec,
+    *,
+    tell: Tell = ignore,
 ) -> RealBaselines:
     """Return what real images score by these metrics, from the cache if it is there.
 
@@ -36,7 +41,7 @@ def real_baselines_of(
     kept = _read(entry)
     missing = [m for m in metrics if kept.get(m.name, {}).get("definition") != definitions[m.name]]
     if missing:
-        say("what real images score")
+        tell(Detail("what real images score"))
         fresh = _measure(evaluator, missing, samples=eval_spec.protocol.samples)
         for name, real_baselines in fresh.items():
             kept[name] = {"definition": definitions[name], "real_baselines": real_baselines}

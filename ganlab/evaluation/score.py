@@ -14,10 +14,11 @@ import torch
 from ganlab.errors import DataError, RunError
 from ganlab.evaluation import score_log
 from ganlab.evaluation.evaluator import Evaluator
-from ganlab.evaluation.features import Say, compute, device_of, quiet
+from ganlab.evaluation.features import compute, device_of
 from ganlab.evaluation.generated import drawer
 from ganlab.evaluation.protocol import EvaluationSpec
 from ganlab.evaluation.real_baselines import RealBaselines, real_baselines_of
+from ganlab.events import Detail, Tell, ignore
 from ganlab.metrics import Metric, MetricInput
 from ganlab.pictures import save_picture
 from ganlab.runs import now, writing
@@ -48,7 +49,7 @@ def score_run(
     eval_spec: EvaluationSpec,
     *,
     epoch: Epoch = None,
-    say: Say = quiet,
+    tell: Tell = ignore,
 ) -> dict[str, Any]:
     """Return the run's answer, computing and recording what is not recorded yet.
 
@@ -74,10 +75,10 @@ def score_run(
         )
 
         def look(seed: int) -> MetricInput:
-            return evaluator.look(*draw(seed), missing, say=say)
+            return evaluator.look(*draw(seed), missing, tell=tell)
 
         candidate = Candidate(trained.run.name, trained.run.path, checkpoint, look)
-        known |= score(candidate, missing, evaluator, eval_spec, say=say)
+        known |= score(candidate, missing, evaluator, eval_spec, tell=tell)
     return known
 
 
@@ -107,7 +108,7 @@ def score(
     eval_spec: EvaluationSpec,
     *,
     with_baselines: bool = True,
-    say: Say = quiet,
+    tell: Tell = ignore,
 ) -> dict[str, Any]:
     """Compute metrics of a candidate's images, append them to its scores, and return them.
 
@@ -117,9 +118,9 @@ def score(
     begin = time.perf_counter()
     with seeded(0, torch.device("cpu")):
         real_baselines = (
-            real_baselines_of(evaluator, metrics, eval_spec, say=say) if with_baselines else None
+            real_baselines_of(evaluator, metrics, eval_spec, tell=tell) if with_baselines else None
         )
-        fresh = _measure(candidate, metrics, evaluator, eval_spec, real_baselines, say=say)
+        fresh = _measure(candidate, metrics, evaluator, eval_spec, real_baselines, tell=tell)
     key = eval_spec.key(candidate.checkpoint)
     line = key | {
         "protocol": asdict(eval_spec.protocol),
@@ -140,12 +141,12 @@ def _measure(
     eval_spec: EvaluationSpec,
     real_baselines: RealBaselines | None,
     *,
-    say: Say,
+    tell: Tell,
 ) -> dict[str, Any]:
     values: dict[str, dict[str, list[float]]] = {metric.name: {} for metric in metrics}
     flags: dict[str, list[str]] = {metric.name: [] for metric in metrics}
     for seed in range(eval_spec.seeds):
-        say(f"sampling seed {seed}: {eval_spec.protocol.samples:,} images")
+        tell(Detail(f"sampling seed {seed}: {eval_spec.protocol.samples:,} images"))
         fake = candidate.look(seed)
         for metric in metrics:
             real = evaluator.seen_by(metric)

@@ -1,4 +1,4 @@
-"""Score runs and gather what the leaderboard shows of them."""
+"""Score runs, and gather what the leaderboard shows of them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ganlab.errors import ConfigError, GanlabError, Problem
 from ganlab.evaluation import external
 from ganlab.evaluation.board import Entry
 from ganlab.evaluation.evaluator import Evaluator, make_evaluator, metrics_for
-from ganlab.evaluation.features import Say, quiet
 from ganlab.evaluation.protocol import PROFILES, EvaluationSpec, Profile
 from ganlab.evaluation.real_baselines import real_baselines_of
 from ganlab.evaluation.request import RequestCache, ScoreRequest, entry, known_entry
 from ganlab.evaluation.score import missing_of, score_run
+from ganlab.events import Tell, ignore
 from ganlab.metrics import Extractor, Metric
 from ganlab.plugins import Plugins
 from ganlab.runs import Run
@@ -43,14 +43,14 @@ class PreparedEvaluator:
 
 
 @dataclass
-class Comparison:
+class Scorer:
     """Scores runs as one request asks for; what runs share is loaded once."""
 
     request: ScoreRequest
     plugins: Plugins
     device: str = "auto"
     root: Path | None = None
-    say: Say = quiet
+    tell: Tell = ignore
     _evaluators: dict[tuple[str, str], PreparedEvaluator] = field(default_factory=dict)
     _opened: dict[Path, Trained] = field(default_factory=dict)
 
@@ -72,7 +72,7 @@ class Comparison:
             if known is not None:  # the images may be gone
                 return known
             answer, eval_spec = external.score_images(
-                run, prepared.metrics, prepared.evaluator, prepared.eval_spec, say=self.say
+                run, prepared.metrics, prepared.evaluator, prepared.eval_spec, tell=self.tell
             )
             return entry(run, eval_spec, epoch, run.info["checkpoint"], answer)
         trained = self._opened.pop(run.path, None) or self._open(run)
@@ -83,7 +83,7 @@ class Comparison:
             prepared.evaluator,
             prepared.eval_spec,
             epoch=epoch,
-            say=self.say,
+            tell=self.tell,
         )
         return entry(run, prepared.eval_spec, epoch, trained.identify(epoch), answer)
 
@@ -100,7 +100,7 @@ class Comparison:
                 profile=self.profile,
                 root=self.root,
                 device=choose_device(self.device),
-                say=self.say,
+                tell=self.tell,
             )
             metrics = metrics_for(self.plugins, self._metrics, self.profile, evaluator)
             eval_spec = evaluator.eval_spec(
@@ -132,7 +132,7 @@ class Comparison:
                 return False
         if not prepared.ready:
             real_baselines_of(
-                prepared.evaluator, prepared.metrics, prepared.eval_spec, say=self.say
+                prepared.evaluator, prepared.metrics, prepared.eval_spec, tell=self.tell
             )
             _ = prepared.evaluator.reference
             prepared.ready = True
@@ -179,9 +179,9 @@ class Comparison:
         return built.component
 
 
-def compare(
+def score_runs(
     runs: Sequence[Run],
-    comparison: Comparison,
+    scorer: Scorer,
     *,
     epoch: Epoch = None,
     request_cache: RequestCache | None = None,
@@ -192,16 +192,16 @@ def compare(
 
     ``strict``: what one of them raises is raised; else it is left out with a warning.
     """
-    comparison.check()
+    scorer.check()
     entries = []
     for run in runs:
         starting(run)
         try:
-            entries.append(comparison.entry(run, epoch))
+            entries.append(scorer.entry(run, epoch))
         except GanlabError as error:
             if strict:
                 raise
             log.warning("%s is left out: %s", run.name, error)
     if request_cache is not None:
-        request_cache.keep(comparison.eval_specs())
+        request_cache.keep(scorer.eval_specs())
     return entries

@@ -7,6 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
+from ganlab.events import (
+    Message,
+    RunFailed,
+    RunFinished,
+    RunPrinted,
+    RunStarted,
+    RunTold,
+)
+
 AGAIN = "repeat the command to go on"
 
 
@@ -15,8 +24,12 @@ class Place:
     """What a process needs in order to see files, data and plugins as the command does."""
 
     folder: str
-    """The working directory, from which the other paths count."""
+    """The working directory: other paths are relative to it."""
 
+    runs: str
+    """The folder of all runs."""
+
+    device: str
     data_root: str | None
     plugin_folders: Sequence[str]
     environment: Mapping[str, str]
@@ -53,9 +66,6 @@ class Job:
     dataset: Mapping[str, Any]
     """What the run will record of its data: a process that finds other data refuses."""
 
-    runs: str
-    """The folder of all runs."""
-
     place: Place
 
     def with_environment(self, **variables: str) -> Job:
@@ -67,7 +77,7 @@ class Job:
         return asdict(self)
 
     @classmethod
-    def of_data(cls, data: Mapping[str, Any]) -> Job:
+    def from_data(cls, data: Mapping[str, Any]) -> Job:
         return cls(**{**data, "place": Place(**data["place"])})
 
 
@@ -75,81 +85,45 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Started:
-    """A run begins: for the second time, if the process that trained it was lost."""
-
-    number: int
-    where: str = ""
-    """The machine, if there are several."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line that a run printed."""
-
-    number: int
-    text: str
-
-
-@dataclass(frozen=True)
-class Finished:
-    number: int
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A run failed; the others are trained nevertheless."""
-
-    number: int
-    reason: str
-    traceback: str = ""
-    """Where a bug is; empty for what a user can mend."""
-
-
-@dataclass(frozen=True)
 class Stopped:
-    """A run has saved because its process was asked to stop. Only engines hear of it."""
+    """A run saved its state because its process was asked to stop. Only engines see it."""
 
     number: int
     signal: int
 
-    def unasked(self) -> Failed:
-        """Return what is said of it when nobody has stopped the sweep."""
+    def as_failure(self) -> RunFailed:
+        """Return the failure that is reported if the sweep itself was not stopped."""
         name = signal.Signals(self.signal).name
-        return Failed(self.number, f"{name}: saved; {AGAIN}")
+        return RunFailed(self.number, f"{name}: saved; {AGAIN}")
 
 
 @dataclass(frozen=True)
-class Note:
-    """A line of the engine's own."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Interrupted:
-    """The last event of a sweep that was stopped by a signal: all that was trained has saved."""
+class AllStopped:
+    """The last event of a sweep that a signal stopped: every run has saved its state."""
 
     signal: int
 
 
-Outcome = Finished | Failed | Stopped
-Sent = Started | Line | Outcome
-"""What a process says of the run that it trains."""
+Outcome = RunFinished | RunFailed | Stopped
+Sent = RunStarted | RunTold | RunPrinted | Outcome
+"""What a process reports about its run."""
 
-Event = Started | Line | Finished | Failed | Note | Interrupted
+EngineEvent = RunStarted | RunTold | RunPrinted | RunFinished | RunFailed | Message | AllStopped
 Send = Callable[[Sent], None]
-KINDS: dict[str, type[Sent]] = {
-    kind.__name__: kind for kind in (Started, Line, Finished, Failed, Stopped)
+_BY_NAME: dict[str, type[Sent]] = {
+    kind.__name__: kind
+    for kind in (RunStarted, RunTold, RunPrinted, RunFinished, RunFailed, Stopped)
 }
 
 
 def to_data(event: Sent) -> dict[str, Any]:
+    """Return what a process reports as plain data."""
     return {"event": type(event).__name__, **asdict(event)}
 
 
-def of_data(data: dict[str, Any]) -> Sent:
-    return KINDS[data.pop("event")](**data)
+def from_data(data: dict[str, Any]) -> Sent:
+    """Return the report that `to_data` described."""
+    return _BY_NAME[data["event"]](**{k: v for k, v in data.items() if k != "event"})
 
 
 # -------------------------------------------------------------------------------- engine
@@ -158,12 +132,12 @@ def of_data(data: dict[str, Any]) -> Sent:
 class Engine(Protocol):
     """Trains jobs, several at once if it can."""
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
-        """Train the jobs, saying what happens.
+    def run(self, jobs: Sequence[Job]) -> Iterator[EngineEvent]:
+        """Train the jobs, and yield what happens.
 
-        A job has one `Started` or more, then one `Finished` or `Failed`. SIGINT and SIGTERM stop
-        all of them, each after it saved; `Interrupted` comes last then. Raises `GanlabError` if no
-        job can be trained at all.
+        A job has one `RunStarted` or more, then one `RunFinished` or `RunFailed`. SIGINT and
+        SIGTERM stop all jobs, each after it has saved its state; `AllStopped` comes last then.
+        Raises `GanlabError` if no job can be trained at all.
         """
 
 
@@ -173,11 +147,11 @@ class InTurn:
 
     train: Callable[[Job], Outcome] = field(repr=False)
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[EngineEvent]:
         for job in jobs:
-            yield Started(job.number)
+            yield RunStarted(job.number)
             outcome = self.train(job)
             if isinstance(outcome, Stopped):
-                yield Interrupted(outcome.signal)
+                yield AllStopped(outcome.signal)
                 return
             yield outcome

@@ -14,19 +14,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Thread
 
+from ganlab.events import RunFailed, RunFinished, RunPrinted, RunStarted
 from ganlab.sweeping.jobs import (
     AGAIN,
-    Event,
-    Failed,
-    Finished,
-    Interrupted,
-    Line,
+    AllStopped,
+    EngineEvent,
     Outcome,
     Sent,
-    Started,
     Stopped,
     Task,
-    of_data,
+    from_data,
 )
 from ganlab.sweeping.resources import Slot
 from ganlab.training.signals import stop_signals
@@ -49,7 +46,7 @@ class Pool:
         self.module = module
         self.slots = places
 
-    def run(self, jobs: Sequence[Task]) -> Iterator[Event]:
+    def run(self, jobs: Sequence[Task]) -> Iterator[EngineEvent]:
         waiting = deque(jobs)
         free = list(self.slots)
         running: dict[int, _Worker] = {}
@@ -64,7 +61,7 @@ class Pool:
                     while waiting and free:
                         job = waiting.popleft()
                         running[job.number] = _Worker.start(self.module, job, free.pop(0), heard)
-                        yield Started(job.number)
+                        yield RunStarted(job.number)
                     try:
                         number, event = heard.get(timeout=POLL_SECONDS)
                     except queue.Empty:
@@ -78,14 +75,14 @@ class Pool:
                         outcome = worker.end()
                         del running[number]
                         free.append(worker.slot)
-                        if isinstance(outcome, Finished) or not stopped:
-                            yield outcome.unasked() if isinstance(outcome, Stopped) else outcome
+                        if isinstance(outcome, RunFinished) or not stopped:
+                            yield outcome.as_failure() if isinstance(outcome, Stopped) else outcome
             finally:  # only of a second signal or a bug: else none is left
                 for worker in running.values():
                     worker.process.kill()
                     worker.process.wait()
         if stopped:
-            yield Interrupted(stopped[0])
+            yield AllStopped(stopped[0])
 
 
 @dataclass
@@ -121,14 +118,17 @@ class _Worker:
             self.process.stdin.write(json.dumps(self.job.as_data()).encode() + b"\n")
             self.process.stdin.flush()  # and left open: see `Pool`
         number = self.job.number
-        for line in self.process.stdout:
-            if not line.endswith(b"\n"):  # a kill cut it short
-                break
-            if line.startswith(EVENT):
-                heard.put((number, of_data(json.loads(line))))
-            else:  # printed while Python started, before the module set stdout apart
-                heard.put((number, Line(number, line.decode(errors="replace").rstrip())))
-        heard.put((number, None))
+        try:
+            for line in self.process.stdout:
+                if not line.endswith(b"\n"):  # a kill cut it short
+                    break
+                if line.startswith(EVENT):
+                    heard.put((number, from_data(json.loads(line))))
+                else:  # printed while Python started, before the module set stdout apart
+                    text = line.decode(errors="replace").rstrip()
+                    heard.put((number, RunPrinted(number, text)))
+        finally:
+            heard.put((number, None))
 
     def stop(self) -> None:
         if not self.stopping:
@@ -147,4 +147,4 @@ class _Worker:
             how = f"its process was killed by {signal.Signals(-code).name}; {AGAIN}"
         else:
             how = f"its process ended with exit code {code}"
-        return Failed(self.job.number, how)
+        return RunFailed(self.job.number, how)

@@ -12,8 +12,9 @@ import re
 import secrets
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
 from textwrap import shorten
@@ -22,26 +23,14 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ganlab import __version__
 from ganlab.errors import RunError, first_line
+from ganlab.events import Message, RunFailed, RunFinished, RunStarted
 from ganlab.machine import processors
 from ganlab.sweeping.capture import line_stream
-from ganlab.sweeping.jobs import (
-    AGAIN,
-    Event,
-    Failed,
-    Finished,
-    Interrupted,
-    Job,
-    Note,
-    Outcome,
-    Send,
-    Sent,
-    Started,
-    Stopped,
-)
+from ganlab.sweeping.jobs import AGAIN, AllStopped, EngineEvent, Job, Outcome, Sent, Stopped
 from ganlab.sweeping.resources import Share, share
 from ganlab.training.signals import stop_signals
+from ganlab.version import __version__
 
 POLL_SECONDS = 0.2
 KNOCK_SECONDS = 10
@@ -56,25 +45,25 @@ REFUSED = "InvalidAuthToken"
 
 ITS_TOKEN = "set RAY_AUTH_MODE=token, and put its token into RAY_AUTH_TOKEN or ~/.ray/auth_token"
 
-Work = Callable[[Job, Send], Outcome]
-Check = Callable[..., str | None]
-
 
 class OnRay:
-    """Submits a task for each job. ``work`` and ``check`` are functions that workers import."""
+    """Submits a task for each job.
+
+    ``module`` is a module that workers import, with functions ``work`` and ``check``: see
+    `ganlab.workers.train`.
+    """
 
     def __init__(
-        self, work: Work, check: Check, *, address: str | None, jobs: int | None, use_gpus: bool
+        self, module: str, *, address: str | None, jobs: int | None, use_gpus: bool
     ) -> None:
-        self.work = work
-        self.check = check
+        self.module = module
         self.address = address
         self.jobs = jobs
         self.use_gpus = use_gpus
-        self._notes: deque[Note] = deque()
+        self._messages: deque[Message] = deque()
         self._heard: set[str] = set()
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[EngineEvent]:
         connect(self.address, jobs=self.jobs)
         try:
             nodes = [node for node in ray.nodes() if node["Alive"]]
@@ -94,7 +83,7 @@ class OnRay:
 
     def _train(
         self, jobs: Sequence[Job], each: Share, stopped: list[int], *, several: bool
-    ) -> Iterator[Event]:
+    ) -> Iterator[EngineEvent]:
         here = _only_on(ray.get_runtime_context().get_node_id())
         mailbox = ray.remote(num_cpus=0, scheduling_strategy=here)(_Mailbox).remote()
         task = ray.remote(num_cpus=each.cpus, num_gpus=each.gpus, max_retries=RETRIES, max_calls=1)(
@@ -107,10 +96,10 @@ class OnRay:
         while waiting or running:
             while waiting and len(running) < (self.jobs or len(jobs)):
                 job = waiting.popleft()
-                running[task.remote(self.work, job, mailbox, several)] = job
+                running[task.remote(self.module, job, mailbox, several)] = job
             ready, _ = ray.wait(list(running), num_returns=len(running), timeout=POLL_SECONDS)
-            while self._notes:
-                yield self._notes.popleft()
+            while self._messages:
+                yield self._messages.popleft()
             for event in ray.get(mailbox.take.remote()):  # all of those that are ready, and more
                 if isinstance(event, Outcome):
                     outcomes[event.number] = event
@@ -121,29 +110,29 @@ class OnRay:
                 lost = _lost(reference, job)
                 outcome = outcomes.get(job.number) or lost
                 assert outcome is not None, "a task that ends has sent how"
-                if isinstance(outcome, Finished) or not stopped:
-                    yield outcome.unasked() if isinstance(outcome, Stopped) else outcome
+                if isinstance(outcome, RunFinished) or not stopped:
+                    yield outcome.as_failure() if isinstance(outcome, Stopped) else outcome
             if stopped and not told:
                 told = True
                 waiting.clear()
                 for reference in running:
                     ray.cancel(reference)  # SIGINT, as the task sees it; ends it if it waits
         if stopped:
-            yield Interrupted(stopped[0])
+            yield AllStopped(stopped[0])
 
     def _hear(self, line: str) -> None:
         """Note what Ray prints on stdout about its machines, the first line of each message."""
         text = COLOUR.sub("", line)
         if text.startswith("(") and text not in self._heard:
             self._heard.add(text)
-            self._notes.append(Note(shorten(f"Ray {text}", NOTE_WIDTH, placeholder=" …")))
+            self._messages.append(Message(shorten(f"Ray {text}", NOTE_WIDTH, placeholder=" …")))
 
     def _check_machines(self, nodes: Sequence[dict[str, Any]], jobs: Sequence[Job]) -> None:
         """Refuse to begin where a machine does not see what the runs need.
 
         Each looks once for all of its workers, which so find their data prepared.
         """
-        sign = Path(jobs[0].runs) / f".sweep-{secrets.token_hex(8)}"
+        sign = Path(jobs[0].place.runs) / f".sweep-{secrets.token_hex(8)}"
         by_data = {str(job.dataset): job for job in jobs}
         try:
             sign.parent.mkdir(parents=True, exist_ok=True)
@@ -154,9 +143,9 @@ class OnRay:
             asked = {}
             for node in nodes:
                 there = _only_on(node["NodeID"])
-                task = ray.remote(num_cpus=0, scheduling_strategy=there, max_calls=1)(self.check)
+                task = ray.remote(num_cpus=0, scheduling_strategy=there, max_calls=1)(check_job)
                 for job in by_data.values():
-                    reference = task.remote(job, version=__version__, sign=sign.name)
+                    reference = task.remote(self.module, job, version=__version__, sign=sign.name)
                     asked[reference] = node["NodeManagerHostname"]
             problems = [
                 f"{host} {problem}"
@@ -264,21 +253,28 @@ def _only_on(node: str) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(node, soft=False)
 
 
-def train_job(work: Work, job: Job, mailbox: Any, several: bool) -> None:
-    """What a task does, on a worker."""
+def train_job(module: str, job: Job, mailbox: Any, several: bool) -> None:
+    """Train a job's run on a worker."""
     send = mailbox.put.remote  # not waited for: a task that waits lends its cores to another
-    send(Started(job.number, socket.gethostname() if several else ""))
-    ray.get(send(work(job, send)))  # all has arrived before the task ends
+    send(RunStarted(job.number, socket.gethostname() if several else ""))
+    outcome = import_module(module).work(job, send)
+    ray.get(send(outcome))  # everything has arrived before the task ends
 
 
-def _lost(reference: Any, job: Job) -> Failed | None:
+def check_job(module: str, job: Job, *, version: str, sign: str) -> str | None:
+    """Return why a worker cannot train a job; None if it can."""
+    problem: str | None = import_module(module).check(job, version=version, sign=sign)
+    return problem
+
+
+def _lost(reference: Any, job: Job) -> RunFailed | None:
     """Return what ended a task that could not say so itself."""
     try:
         ray.get(reference)
     except ray.exceptions.TaskCancelledError:
-        return Failed(job.number, f"cancelled; {AGAIN}")
+        return RunFailed(job.number, f"cancelled; {AGAIN}")
     except ray.exceptions.RayError as error:
-        return Failed(job.number, f"its worker was lost: {first_line(error)}; {AGAIN}")
+        return RunFailed(job.number, f"its worker was lost: {first_line(error)}; {AGAIN}")
     return None
 
 

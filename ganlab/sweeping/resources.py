@@ -64,3 +64,12 @@ def share(nodes: Sequence[dict[str, float]], *, jobs: int | None, use_gpus: bool
 
 def _fit(counts: Sequence[int], cpus: int) -> int:
     return sum(count // cpus for count in counts)
+
+
+def places_for(jobs: int, count: int | None, *, use_gpus: bool) -> list[Slot]:
+    """Return slots for ``count`` jobs at once, by default one for each GPU; none for a single."""
+    if jobs < 2 or count == 1:
+        return []
+    gpus = visible_gpus() if use_gpus else []
+    count = min(count or len(gpus) or 1, jobs)
+    return slots(count, gpus) if count > 1 else []

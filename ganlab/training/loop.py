@@ -11,6 +11,7 @@ import torch
 from ganlab.config.experiment import Train
 from ganlab.config.intervals import Interval
 from ganlab.data.batches import Batches
+from ganlab.durations import duration
 from ganlab.errors import RunError
 from ganlab.runs import Clock, Progress, Run
 from ganlab.seeds import mix, seed_everything
@@ -54,6 +55,18 @@ class Budget:
     def share(self, at: Progress) -> float:
         """Return how much of it is used up; 1 or more at the end."""
         return max(at.images / self.images, at.steps / self.steps, at.seconds / self.seconds)
+
+    def in_words(self, *, dataset_size: int) -> str:
+        """Return the limits: ``120,000 images (2 epochs), or 10m 00s``."""
+        limits = []
+        if math.isfinite(self.images):
+            epochs = self.images / dataset_size
+            limits.append(f"{self.images:,.0f} images ({epochs:.4g} epochs)")
+        if math.isfinite(self.steps):
+            limits.append(f"{self.steps:,.0f} steps")
+        if math.isfinite(self.seconds):
+            limits.append(duration(self.seconds))
+        return ", or ".join(limits)
 
 
 def train(

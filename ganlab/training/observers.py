@@ -1,21 +1,21 @@
-"""Whoever watches a run: its log, its pictures, the terminal, plugins and callbacks."""
+"""The observers of a run: its log, its pictures, events, plugins and callbacks."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from torch import nn
 
 from ganlab import distributed
 from ganlab.components import Callback
+from ganlab.events import Logged, Progressed, Scored, SheetDrawn, Tell, phase
 from ganlab.metrics import MetricInput
 from ganlab.pictures import animate, draw_curves, draw_scores, save_picture, sheet
 from ganlab.plugins import Plugins
-from ganlab.runs import Run, writing
+from ganlab.runs import Progress, Run, writing
 from ganlab.training.checkpoint import describe_weights, generator_tensors, save_best
 from ganlab.training.generate import COLUMNS, Bn, generate_images, sheet_inputs
 from ganlab.training.iteration import Scalars
@@ -24,23 +24,7 @@ from ganlab.training.processes import broadcast_buffers, on_main_process, run_on
 
 Record = dict[str, float]
 CURVES_EVERY_SECONDS = 60
-
-
-class Display(Protocol):
-    """What a terminal shows of a run, from entering it to leaving it."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *exception: object) -> None: ...
-
-    def log(self, record: Record) -> None:
-        """Show the numbers of a log interval."""
-
-    def sample(self, path: Path) -> None:
-        """Say that a sheet was drawn."""
-
-    def scores(self, scores: Record) -> None:
-        """Show the scores of the present weights."""
+PROGRESS_EVERY_SECONDS = 0.25
 
 
 class TrainingEvaluator(Protocol):
@@ -82,14 +66,16 @@ class Observers:
         z_dim: int,
         bn: Bn,
         seed: int,
-        display: Display,
+        tell: Tell,
+        share: Callable[[Progress], float],
         plugins: Plugins,
         callbacks: Sequence[Callback],
         training_evaluator: TrainingEvaluator | None = None,
     ) -> None:
         self.run = run
         self.model = model
-        self.display = display
+        self.tell = tell
+        self.share = share
         self.hook = plugins.manager.hook
         self.callbacks = callbacks
         self.training_evaluator = training_evaluator
@@ -98,6 +84,7 @@ class Observers:
         self.inputs = sheet_inputs(model.spec, z_dim, seed)
         self._logged = run.progress
         self._curves_drawn = time.monotonic()
+        self._told = 0.0
 
     @on_main_process
     def run_start(self) -> None:
@@ -107,6 +94,9 @@ class Observers:
 
     @on_main_process
     def step_end(self, step: int, losses: Scalars) -> None:
+        if time.monotonic() - self._told > PROGRESS_EVERY_SECONDS:
+            self._told = time.monotonic()
+            self.tell(self._progressed())
         self.hook.on_step_end(run=self.run, step=step, losses=losses)
         for callback in self.callbacks:
             callback.on_step_end(self.run, step, losses)
@@ -136,7 +126,8 @@ class Observers:
             ),
         }
         self.run.append_log(means)
-        self.display.log(means)
+        self.tell(self._progressed())
+        self.tell(Logged(means))
         self.hook.on_log(run=self.run, records=records)
         for callback in self.callbacks:
             callback.on_log(self.run, records)
@@ -147,7 +138,7 @@ class Observers:
         images = generate_images(self.model.drawn_from, *self.inputs, bn=self.bn)
         path = self.run.samples / f"{label}.png"
         self.run.write(path, lambda: save_picture(sheet(images, COLUMNS), path))
-        self.display.sample(path)
+        self.tell(SheetDrawn(str(path)))
 
     def evaluate(self) -> None:
         """Score the weights that samples come from, and keep them if they are the best so far.
@@ -164,7 +155,8 @@ class Observers:
             number=distributed.rank(),
             of=distributed.world_size(),
         )
-        run_on_main_process(self._evaluate, part)
+        with phase(self.tell, "scoring"):
+            run_on_main_process(self._evaluate, part)
 
     def _evaluate(self, look: Callable[[int], list[MetricInput | None]]) -> None:
         assert self.training_evaluator is not None
@@ -180,10 +172,14 @@ class Observers:
         path = run.path / "scores.png"
         with writing(path):
             draw_scores(self.training_evaluator.history(run), path, title=run.name)
-        self.display.scores(scores)
+        self.tell(Scored(scores))
         self.hook.on_evaluate(run=run, step=run.progress.steps, scores=scores)
         for callback in self.callbacks:
             callback.on_evaluate(run, run.progress.steps, scores)
+
+    def _progressed(self) -> Progressed:
+        at = self.run.progress
+        return Progressed(at.steps, at.images, at.epochs, at.seconds, self.share(at))
 
     def _is_best(self, by: dict[str, Any]) -> bool:
         """True if no score that compares, of the same metric and protocol, is at least as good."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from ganlab import distributed
 from ganlab.config.experiment import Experiment
@@ -17,7 +14,8 @@ from ganlab.config.writer import to_yaml
 from ganlab.data.batches import Batches
 from ganlab.data.placement import choose_placement
 from ganlab.data.prepare import Prepared
-from ganlab.errors import Elsewhere, GanlabError, PluginError, RunError, first_line, said
+from ganlab.errors import Elsewhere, RunError, said
+from ganlab.events import RunEnded, RunPlanned, RunResumed, Tell, ignore
 from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
 from ganlab.runs import (
@@ -40,11 +38,10 @@ from ganlab.training.checkpoint import (
     read_newest,
     restore,
 )
-from ganlab.training.error_attribution import attributed, not_finite
-from ganlab.training.generate import noise
+from ganlab.training.failures import explain, keep_traceback, source_of, status_of
 from ganlab.training.loop import Budget, Diverged, train
 from ganlab.training.model import Model, build_model, parameter_count
-from ganlab.training.observers import Display, Observers, TrainingEvaluator
+from ganlab.training.observers import Observers, TrainingEvaluator
 from ganlab.training.precision import choose, configure_torch
 from ganlab.training.processes import (
     SharedClock,
@@ -53,9 +50,6 @@ from ganlab.training.processes import (
     on_main_process,
 )
 from ganlab.training.signals import stop_signals
-
-TRACEBACK = "traceback.txt"
-"""Keeps what a plugin raised, below a run's folder."""
 
 
 @dataclass
@@ -76,6 +70,9 @@ class Plan:
     existing: Run | None
     model: Model
     batches: Batches
+    arguments: Sequence[str]
+    """The command line, for the record; empty if there was none."""
+
     init_from: dict[str, str] | None
     """The checkpoint whose weights the model starts from, unless it goes on."""
 
@@ -96,6 +93,42 @@ class Plan:
     def budget(self) -> Budget:
         return Budget.of(self.experiment.train, dataset_size=self.batches.size)
 
+    def event(self) -> RunPlanned:
+        """Return the plan as an event."""
+        options, budget = self.experiment.train, self.budget
+        limits = {"images": budget.images, "steps": budget.steps, "seconds": budget.seconds}
+        return RunPlanned(
+            folder=str(self.folder),
+            facts=self.facts(),
+            dataset_images=self.batches.size,
+            batch_size=options.batch_size,
+            images_per_step=options.batch_size * options.d_steps,
+            budget={name: v if math.isfinite(v) else None for name, v in limits.items()},
+        )
+
+    def facts(self) -> dict[str, str]:
+        """Return what is about to be trained, in words, by heading."""
+        experiment, spec, networks = self.experiment, self.data.spec, self.model.networks
+        counts = {role: parameter_count(net.parameters()) for role, net in networks.items()}
+        instead = f", instead of {self.asked}" if self.asked != self.data.source else ""
+        extras = [part.name for part in (*experiment.regularizers, *experiment.augmentations)]
+        return {
+            "run": str(self.folder),
+            "dataset": (
+                f"{self.data.source}{instead}: {len(self.data.images):,} images, "
+                f"{spec.channels} x {spec.image_size} x {spec.image_size}, "
+                f"{spec.num_classes} classes, {self.batches.placement}"
+            ),
+            "conditioning": ", ".join(map(str, experiment.conditioning)) or "-",
+            "generator": f"{experiment.generator.name}, {counts['generator']:,} parameters",
+            "discriminator": (
+                f"{experiment.discriminator.name}, {counts['discriminator']:,} parameters"
+            ),
+            "loss": ", ".join([experiment.loss.name, *extras]),
+            "computing": self.model.choices.in_words(),
+            "budget": self.budget.in_words(dataset_size=self.batches.size),
+        }
+
 
 def plan(
     experiment: Experiment,
@@ -106,6 +139,7 @@ def plan(
     plugins: Plugins,
     runs: Path,
     fresh: bool = False,
+    arguments: Sequence[str] = (),
 ) -> Plan:
     """Build everything, so that what is wrong shows before anything is written."""
     seed = experiment.train.seed
@@ -142,6 +176,7 @@ def plan(
         existing=existing,
         model=model,
         batches=batches,
+        arguments=arguments,
         init_from=init_from,
         dataset=record.describe_dataset(data, asked=asked),
     )
@@ -150,7 +185,7 @@ def plan(
 def execute(
     plan: Plan,
     *,
-    display: Callable[[Run, Plan], Display],
+    tell: Tell = ignore,
     training_evaluator: TrainingEvaluator | None = None,
     allow_changes: bool = False,
 ) -> Run:
@@ -159,6 +194,7 @@ def execute(
     ``training_evaluator`` scores it at the experiment's intervals. Returns the run, whose status is
     ``finished`` or ``interrupted``. Any other failure is recorded in the run and raised.
     """
+    tell(plan.event())
     if plan.finished:
         assert plan.existing is not None
         return plan.existing
@@ -174,8 +210,9 @@ def execute(
         settings = [plan.dataset, plan.experiment.resolved(), plan.model.choices.recorded()]
         evaluator = training_evaluator.about if training_evaluator else ""
         check_same_start(plan.model.modules(), about=f"{settings} {evaluator}")
-        with display(run, plan) as shown:
-            _train(plan, run, shown, training_evaluator)
+        if run.progress.steps:
+            tell(RunResumed(run.progress.steps, run.progress.epochs))
+        _train(plan, run, tell, training_evaluator)
     finally:
         run.unlock()
     run.info = from_main_process(lambda: run.info)
@@ -222,9 +259,7 @@ def _take_up(plan: Plan, run: Run, *, allow_changes: bool) -> Stored | None:
     return stored
 
 
-def _train(
-    plan: Plan, run: Run, display: Display, training_evaluator: TrainingEvaluator | None
-) -> None:
+def _train(plan: Plan, run: Run, tell: Tell, training_evaluator: TrainingEvaluator | None) -> None:
     train_options = plan.experiment.train
     observers = Observers(
         run,
@@ -232,7 +267,8 @@ def _train(
         z_dim=train_options.z_dim,
         bn=train_options.sample_bn,
         seed=train_options.seed,
-        display=display,
+        tell=tell,
+        share=plan.budget.share,
         plugins=plan.plugins,
         callbacks=plan.experiment.callbacks,
         training_evaluator=training_evaluator,
@@ -256,30 +292,22 @@ def _train(
             status = "finished" if clock.signal is None else "interrupted"
             run.info["signal"] = clock.signal
     except BaseException as caught:
-        status, error = _status_of(caught), caught
+        status, error = status_of(caught), caught
         if isinstance(caught, Diverged):
             observers.log()  # what came before it
             with distributed.single_process():
-                caught.args = (f"{caught}{_where(caught, plan)}",)
+                caught.args = (f"{caught}{source_of(caught, plan.model, plan.experiment)}",)
         if isinstance(caught, Elsewhere) and caught.traceback:
-            _keep_traceback(run, caught.traceback)
-        if isinstance(caught, torch.OutOfMemoryError):
-            raise RunError(
-                f"the GPU's memory is full at step {run.progress.steps}: make train.batch_size or "
-                "the networks smaller"
-            ) from caught
-        if plan.model.compiled and isinstance(caught, torch._dynamo.exc.TorchDynamoException):
-            what = f"the networks cannot be compiled: {first_line(caught)}"
-            raise RunError(f"{what}; set train.compile=off") from caught
-        plugin_error = None if isinstance(caught, GanlabError) else attributed(caught)
-        if plugin_error is not None and isinstance(caught, Exception):
-            _keep_traceback(run, "".join(traceback.format_exception(caught)))
-            error = PluginError(f"{plugin_error}\n  traceback: {run.path / TRACEBACK}")
-            raise error from caught
+            keep_traceback(run, caught.traceback)
+        explained = explain(caught, run, compiled=bool(plan.model.compiled))
+        if explained is not None:
+            error = explained
+            raise explained from caught
         raise
     finally:
         plan.batches.close()
         _end_session(plan, run, status, error)
+        tell(RunEnded(str(run.path), status))
         observers.run_end(error)
     observers.draw_curves()
     observers.animate()
@@ -291,7 +319,7 @@ def _start_session(plan: Plan, run: Run, *, processes: int) -> None:
     record.forget_peak_memory(choices.device)
     session = {
         "started": now(),
-        "argv": sys.argv[1:],
+        "argv": list(plan.arguments),
         "device": str(choices.device),
         "data": plan.batches.placement,
         "from_step": run.progress.steps,
@@ -336,28 +364,6 @@ def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None)
     except RunError:
         if error is None:  # a full disk is what is being reported already
             raise
-
-
-@on_main_process
-def _keep_traceback(run: Run, text: str) -> None:
-    write_atomically(run.path / TRACEBACK, text.encode())
-
-
-def _status_of(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
-    return "diverged" if isinstance(error, Diverged) else "failed"
-
-
-def _where(diverged: Diverged, plan: Plan) -> str:
-    """Say which plugin a number that is not finite came from, as far as that shows."""
-    owner = plan.model.owners.get(diverged.name)
-    if owner:
-        return f": it is a term of {owner}"
-    fresh = build_model(plan.experiment, plan.data.spec, plan.model.choices)
-    z = noise(2, plan.experiment.train.z_dim, 0).to(fresh.choices.device, fresh.choices.dtype)
-    site = not_finite(fresh, z, torch.arange(2, device=z.device))
-    return f": {site} gives numbers that are not finite, with its initial weights" if site else ""
 
 
 def _init_from(model: Model, name: str, runs: Path) -> dict[str, str]:

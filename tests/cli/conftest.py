@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,7 +17,8 @@ class Stand:
     """Stands in for what the command line's group hands to its commands."""
 
     def __init__(self, plugins: Plugins) -> None:
-        self._plugins = plugins
+        self._plugins = self.loaded = plugins
+        self.folders: list[Path] = []
 
     def plugins(self) -> Plugins:
         return self._plugins

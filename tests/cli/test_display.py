@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from click.testing import Result
 from rich.console import Console
 
-from ganlab.cli.display import score_line
-from ganlab.cli.live import LiveDisplay
-from ganlab.runs import Progress
+from ganlab.display.estimate import TimeLeft
+from ganlab.display.lines import Lines
+from ganlab.display.live import LiveDisplay
+from ganlab.display.wording import score_line
+from ganlab.events import (
+    Logged,
+    PhaseAdvanced,
+    PhaseEnded,
+    PhaseStarted,
+    Progressed,
+    RunPlanned,
+    Scored,
+)
 
 Write = Callable[..., Path]
 Ganlab = Callable[..., Result]
@@ -33,25 +42,94 @@ def test_a_score_line_has_every_score_and_no_details_of_one(
     assert score_line(scores) == line
 
 
-def test_the_live_display_shows_the_scores() -> None:
-    run: Any = SimpleNamespace(progress=Progress(steps=5, images=40, epochs=1.0, seconds=2.0))
-    train = SimpleNamespace(batch_size=8, d_steps=1)
-    plan: Any = SimpleNamespace(
-        batches=SimpleNamespace(size=40),
-        experiment=SimpleNamespace(train=train),
-        budget=SimpleNamespace(images=80.0, share=lambda at: at.images / 80),
-    )
-    display = LiveDisplay(run, plan)
+PLAN = RunPlanned(
+    folder="runs/exp/1-s0",
+    facts={"run": "runs/exp/1-s0", "budget": "80 images (2 epochs)"},
+    dataset_images=40,
+    batch_size=8,
+    images_per_step=8,
+    budget={"images": 80.0, "steps": None, "seconds": None},
+)
+RECORD = {
+    "loss_d": 1.0,
+    "loss_g": 2.0,
+    "d_real": 0.5,
+    "d_fake_before": 0.25,
+    "d_fake_after": 0.75,
+    "images_per_second": 1234.5,
+}
+
+
+def shown_by(display: LiveDisplay) -> list[str]:
     console = Console(width=120)
-    with console.capture() as before:
-        console.print(display.render())
-    assert "scores" not in before.get()
-    display.scores({"fid": 28.21234})
     with console.capture() as shown:
         console.print(display.render())
-    lines = [line.rstrip() for line in shown.get().splitlines()]
-    assert lines[0].endswith("50 %  40 images  2s gone, 2s left")
-    assert lines[1:] == ["scores   fid: 28.21"]
+    return [line.rstrip() for line in shown.get().splitlines()]
+
+
+def test_the_live_display_shows_progress_numbers_scores_and_the_phase() -> None:
+    above = io.StringIO()
+    display = LiveDisplay(Console(file=above, width=120))
+    display(PLAN)
+    assert not any(shown_by(display))
+    display(Progressed(steps=5, images=40, epochs=1.0, seconds=2.0, share=0.5))
+    assert shown_by(display)[0].endswith("50 %  40 images  2s gone")
+    display(Logged(RECORD))
+    display(Scored({"fid": 28.21234}))
+    display(PhaseStarted("scoring"))
+    display(PhaseStarted("cnn", total=200, unit="images"))
+    display(PhaseAdvanced(50))
+    _, names, values, scores, phase = shown_by(display)
+    assert names.split() == ["Loss_D", "Loss_G", "D(x)", "D(G(z))", "img/s"]
+    assert values.split() == ["1.0000", "2.0000", "0.5000", "0.2500", "/", "0.7500", "1,234"]
+    assert scores == "scores   fid: 28.21"
+    assert phase.startswith("cnn: 50 of 200 images, about ")
+    assert above.getvalue().splitlines() == [
+        "run            runs/exp/1-s0",
+        "budget         80 images (2 epochs)",
+    ]
+
+
+def test_the_time_left_includes_what_takes_time_between_two_steps() -> None:
+    now = [0.0]
+    left = TimeLeft(lambda: now[0])
+    left.note(PLAN)
+    left.note(Progressed(0, 0, 0.0, 0.0, share=0.0))
+    assert left.of_run() is None
+    now[0] = 10.0  # five seconds of training and five of scoring
+    left.note(Progressed(5, 40, 1.0, 5.0, share=0.5))
+    assert left.of_run() == 10.0
+    now[0] = 12.0
+    assert left.of_run() == 8.0
+
+
+def test_the_time_left_of_a_phase_is_that_of_the_innermost_one() -> None:
+    now = [0.0]
+    left = TimeLeft(lambda: now[0])
+    left.note(PhaseStarted("scoring"))
+    assert left.of_phase() is None
+    left.note(PhaseStarted("cnn", total=100, unit="images"))
+    now[0] = 2.0
+    left.note(PhaseAdvanced(20))
+    assert left.of_phase() == 8.0
+    left.note(PhaseEnded("cnn"))
+    assert left.of_phase() is None
+
+
+def test_a_slow_phase_gets_a_line_and_a_fast_one_none() -> None:
+    now = [1000.0]
+    said: list[str] = []
+    lines = Lines(said.append, clock=lambda: now[0])
+    for seconds_each in (0.01, 1.0):
+        lines(PhaseStarted("cnn", total=300, unit="images"))
+        for done in (100, 200, 300):
+            now[0] += 100 * seconds_each
+            lines(PhaseAdvanced(done))
+        lines(PhaseEnded("cnn"))
+    assert said == [
+        "  cnn: 100 of 300 images, about 3m 20s left",
+        "  cnn: 200 of 300 images, about 1m 40s left",
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(60, 1), (-1, 6)])
@@ -62,7 +140,7 @@ def test_a_sweep_shows_a_line_a_minute_and_the_last_one(
     seconds: float,
     count: int,
 ) -> None:
-    monkeypatch.setattr("ganlab.cli.display.BRIEF_SECONDS", seconds)
+    monkeypatch.setattr("ganlab.display.lines.BRIEF_SECONDS", seconds)
     exp = write_experiment(steps=12, sections={"sweep": {"train.seed": [0]}})
     result = ganlab("sweep", exp, "--no-board")
     lines = [line for line in result.stderr.splitlines() if "Loss_D" in line]

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 from ganlab_plugins.extractors import _training
 
-from ganlab.cli import archive
+from ganlab.lab import archive
 from tests.config.conftest import PARTS
 
 Ganlab = Callable[..., Result]

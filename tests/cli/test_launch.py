@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from torch.distributed.launcher import api
 
-from ganlab.cli import launch
+from ganlab.workers import torchrun
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], str]:
         return lambda *arguments: seen.append(os.environ["OMP_NUM_THREADS"])
 
     def threads(count: int) -> str:
-        assert launch.launch(["run", "exp.yaml"], count=count, gpus=False) == 0
+        assert torchrun.launch(["run", "exp.yaml"], count=count, gpus=False) == 0
         return seen[-1]
 
     monkeypatch.setattr(api, "elastic_launch", elastic_launch)
-    monkeypatch.setattr(launch, "processors", lambda: 5)
+    monkeypatch.setattr(torchrun, "processors", lambda: 5)
     monkeypatch.setattr(os, "environ", {**os.environ})
     monkeypatch.setattr(logging.getLogger("torch.distributed"), "setLevel", lambda level: None)
     return threads

@@ -134,7 +134,7 @@ def test_a_signal_to_anyone_saves_and_stops_all(
         ended = started.end(SOON)
     assert ended.code == code, ended.err
     step = step_of(workplace / "runs")
-    assert ended.last_line == f"{number.name} at step {step}: saved; repeat the command to go on."
+    assert ended.last_line == f"{number.name}: saved at step {step}; repeat the command to go on."
     assert info(workplace)["status"] == "interrupted"
     assert not any(map(alive, ranks.values()))
 

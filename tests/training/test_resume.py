@@ -181,7 +181,7 @@ def test_a_signal_saves_says_how_to_go_on_and_sets_the_exit_code(
     info = json.loads((run / "run.json").read_text())
     assert info["status"] == "interrupted"
     step = info["progress"]["steps"]
-    assert f"{number.name} at step {step}: saved; repeat the command to go on." in errors
+    assert f"{number.name}: saved at step {step}; repeat the command to go on." in errors
     assert _step(workplace) == step
 
 

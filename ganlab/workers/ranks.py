@@ -1,4 +1,4 @@
-"""Joining the processes that torchrun started, and leaving together, whatever happens to one."""
+"""The processes that torchrun started: they join, and end together whatever happens to one."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from datetime import timedelta
 from types import FrameType
 from typing import NoReturn
 
-import click
 import torch
 import torch.distributed as dist
 from torch.distributed import PrefixStore, Store  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
 from ganlab import distributed
-from ganlab.cli.launch import started_by_torchrun
-from ganlab.errors import Elsewhere, GanlabError, said
+from ganlab.errors import Elsewhere, GanlabError, Interrupted, said
 from ganlab.training import processes
+from ganlab.workers.torchrun import started_by_torchrun
 
 FAILURE = "failure"
 """Where the process that fails first says why."""
@@ -60,7 +59,7 @@ def joined() -> Iterator[None]:
     try:
         yield
         _part()
-    except click.exceptions.Exit:
+    except Interrupted:  # all have saved their state
         _part()
         raise
     except BaseException as error:
@@ -175,13 +174,11 @@ def _watch(notice: Notice, over: threading.Event) -> None:
         failure = notice.taken()
         if failure is not None and not over.wait(GRACE_SECONDS):
             if rank == 0:
-                click.echo(f"Error: {failure}", err=True)
+                print(f"Error: {failure}", file=sys.stderr)
             _end(failure.exit_code)
 
 
 def _exit_code(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         return 130
-    if isinstance(error, GanlabError | click.ClickException):
-        return error.exit_code
-    return 1
+    return getattr(error, "exit_code", 1)  # of a GanlabError, or of click's own errors

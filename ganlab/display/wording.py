@@ -1,0 +1,58 @@
+"""Events in words, the same on a terminal, in a log file and in a notebook."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ganlab.durations import duration
+from ganlab.events import PhaseStarted, Progressed, RunPlanned, RunResumed
+
+
+def position(plan: RunPlanned, at: Progressed) -> str:
+    """Return ``[epoch/epochs][iteration/iterations]``, both counted from 1."""
+    size, batch = plan.dataset_images, plan.batch_size
+    images, steps = plan.budget.get("images"), plan.budget.get("steps")
+    if images is None and steps is not None:
+        images = steps * plan.images_per_step
+    epochs = math.ceil(images / size) if images is not None else 0
+    epoch = max(1, math.ceil(at.epochs))
+    epoch = min(epoch, epochs) if epochs else epoch  # the last batch may go over the last epoch
+    iterations = math.ceil(size / batch)
+    iteration = min(iterations, math.ceil((at.images - (epoch - 1) * size) / batch))
+    return f"[{epoch}{f'/{epochs}' if epochs else ''}][{iteration}/{iterations}]"
+
+
+def numbers(record: Mapping[str, Any]) -> str:
+    """Return the numbers of a log interval: losses, D's outputs, speed."""
+    return (
+        f"Loss_D: {record['loss_d']:.4f} Loss_G: {record['loss_g']:.4f} "
+        f"D(x): {record['d_real']:.4f} "
+        f"D(G(z)): {record['d_fake_before']:.4f} / {record['d_fake_after']:.4f}  "
+        f"{record['images_per_second']:,.0f} img/s"
+    )
+
+
+def score_line(scores: Mapping[str, float]) -> str:
+    """Return the scores of the present weights, without details such as ``ifid_worst``."""
+    return "  ".join(
+        f"{name}: {value:.4g}"
+        for name, value in scores.items()
+        if not any(name.startswith(f"{other}_") for other in scores)
+    )
+
+
+def resumed(event: RunResumed) -> str:
+    """Return where a run continues from."""
+    return f"going on       from step {event.steps:,}, epoch {event.epochs:.2f}"
+
+
+def phase_line(phase: PhaseStarted, done: int, left: float | None) -> str:
+    """Return ``preparing mnist: 4,000 of 60,000 images, about 2m 05s left``."""
+    parts = [phase.name]
+    if phase.total:
+        parts.append(f": {done:,} of {phase.total:,} {phase.unit}".rstrip())
+    if left is not None:
+        parts.append(f", about {duration(left)} left")
+    return "".join(parts)

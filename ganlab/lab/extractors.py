@@ -1,0 +1,166 @@
+"""The networks that scores are computed with: list them, train them, hand them over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ganlab.components import Dataset
+from ganlab.config.blocks import Builder
+from ganlab.config.reader import Document
+from ganlab.config.resolve import load_experiment
+from ganlab.config.tree import grow, override
+from ganlab.data.prepare import prepare
+from ganlab.errors import ConfigError, DataUnavailable, PluginError
+from ganlab.events import Message, Tell, ignore
+from ganlab.lab.archive import pack, unpack
+from ganlab.lab.phases import explained
+from ganlab.lab.workspace import Workspace
+from ganlab.metrics import Extractor
+from ganlab.plugins import Plugins
+
+OUTPUT = "directory"
+"""The option of an extractor that says where its networks are kept."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """One trained network of an extractor."""
+
+    extractor: str
+    dataset: str
+    name: str
+    accuracy: str
+    """On the test split of its dataset, in percent; ``-`` if it is not known."""
+
+
+def list_networks(plugins: Plugins) -> list[Network]:
+    """Return the networks that are available."""
+    return [
+        Network(extractor.name, dataset, network, accuracy)
+        for extractor in _extractors(plugins)
+        for dataset in plugins.names(Dataset.kind)
+        for network, accuracy in _networks(extractor().files(dataset))
+    ]
+
+
+def train_extractor(
+    workspace: Workspace,
+    dataset: str,
+    overrides: Sequence[str] = (),
+    *,
+    image_size: int | None = None,
+    extractor: str | None = None,
+    output: Path | None = None,
+    tell: Tell = ignore,
+) -> list[Path]:
+    """Train the networks for a dataset and return their files.
+
+    Args:
+        workspace: where the data and the plugins are.
+        dataset: its name, or the file of an experiment on it.
+        overrides: options of the dataset: ``["limit=1000"]``.
+        image_size: the size to prepare images in, in pixels.
+        extractor: by default the first one that can be trained.
+        output: a folder for the networks.
+        tell: receives events while they are trained.
+
+    Raises `DataError` if the networks are not good enough to score with: they are not kept then.
+    """
+    plugins = workspace.plugins
+    if image_size is not None:
+        overrides = [*overrides, f"image_size={image_size}"]
+    kind = choose_extractor(plugins, extractor, output)
+    chosen = dataset_of(dataset, plugins, overrides)
+    with explained("training the extractor"):
+        data = prepare(chosen, root=workspace.data_root, tell=tell)
+        test = prepare(chosen, root=workspace.data_root, split="test", tell=tell)
+        return kind.train(data, test, say=lambda text: tell(Message(text)))
+
+
+def export_networks(plugins: Plugins, dataset: str, file: Path, *, extractor: str | None) -> None:
+    """Write the networks of a dataset to a zip file that does not exist yet."""
+    chosen = choose_extractor(plugins, extractor)
+    source = _dataset_name(dataset, plugins)
+    files = chosen.files(source)
+    if not files:
+        raise DataUnavailable(
+            f"there is no extractor for '{source}' yet; make one: ganlab extractor train {dataset}"
+        )
+    pack(files, file)
+
+
+def import_networks(plugins: Plugins, file: Path, *, extractor: str | None) -> list[Path]:
+    """Keep the networks of an exported zip file, after their hashes were checked."""
+    chosen = choose_extractor(plugins, extractor)
+    with TemporaryDirectory(prefix="ganlab-") as folder:
+        return chosen.install(unpack(file, Path(folder)))
+
+
+def choose_extractor(plugins: Plugins, name: str | None, output: Path | None = None) -> Extractor:
+    """Return the extractor with this name, or the first one that can be trained."""
+    if name is None:
+        able = [one for one in _extractors(plugins) if one.train is not Extractor.train]
+        if not able:
+            raise PluginError("there is no extractor that can be trained")
+        kind = able[0]
+    else:
+        kind = plugins.get(Extractor, name)
+        if kind.train is Extractor.train:
+            raise PluginError(f"extractor '{name}' cannot be trained: its weights are given")
+    if output is None:
+        return kind()
+    if OUTPUT not in kind.model_fields:
+        raise PluginError(f"extractor '{kind.name}' has no option '{OUTPUT}' for --output to set")
+    return kind(**{OUTPUT: output})
+
+
+def dataset_of(dataset: str, plugins: Plugins, overrides: Sequence[str] = ()) -> Dataset:
+    """Return a dataset by name, or that of an experiment file, with options set."""
+    if _is_file(dataset):
+        experiment = load_experiment(Path(dataset), plugins).experiment
+        block = experiment.resolved()[Dataset.kind]
+    else:
+        block = {"type": plugins.get(Dataset, dataset).name}  # one line for an unknown name
+    root = grow(Document({Dataset.kind: block}, lines={}))
+    for text in overrides:
+        root = override(root, f"{Dataset.kind}.{text}")
+    builder = Builder(plugins)
+    node = root.child(Dataset.kind)
+    built = None if node is None else builder.one(Dataset, node)
+    if built is None or builder.problems:
+        raise ConfigError(builder.problems, f"the options of {Dataset.kind} '{dataset}'")
+    return built.component
+
+
+def _dataset_name(dataset: str, plugins: Plugins) -> str:
+    """Return the name of a dataset, or of an experiment's dataset."""
+    if _is_file(dataset):
+        return dataset_of(dataset, plugins).name
+    return plugins.get(Dataset, dataset).name
+
+
+def _is_file(dataset: str) -> bool:
+    return dataset.endswith((".yaml", ".yml"))
+
+
+def _extractors(plugins: Plugins) -> list[type[Extractor]]:
+    return [plugins.get(Extractor, name) for name in plugins.names(Extractor.kind)]
+
+
+def _networks(files: Sequence[Path]) -> list[tuple[str, str]]:
+    """Return the name and the accuracy of each network among files."""
+    cards = {file.stem: file for file in files if file.suffix == ".json"}
+    return [(stem, _accuracy(cards.get(stem))) for stem in sorted({file.stem for file in files})]
+
+
+def _accuracy(card: Path | None) -> str:
+    if card is None:
+        return "-"
+    try:
+        return f"{json.loads(card.read_text())['accuracy']:.2%}"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "-"

@@ -1,0 +1,66 @@
+"""From what stopped a run to an error that says what to do, and to the run's status."""
+
+from __future__ import annotations
+
+import traceback
+
+import torch
+
+from ganlab.config.experiment import Experiment
+from ganlab.errors import GanlabError, PluginError, RunError, first_line
+from ganlab.files import write_atomically
+from ganlab.runs import Run
+from ganlab.training.error_attribution import attributed, not_finite
+from ganlab.training.generate import noise
+from ganlab.training.loop import Diverged
+from ganlab.training.model import Model, build_model
+from ganlab.training.processes import on_main_process
+
+TRACEBACK = "traceback.txt"
+"""The file in a run's folder that keeps the traceback of a plugin's error."""
+
+
+def status_of(error: BaseException) -> str:
+    """Return the status of a run that an error stopped."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return "diverged" if isinstance(error, Diverged) else "failed"
+
+
+def explain(error: BaseException, run: Run, *, compiled: bool) -> GanlabError | None:
+    """Return the error to raise instead; None if the error speaks for itself.
+
+    The traceback of an error that a plugin raised is kept in the run.
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        return RunError(
+            f"the GPU's memory is full at step {run.progress.steps}: make train.batch_size or "
+            "the networks smaller"
+        )
+    if compiled and isinstance(error, torch._dynamo.exc.TorchDynamoException):
+        what = f"the networks cannot be compiled: {first_line(error)}"
+        return RunError(f"{what}; set train.compile=off")
+    if isinstance(error, GanlabError) or not isinstance(error, Exception):
+        return None
+    plugin_error = attributed(error)
+    if plugin_error is None:
+        return None
+    keep_traceback(run, "".join(traceback.format_exception(error)))
+    return PluginError(f"{plugin_error}\n  traceback: {run.path / TRACEBACK}")
+
+
+@on_main_process
+def keep_traceback(run: Run, text: str) -> None:
+    """Write a traceback into the run's folder."""
+    write_atomically(run.path / TRACEBACK, text.encode())
+
+
+def source_of(diverged: Diverged, model: Model, experiment: Experiment) -> str:
+    """Return which plugin a number that is not finite came from, if that can be told."""
+    owner = model.owners.get(diverged.name)
+    if owner:
+        return f": it is a term of {owner}"
+    fresh = build_model(experiment, model.spec, model.choices)
+    z = noise(2, experiment.train.z_dim, 0).to(fresh.choices.device, fresh.choices.dtype)
+    site = not_finite(fresh, z, torch.arange(2, device=z.device))
+    return f": {site} gives numbers that are not finite, with its initial weights" if site else ""
