@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,19 @@ from torch import Tensor, nn
 
 from ganlab import __version__
 from ganlab.errors import DataError
+from ganlab.evaluation.protocol import FORMAT
 from ganlab.files import cache_dir, write_atomically
-from ganlab.sampling import Epoch, Trained, Weights
+from ganlab.sampling import Epoch, Trained
 from ganlab.seeds import mix
-from ganlab.training.generate import Bn, noise
+from ganlab.training.generate import Bn, generate_images, noise
 from ganlab.types import Prepared
 
 MOST_BYTES = 2_000_000_000
 """What drawn images may take in the cache; the oldest leave first."""
 
-VERSIONS = f"{__version__} {torch.__version__}"
+VERSIONS = f"{__version__} {torch.__version__} {FORMAT}"
+"""Identifies everything beside the run that images depend on: the format stands for the noise."""
+
 log = logging.getLogger("ganlab")
 Draw = Callable[[int], tuple[Tensor, Tensor]]
 """Returns images (N, C, H, W) uint8 and labels (N,) of a sampling seed."""
@@ -46,13 +48,6 @@ def quota_labels(reference: Tensor, num_classes: int, *, samples: int, seed: int
     return labels[torch.randperm(samples, generator=generator)]
 
 
-def inputs(reference: Prepared, *, samples: int, z_dim: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Return noise (samples, z_dim) and labels (samples,) of a sampling seed."""
-    classes = reference.spec.num_classes
-    labels = quota_labels(reference.labels, classes, samples=samples, seed=seed)
-    return noise(samples, z_dim, seed), labels
-
-
 def drawer(
     trained: Trained,
     reference: Prepared,
@@ -70,8 +65,8 @@ def drawer(
     """
 
     def draw(seed: int) -> tuple[Tensor, Tensor]:
-        z_dim = trained.experiment.train.z_dim
-        z, labels = inputs(reference, samples=samples, z_dim=z_dim, seed=seed)
+        classes = reference.spec.num_classes
+        labels = quota_labels(reference.labels, classes, samples=samples, seed=seed)
         weights = f"{checkpoint['sha256'][:16]}-{'raw' if raw else checkpoint['weights']}-{bn}"
         if truncation is not None:
             weights += f"-t{truncation!r}"
@@ -81,30 +76,27 @@ def drawer(
         entry = cache_dir() / "samples" / f"{name}.safetensors"
         images = _cached(entry, samples)
         if images is None:
-            which: Weights = "raw" if raw else "auto"
-            with _only_finite(trained.network(epoch=epoch, weights=which), trained.run.name):
-                images = trained.sample(
-                    labels, z=z, epoch=epoch, weights=which, bn=bn, truncation=truncation
-                )
+            z = noise(samples, trained.experiment.train.z_dim, seed)
+            network = trained.network(epoch=epoch, weights="raw" if raw else "auto")
+            _refuse_non_finite(network, trained.run.name)
+            images = generate_images(network, z, labels, bn=bn, truncation=truncation)
             _cache(entry, images)
         return images, labels
 
     return draw
 
 
-@contextmanager
-def _only_finite(network: nn.Module, name: str) -> Iterator[None]:
-    """Refuse what is not finite as it leaves the network: rounded to uint8 it looks like pixels."""
+def _refuse_non_finite(network: nn.Module, name: str) -> None:
+    """Make the network raise `DataError` for images that are not finite.
 
-    def look(_: nn.Module, inputs: object, images: Tensor) -> None:
+    Rounded to uint8 they would look like pixels.
+    """
+
+    def check(_: nn.Module, inputs: object, images: Tensor) -> None:
         if not torch.isfinite(images).all():
             raise DataError(f"{name} draws pixels that are not finite: there is nothing to score")
 
-    handle = network.register_forward_hook(look)
-    try:
-        yield
-    finally:
-        handle.remove()
+    network.register_forward_hook(check)
 
 
 def _digest(*parts: int | str) -> str:
