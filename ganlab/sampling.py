@@ -247,4 +247,4 @@ def _checked_noise(z: Tensor | np.ndarray, n: int, z_dim: int) -> Tensor:
 
 def _check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise RunError(f"there is no {option} '{value}'{did_you_mean(value, allowed)}")
+        raise RunError(f"{option} cannot be '{value}'{did_you_mean(value, allowed)}")

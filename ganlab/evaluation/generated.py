@@ -25,8 +25,7 @@ from ganlab.types import Prepared
 MOST_BYTES = 2_000_000_000
 """What drawn images may take in the cache; the oldest leave first."""
 
-VERSIONS = f"{__version__} {torch.__version__} {FORMAT}"
-"""Identifies everything beside the run that images depend on: the format stands for the noise."""
+VERSIONS = f"{__version__} {torch.__version__}"
 
 log = logging.getLogger("ganlab")
 Draw = Callable[[int], tuple[Tensor, Tensor]]
@@ -70,8 +69,10 @@ def drawer(
         weights = f"{checkpoint['sha256'][:16]}-{'raw' if raw else checkpoint['weights']}-{bn}"
         if truncation is not None:
             weights += f"-t{truncation!r}"
-        # Equal weights draw other images in another network, or by other code.
-        made_by = _digest(trained.run.info["identity"], trained.code, str(trained.device), VERSIONS)
+        # Equal weights draw other images in another network, by other code or from other noise.
+        made_by = _digest(
+            trained.run.info["identity"], trained.code, str(trained.device), VERSIONS, FORMAT
+        )
         name = f"{weights}-{made_by}-{_digest(*labels.tolist())}-{seed}"
         entry = cache_dir() / "samples" / f"{name}.safetensors"
         images = _cached(entry, samples)
