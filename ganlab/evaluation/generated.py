@@ -1,4 +1,4 @@
-"""The images that are scored: labels by quotas, noise up front, drawn once for each seed."""
+"""Images to score: labels in the proportions of the reference, drawn once for each seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ganlab.training.generate import Bn, generate_images, noise
 from ganlab.types import Prepared
 
 MOST_BYTES = 2_000_000_000
-"""What drawn images may take in the cache; the oldest leave first."""
+"""Size limit of the cache of drawn images, in bytes; the oldest are removed first."""
 
 VERSIONS = f"{__version__} {torch.__version__}"
 
@@ -33,9 +33,10 @@ Draw = Callable[[int], tuple[Tensor, Tensor]]
 
 
 def quota_labels(reference: Tensor, num_classes: int, *, samples: int, seed: int) -> Tensor:
-    """Return labels (samples,) distributed like the reference's, in an order that the seed decides.
+    """Return labels (samples,) distributed like the reference's, in an order given by the seed.
 
-    Quotas go by the largest remainder: drawing labels at random would add to the spread of scores.
+    Each class gets its quota by the largest-remainder method. Labels drawn at random would add to
+    the spread of the scores.
     """
     counts = torch.bincount(reference, minlength=num_classes).double()
     exact = counts / counts.sum() * samples
@@ -58,9 +59,14 @@ def drawer(
     bn: Bn = "running",
     truncation: float | None = None,
 ) -> Draw:
-    """Return what draws a run's images; for labels like the reference's.
+    """Return a function that draws the images of a sampling seed, with labels like the reference's.
 
-    They are kept in the cache under the hash of the weights, for whoever asks for more metrics.
+    Images are cached under everything that they depend on, so that metrics computed later need not
+    draw them again.
+
+    Raises (the returned function):
+        DataError: if a pixel is not finite.
+        RunError: if the weights are missing or damaged.
     """
 
     def draw(seed: int) -> tuple[Tensor, Tensor]:

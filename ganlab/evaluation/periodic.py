@@ -68,9 +68,10 @@ class PeriodicEvaluator:
     def part(
         self, network: nn.Module, seed: int, *, z_dim: int, number: int, of: int
     ) -> MetricInput | None:
-        """Return what the metrics see of a part of the images of a generator in memory.
+        """Return the metric input of part ``number`` of ``of`` of the images of a generator.
 
-        There are ``of`` parts, of whole batches; None for one without any.
+        A part holds whole batches, so that all parts together are the images that one process
+        draws. Return None for a part without any batch.
         """
         count = self.eval_spec.protocol.samples
         batches = math.ceil(count / generate.BATCH)

@@ -1,4 +1,4 @@
-"""Drawing images from a network without leaving a trace in it."""
+"""Draw images from a network and leave it as it was."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOISE_BLOCK = 256
 """Rows of noise that share a generator. Another number gives other noise."""
 
 STANDING_BATCHES = 100
-"""Batches of 64 that standing statistics are taken over."""
+"""The number of batches of 64 images over which standing statistics are averaged."""
 
 COLUMNS = 10
 ROWS = 16
@@ -53,7 +53,7 @@ def _noise_block(seed: int, z_dim: int) -> np.ndarray:
 
 
 def sheet_inputs(spec: DataSpec, z_dim: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Return noise and labels of a sheet: a class a row, the same ten noises in every row."""
+    """Return noise (N, z_dim) and labels (N,) of a sheet: a class per row, ten noises for all."""
     rows = min(spec.num_classes, ROWS)
     classes = torch.linspace(0, spec.num_classes - 1, rows).round().long()
     return noise(COLUMNS, z_dim, seed).repeat(rows, 1), classes.repeat_interleave(COLUMNS)
