@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import logging
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ganlab.config.experiment import Experiment
 from ganlab.config.resolve import resolve
 from ganlab.errors import GanlabError, PluginError, RunError, did_you_mean
+from ganlab.labels import Labels, class_index, parse_labels
 from ganlab.plugins import Plugins, load_plugins
 from ganlab.runs import Run, find_run
 from ganlab.training.checkpoint import (
@@ -55,7 +57,7 @@ class Trained:
         self.spec = spec
         self.device = device
         self.code = code
-        """Names the code that draws, for who keeps what it drew."""
+        """Identifies the sampling code, so that cached images can be invalidated."""
 
         self._networks: dict[tuple[Epoch, str], nn.Module] = {}
 
@@ -66,10 +68,10 @@ class Trained:
 
     def sample(
         self,
-        labels: Tensor | Sequence[int],
+        labels: Labels,
         *,
         seed: int = 0,
-        z: Tensor | None = None,
+        z: Tensor | np.ndarray | None = None,
         epoch: Epoch = None,
         weights: Weights = "auto",
         bn: Bn = "running",
@@ -77,42 +79,61 @@ class Trained:
     ) -> Tensor:
         """Return images (N, C, H, W) uint8 in 0..255 on the CPU, one for each label.
 
+        Image i depends on the weights, ``seed`` and i, and label i, not on the number of images.
+        Batches of another size may round differently, by one grey level of a pixel. With ``batch``
+        or ``standing`` statistics an image depends on the other labels too.
+
         Args:
-            labels: (N,) class indices, or (N, K) float rows.
-            seed: of the noise: the same noise on every device.
-            z: noise (N, z_dim), instead of the seed's.
+            labels: class names or indices, N of either or a single one (then N is 1); or rows
+                (N, K) of finite numbers for K classes, such as 0.5 and 0.5 for a mix of two. A
+                string is a class name or, if no class has that name, the digits of an index.
+            seed: of the noise, any integer. The noise is the same on every device.
+            z: noise (N, z_dim), floating point, used instead of the seed's.
             epoch: the number of finished epochs, or ``best``; by default the newest weights.
             weights: ``ema`` for the average, ``raw``, or ``auto``: the average if there is one.
             bn: batch normalisation by ``running`` statistics, by those of this ``batch``, or by
-                ``standing`` ones, gather_rows anew from the final weights.
-            truncation: less variety for more quality: noise between -t and t alone; or, for a
-                network that keeps an average style, the share of the way from it. None for none.
+                ``standing`` ones, measured anew with the final weights.
+            truncation: less variety for more quality, above 0: noise between -t and t only; or,
+                for a network that keeps an average style, the share of the way from it. None for
+                no truncation.
 
         Raises:
-            RunError: if the weights are not there or are damaged.
+            RunError: if the labels are empty, name no class or have the wrong shape; if ``z`` does
+                not have the shape (N, z_dim), is no floating-point tensor or is not finite; if an
+                option has none of the values above; if the weights are missing or damaged.
         """
-        y = torch.as_tensor(labels)
-        if (
-            y.dim() == 1
-            and len(y)
-            and not 0 <= int(y.min()) <= int(y.max()) < self.spec.num_classes
-        ):
-            raise RunError(f"labels go from 0 to {self.spec.num_classes - 1}")
-        if z is None:
-            z = noise(len(y), self.experiment.train.z_dim, seed)
-        network = self.network(epoch=epoch, weights=weights)
-        return generate_images(
-            network, z.to(self.device), y.to(self.device), bn=bn, truncation=truncation
-        )
+        _check_choice("bn", bn, get_args(Bn))
+        if truncation is not None and not truncation > 0:
+            raise RunError(f"truncation must be above 0, not {truncation}")
+        y = parse_labels(labels, self.spec)
+        z_dim = self.experiment.train.z_dim
+        z = noise(len(y), z_dim, seed) if z is None else _checked_noise(z, len(y), z_dim)
+        network = self._network(epoch, weights)
+        return generate_images(network, z, y, bn=bn, truncation=truncation)
 
     def network(self, *, epoch: Epoch = None, weights: Weights = "auto") -> nn.Module:
-        """Return the generator with the weights of an epoch, in single precision."""
+        """Return a copy of the generator with the weights of an epoch.
+
+        It is on this object's device, in single precision and eval mode, without gradients. The
+        copy belongs to the caller: changing it changes no later result of `sample` or `network`.
+
+        Args:
+            epoch: the number of finished epochs, or ``best``; by default the newest weights.
+            weights: ``ema`` for the average, ``raw``, or ``auto``: the average if there is one.
+
+        Raises:
+            RunError: if the weights are missing or damaged.
+        """
+        return copy.deepcopy(self._network(epoch, weights))
+
+    def _network(self, epoch: Epoch, weights: Weights) -> nn.Module:
         if (epoch, weights) not in self._networks:
+            _check_choice("weights", weights, get_args(Weights))
             stored = self._read(epoch)
             check_belongs(stored, self.run)
             network = build_network(self.experiment, "generator", self.spec)
             load_module(network, stored, _which(stored, weights))
-            self._networks[epoch, weights] = network.to(self.device).requires_grad_(False)
+            self._networks[epoch, weights] = network.to(self.device).requires_grad_(False).eval()
         return self._networks[epoch, weights]
 
     def identify(self, epoch: Epoch = None) -> dict[str, Any]:
@@ -126,12 +147,7 @@ class Trained:
 
     def class_index(self, name: str) -> int:
         """Return the index of a class given by name or number, or raise `RunError`."""
-        names = self.spec.class_names
-        if name in names:
-            return names.index(name)
-        if name.isdigit() and int(name) < len(names):
-            return int(name)
-        raise RunError(f"there is no class '{name}'{did_you_mean(name, names)}")
+        return class_index(name, self.spec)
 
     def _read(self, epoch: Epoch) -> Stored:
         if epoch is None:
@@ -145,6 +161,8 @@ class Trained:
                     f"{self.run.name} keeps no best weights: train with -s eval.every='1 epoch'"
                 )
             return read_stored(self.run.checkpoints / BEST)
+        if isinstance(epoch, str):
+            raise RunError(f"epoch '{epoch}' is neither a number of epochs nor 'best'")
         path = self.run.checkpoints / f"generator-epoch-{epoch:04d}.safetensors"
         if not path.exists():
             kept = ", ".join(map(str, self.epochs)) or "none yet"
@@ -214,3 +232,19 @@ def _which(stored: Stored, weights: Weights) -> str:
     if weights == "ema" and not stored.has_average:
         raise RunError(f"{stored.path} holds no averaged weights: the run has no `train.ema`")
     return "ema" if stored.has_average and weights != "raw" else "generator"
+
+
+def _checked_noise(z: Tensor | np.ndarray, n: int, z_dim: int) -> Tensor:
+    z = z if isinstance(z, Tensor) else torch.tensor(np.ascontiguousarray(z))
+    if z.shape != (n, z_dim):
+        raise RunError(f"z has shape {tuple(z.shape)}; it must be ({n}, {z_dim}), a row each label")
+    if not z.is_floating_point():
+        raise RunError(f"z is {str(z.dtype).removeprefix('torch.')}; it must be floating point")
+    if not torch.isfinite(z).all():
+        raise RunError("z has numbers that are not finite")
+    return z
+
+
+def _check_choice(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise RunError(f"{option} cannot be '{value}'{did_you_mean(value, allowed)}")

@@ -29,6 +29,14 @@ def seed_everything(seed: int, device: torch.device) -> None:
     np.random.seed(seed % 2**32)
 
 
+def torch_states(device: torch.device) -> list[torch.Tensor]:
+    """Return the states of torch's generators for the CPU and, if it is another, this device."""
+    states = [torch.default_generator.get_state()]
+    if device.type == "cuda":
+        states.append(torch.cuda.default_generators[device.index or 0].get_state())
+    return states
+
+
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed everything inside, and leave every generator as it was found."""

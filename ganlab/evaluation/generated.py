@@ -1,11 +1,10 @@
-"""The images that are scored: labels by quotas, noise up front, drawn once for each seed."""
+"""Images to score: labels in the proportions of the reference, drawn once for each seed."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,29 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ganlab.errors import DataError
+from ganlab.evaluation.protocol import FORMAT
 from ganlab.files import cache_dir, write_atomically
-from ganlab.sampling import Epoch, Trained, Weights
+from ganlab.sampling import Epoch, Trained
 from ganlab.seeds import mix
-from ganlab.training.generate import Bn, noise
+from ganlab.training.generate import Bn, generate_images, noise
 from ganlab.types import Prepared
 from ganlab.version import __version__
 
 MOST_BYTES = 2_000_000_000
-"""What drawn images may take in the cache; the oldest leave first."""
+"""Size limit of the cache of drawn images, in bytes; the oldest are removed first."""
 
 VERSIONS = f"{__version__} {torch.__version__}"
+
 log = logging.getLogger("ganlab")
 Draw = Callable[[int], tuple[Tensor, Tensor]]
 """Returns images (N, C, H, W) uint8 and labels (N,) of a sampling seed."""
 
 
 def quota_labels(reference: Tensor, num_classes: int, *, samples: int, seed: int) -> Tensor:
-    """Return labels (samples,) distributed like the reference's, in an order that the seed decides.
+    """Return labels (samples,) distributed like the reference's, in an order given by the seed.
 
-    Quotas go by the largest remainder: drawing labels at random would add to the spread of scores.
+    Each class gets its quota by the largest-remainder method. Labels drawn at random would add to
+    the spread of the scores.
     """
     counts = torch.bincount(reference, minlength=num_classes).double()
     exact = counts / counts.sum() * samples
@@ -44,13 +46,6 @@ def quota_labels(reference: Tensor, num_classes: int, *, samples: int, seed: int
     labels = torch.repeat_interleave(torch.arange(num_classes), quotas)
     generator = torch.Generator().manual_seed(mix(seed, "labels"))
     return labels[torch.randperm(samples, generator=generator)]
-
-
-def inputs(reference: Prepared, *, samples: int, z_dim: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Return noise (samples, z_dim) and labels (samples,) of a sampling seed."""
-    classes = reference.spec.num_classes
-    labels = quota_labels(reference.labels, classes, samples=samples, seed=seed)
-    return noise(samples, z_dim, seed), labels
 
 
 def drawer(
@@ -64,47 +59,51 @@ def drawer(
     bn: Bn = "running",
     truncation: float | None = None,
 ) -> Draw:
-    """Return what draws a run's images; for labels like the reference's.
+    """Return a function that draws the images of a sampling seed, with labels like the reference's.
 
-    They are kept in the cache under the hash of the weights, for whoever asks for more metrics.
+    Images are cached under everything that they depend on, so that metrics computed later need not
+    draw them again.
+
+    Raises (the returned function):
+        DataError: if a pixel is not finite.
+        RunError: if the weights are missing or damaged.
     """
 
     def draw(seed: int) -> tuple[Tensor, Tensor]:
-        z_dim = trained.experiment.train.z_dim
-        z, labels = inputs(reference, samples=samples, z_dim=z_dim, seed=seed)
+        classes = reference.spec.num_classes
+        labels = quota_labels(reference.labels, classes, samples=samples, seed=seed)
         weights = f"{checkpoint['sha256'][:16]}-{'raw' if raw else checkpoint['weights']}-{bn}"
         if truncation is not None:
             weights += f"-t{truncation!r}"
-        # Equal weights draw other images in another network, or by other code.
-        made_by = _digest(trained.run.info["identity"], trained.code, str(trained.device), VERSIONS)
+        # Equal weights draw other images in another network, by other code or from other noise.
+        made_by = _digest(
+            trained.run.info["identity"], trained.code, str(trained.device), VERSIONS, FORMAT
+        )
         name = f"{weights}-{made_by}-{_digest(*labels.tolist())}-{seed}"
         entry = cache_dir() / "samples" / f"{name}.safetensors"
         images = _cached(entry, samples)
         if images is None:
-            which: Weights = "raw" if raw else "auto"
-            with _only_finite(trained.network(epoch=epoch, weights=which), trained.run.name):
-                images = trained.sample(
-                    labels, z=z, epoch=epoch, weights=which, bn=bn, truncation=truncation
-                )
+            z = noise(samples, trained.experiment.train.z_dim, seed)
+            network = trained.network(epoch=epoch, weights="raw" if raw else "auto")
+            _refuse_non_finite(network, trained.run.name)
+            images = generate_images(network, z, labels, bn=bn, truncation=truncation)
             _cache(entry, images)
         return images, labels
 
     return draw
 
 
-@contextmanager
-def _only_finite(network: nn.Module, name: str) -> Iterator[None]:
-    """Refuse what is not finite as it leaves the network: rounded to uint8 it looks like pixels."""
+def _refuse_non_finite(network: nn.Module, name: str) -> None:
+    """Make the network raise `DataError` for images that are not finite.
 
-    def look(_: nn.Module, inputs: object, images: Tensor) -> None:
+    Rounded to uint8 they would look like pixels.
+    """
+
+    def check(_: nn.Module, inputs: object, images: Tensor) -> None:
         if not torch.isfinite(images).all():
             raise DataError(f"{name} draws pixels that are not finite: there is nothing to score")
 
-    handle = network.register_forward_hook(look)
-    try:
-        yield
-    finally:
-        handle.remove()
+    network.register_forward_hook(check)
 
 
 def _digest(*parts: int | str) -> str:

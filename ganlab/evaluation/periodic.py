@@ -18,7 +18,7 @@ from ganlab.errors import DataError
 from ganlab.evaluation import score_log
 from ganlab.evaluation.evaluator import make_evaluator, metrics_for
 from ganlab.evaluation.features import classify, compute, joined, subset
-from ganlab.evaluation.generated import inputs
+from ganlab.evaluation.generated import quota_labels
 from ganlab.evaluation.protocol import PROFILES
 from ganlab.evaluation.score import Candidate, score
 from ganlab.events import Tell, ignore
@@ -69,17 +69,20 @@ class PeriodicEvaluator:
     def part(
         self, network: nn.Module, seed: int, *, z_dim: int, number: int, of: int
     ) -> MetricInput | None:
-        """Return what the metrics see of a part of the images of a generator in memory.
+        """Return the metric input of part ``number`` of ``of`` of the images of a generator.
 
-        There are ``of`` parts, of whole batches; None for one without any.
+        A part holds whole batches, so that all parts together are the images that one process
+        draws. Return None for a part without any batch.
         """
         count = self.eval_spec.protocol.samples
-        z, labels = inputs(self.evaluator.data, samples=count, z_dim=z_dim, seed=seed)
         batches = math.ceil(count / generate.BATCH)
         begin, end = (batches * n // of * generate.BATCH for n in (number, number + 1))
-        z, labels = z[begin:end], labels[begin:end]
-        if not len(z):
+        data = self.evaluator.data
+        labels = quota_labels(data.labels, data.spec.num_classes, samples=count, seed=seed)
+        labels = labels[begin:end]
+        if not len(labels):
             return None
+        z = generate.noise(len(labels), z_dim, seed, first=begin)
         images = generate.generate_images(network, z, labels, first=begin)
         return self.evaluator.look(images, labels, self.metrics)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ganlab.nn import ExtractorNet
     from ganlab.training.generate import Bn
 
-FORMAT = 2
+FORMAT = 3
 """Raise it when scores of the same checkpoint would come out otherwise."""
 
 LEVELS: tuple[Level, ...] = ("quick", "standard", "full")

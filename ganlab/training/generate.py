@@ -1,4 +1,4 @@
-"""Drawing images from a network without leaving a trace in it."""
+"""Draw images from a network and leave it as it was."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ganlab.seeds import mix, seed_everything, seeded
+from ganlab.seeds import mix, seed_everything, seeded, torch_states
 from ganlab.step import full
 from ganlab.types import DataSpec
 
@@ -19,22 +20,40 @@ Bn = Literal["running", "batch", "standing"]
 BATCH = 256
 """Images that go through a network at once."""
 
+NOISE_BLOCK = 256
+"""Rows of noise that share a generator. Another number gives other noise."""
+
 STANDING_BATCHES = 100
-"""Batches of 64 that standing statistics are gather_rows over."""
+"""The number of batches of 64 images over which standing statistics are averaged."""
 
 COLUMNS = 10
 ROWS = 16
 """A sheet shows at most this many classes, evenly chosen."""
 
 
-def noise(n: int, z_dim: int, seed: int) -> Tensor:
-    """Return the n noise vectors (n, z_dim) of a seed: the same on every device."""
-    generator = torch.Generator().manual_seed(mix(seed, "noise"))
-    return torch.randn(n, z_dim, generator=generator)
+def noise(n: int, z_dim: int, seed: int, *, first: int = 0) -> Tensor:
+    """Return n rows of a seed's noise from row ``first`` on: standard normal, (n, z_dim) float32.
+
+    Row i depends on ``seed``, i and ``z_dim`` only, not on ``n``, ``first`` or the device. The
+    tensor is on the CPU. ``seed`` is any integer, negative ones included.
+
+    Each block of rows has its own seed, so a part is drawn without the rows before it.
+    `torch.randn` does not serve: its last numbers change with the size. The stream of NumPy's
+    `RandomState` is the one that NumPy promises never to change (NEP 19).
+    """
+    begin, end = first // NOISE_BLOCK, (first + n) // NOISE_BLOCK + 1
+    blocks = [_noise_block(mix(seed, "noise", number), z_dim) for number in range(begin, end)]
+    start = first - begin * NOISE_BLOCK
+    return torch.from_numpy(np.concatenate(blocks)[start : start + n])
+
+
+def _noise_block(seed: int, z_dim: int) -> np.ndarray:
+    words = [seed >> 32, seed & 0xFFFFFFFF]  # RandomState takes integers of 32 bits
+    return np.random.RandomState(words).standard_normal((NOISE_BLOCK, z_dim)).astype(np.float32)
 
 
 def sheet_inputs(spec: DataSpec, z_dim: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Return noise and labels of a sheet: a class a row, the same ten noises in every row."""
+    """Return noise (N, z_dim) and labels (N,) of a sheet: a class per row, ten noises for all."""
     rows = min(spec.num_classes, ROWS)
     classes = torch.linspace(0, spec.num_classes - 1, rows).round().long()
     return noise(COLUMNS, z_dim, seed).repeat(rows, 1), classes.repeat_interleave(COLUMNS)
@@ -50,14 +69,23 @@ def generate_images(
     truncation: float | None = None,
     first: int = 0,
 ) -> Tensor:
-    """Return images (N, C, H, W) uint8 of noise (N, Z) and labels (N,).
+    """Return images (N, C, H, W) uint8 in 0..255, on the CPU, for noise and labels.
 
-    With ``bn="batch"`` batch normalisation uses the statistics of these images, all drawn at once;
-    with ``"standing"`` the mean statistics of many batches with labels like these, as BigGAN does
-    (Brock et al., 2019, arXiv:1809.11096, appendix C). The network's own stay as they are.
-    ``truncation`` is the strength of `GeneratorNet.truncated`; None is for none. Of a part of the
-    images ``first`` is the place of its first one, a multiple of `BATCH`: what the network draws
-    itself depends on it alone.
+    Args:
+        network: maps noise (N, Z), labels and, with ``truncation``, its strength to images in
+            [-1, 1]. Its modes, its statistics and all random states are left as they were.
+        z: noise (N, Z).
+        y: class indices (N,) int64, or rows (N, K) float.
+        bn: the statistics that batch normalisation uses: ``running``, those of the network;
+            ``batch``, those of these images, all drawn at once; ``standing``, the mean over many
+            batches with labels like these, as in BigGAN (Brock et al., 2019, arXiv:1809.11096,
+            appendix C).
+        truncation: the strength of `GeneratorNet.truncated`; None for no truncation.
+        first: the index of the first image, a multiple of `BATCH`, to draw a part of many images.
+
+    With ``running`` statistics, image i depends on its noise, its label and, if the network draws
+    random numbers itself, on i. It does not depend on the number of images, except that products of
+    matrices round differently for batches of different sizes: a pixel may change by one grey level.
     """
     weight = next(network.parameters())
     size = len(z) if bn == "batch" else BATCH
@@ -68,10 +96,29 @@ def generate_images(
     ):
         parts = zip(z.split(size), y.split(size), strict=True)
         for number, (part_z, part_y) in enumerate(parts, start=first // BATCH):
-            seed_everything(mix(0, "draw", number), weight.device)
-            x = drawer(part_z.to(weight), part_y.to(weight.device), *_given(truncation))
+            inputs = part_z.to(weight), part_y.to(weight.device)
+            x = _draw(drawer, *inputs, mix(0, "draw", number), size, truncation)
             images.append(quantise(x).cpu())
     return torch.cat(images)
+
+
+def _draw(
+    network: nn.Module, z: Tensor, y: Tensor, seed: int, size: int, truncation: float | None
+) -> Tensor:
+    """Return images (N, C, H, W) of a batch of up to ``size``.
+
+    The numbers that a network draws itself change with the size of the batch. If it draws any, a
+    smaller batch is drawn again as part of a full one. Other networks do not pay for that.
+    """
+    seed_everything(seed, z.device)
+    before = torch_states(z.device)
+    images: Tensor = network(z, y, *_given(truncation))
+    if len(z) == size or all(map(torch.equal, before, torch_states(z.device))):
+        return images
+    rows = torch.arange(size).clamp(max=len(z) - 1)
+    seed_everything(seed, z.device)
+    padded: Tensor = network(z[rows], y[rows], *_given(truncation))
+    return padded[: len(z)]
 
 
 def quantise(x: Tensor) -> Tensor:

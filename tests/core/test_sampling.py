@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ import ganlab as package
 from ganlab.errors import PluginError, RunError
 from ganlab.plugins import Plugins
 from ganlab.sampling import Trained
+from ganlab.training.generate import noise
 from tests.training.helpers import TINY, only_run
 
 Write = Callable[..., Path]
@@ -73,26 +75,86 @@ def test_averaged_weights_are_used_if_there_are_any(run: Path) -> None:
 
 def test_batch_statistics_are_an_option_and_leave_the_network_as_it_is(run: Path) -> None:
     trained = opened(run)
-    network = trained.network()
-    before = {k: v.clone() for k, v in network.state_dict().items()}
+    before = trained.network().state_dict()
     running, batch = (trained.sample([0, 1, 2, 3], bn=bn) for bn in ("running", "batch"))
     assert not torch.equal(running, batch)
-    assert all(torch.equal(before[k], v) for k, v in network.state_dict().items())
+    assert all(torch.equal(before[k], v) for k, v in trained.network().state_dict().items())
 
 
-def test_drawing_leaves_modes_and_random_states_as_they_were(run: Path) -> None:
+def test_the_network_is_a_copy_in_eval_mode_without_gradients(run: Path) -> None:
     trained = opened(run)
-    network = trained.network().train()
+    before = trained.sample([0, 1, 2, 3])
+    network = trained.network()
+    assert not any(module.training for module in network.modules())
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    network.train()
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            tensor.fill_(7)
+    network.register_forward_hook(lambda *_: torch.zeros(4, 1, 16, 16))
+    assert torch.equal(before, trained.sample([0, 1, 2, 3]))
+    assert not any(module.training for module in trained.network().modules())
+
+
+def test_sampling_leaves_random_states_as_they_were(run: Path) -> None:
+    trained = opened(run)
     torch.manual_seed(5)
     before = torch.get_rng_state()
     trained.sample([0, 1])
-    assert all(module.training for module in network.modules())
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_a_label_out_of_range_is_refused(run: Path) -> None:
-    with pytest.raises(RunError, match=r"^labels go from 0 to 3$"):
-        opened(run).sample([4])
+def test_an_image_does_not_depend_on_how_many_are_drawn(run: Path) -> None:
+    trained = opened(run)
+    most = trained.sample([1] * 300, seed=-5).int()
+    for n in (1, 2, 15, 16, 17, 255, 256, 257, 299):
+        # Products of matrices round differently for another size of the batch.
+        assert (trained.sample([1] * n, seed=-5).int() - most[:n]).abs().max() <= 1, n
+
+
+def test_names_indices_and_single_labels_give_the_same_images(run: Path) -> None:
+    trained = opened(run)
+    z = noise(3, 4, 2)
+    images = trained.sample([2, 0, 3], z=z)
+    names = ["light", "dark", "bright"]
+    for labels in (names, np.array(names), np.array([2, 0, 3], np.uint8), ["2", "dark", "3"]):
+        assert torch.equal(images, trained.sample(labels, z=z.double().numpy()))
+    for one in ("light", 2, np.int64(2), torch.tensor(2)):
+        single = trained.sample(one, z=z[:1])
+        assert single.shape == (1, 1, 16, 16)
+        assert (single.int() - images[:1].int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        ([], {}, "there are no labels: give at least one"),
+        (
+            [0, 4],
+            {},
+            "label 4 is out of range: class indices go from 0 to 3 (dark, dim, light, bright)",
+        ),
+        ("lihgt", {}, "there is no class 'lihgt'; did you mean 'light'?"),
+        (
+            [0, 1],
+            {"z": torch.zeros(3, 4)},
+            "z has shape (3, 4); it must be (2, 4), a row each label",
+        ),
+        (0, {"z": torch.zeros(4)}, "z has shape (4,); it must be (1, 4), a row each label"),
+        (0, {"z": np.zeros((1, 4), int)}, "z is int64; it must be floating point"),
+        (0, {"z": torch.full((1, 4), torch.inf)}, "z has numbers that are not finite"),
+        (0, {"bn": "bacth"}, "bn cannot be 'bacth'; did you mean 'batch'?"),
+        (0, {"weights": "average"}, "weights cannot be 'average'; allowed: auto, ema, raw"),
+        (0, {"epoch": "bets"}, "epoch 'bets' is neither a number of epochs nor 'best'"),
+        (0, {"truncation": 0}, "truncation must be above 0, not 0"),
+    ],
+)
+def test_what_cannot_be_sampled_is_refused_in_one_line(
+    run: Path, labels: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RunError) as raised:
+        opened(run).sample(labels, **options)
+    assert str(raised.value) == message
 
 
 def test_the_default_sheet_has_a_class_a_row_and_the_same_noises_in_every_row(
@@ -105,8 +167,6 @@ def test_the_default_sheet_has_a_class_a_row_and_the_same_noises_in_every_row(
     cell = 16 + 2
     assert sheet.shape == (4 * cell + 2, 10 * cell + 2, 3)
     trained = opened(run)
-    from ganlab.training.generate import noise
-
     z = noise(10, 4, 0)
     for row in range(4):
         expected = trained.sample([row] * 10, z=z)

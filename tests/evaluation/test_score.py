@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 import torch
 from click.testing import Result
-from torch import nn
+from torch import Tensor, nn
 
 from ganlab.evaluation import generated, real_baselines
 from ganlab.evaluation.features import chosen, compute, metric_input_of
 from ganlab.evaluation.generated import drawer
 from ganlab.metrics import Metric
-from ganlab.sampling import Trained
 from tests.evaluation.helpers import SMALL, lines, opened, ruler_of, scored
 
 Write = Callable[..., Path]
@@ -32,13 +31,13 @@ pytestmark = pytest.mark.usefixtures("without_companions", "own_cache")
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the images that are drawn, one entry a call."""
     counts: list[int] = []
-    sample = Trained.sample
+    generate_images = generated.generate_images
 
-    def counting(self: Trained, labels: Any, **options: Any) -> Any:
-        counts.append(len(labels))
-        return sample(self, labels, **options)
+    def counting(network: nn.Module, z: Tensor, y: Tensor, **options: Any) -> Tensor:
+        counts.append(len(y))
+        return generate_images(network, z, y, **options)
 
-    monkeypatch.setattr(Trained, "sample", counting)
+    monkeypatch.setattr(generated, "generate_images", counting)
     return counts
 
 
@@ -149,6 +148,18 @@ def _age(file: Path) -> int:
     return file.stat().st_mtime_ns
 
 
+def test_images_with_the_noise_of_another_format_are_not_reused(
+    run: Path, drawn: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, plugins = opened(run)
+    draw = drawer(trained, ruler_of(trained, plugins).data, trained.identify(), samples=20)
+    draw(0)
+    monkeypatch.setattr(generated, "FORMAT", generated.FORMAT - 1)
+    draw(0)
+    draw(0)
+    assert drawn == [20, 20]
+
+
 def test_damaged_images_in_the_cache_are_drawn_again(
     run: Path, own_cache: Path, drawn: list[int]
 ) -> None:
@@ -249,19 +260,14 @@ def states() -> list[bytes]:
 
 
 @pytest.mark.parametrize("bn", ["running", "batch", "standing"])
-@pytest.mark.parametrize("training", [True, False])
-def test_scoring_leaves_networks_and_random_states_as_they_were(
-    run: Path, training: bool, bn: str
-) -> None:
+def test_scoring_leaves_weights_and_random_states_as_they_were(run: Path, bn: str) -> None:
     opening = opened(run)
-    network = opening[0].network().train(training)
-    network.norm.train(not training)  # type: ignore[union-attr]  # a mode of its own
-    modes = [module.training for module in network.modules()]
-    tensors = {name: value.clone() for name, value in network.state_dict().items()}
+    tensors = opening[0].network().state_dict()
     before = states()
     scored(run, opening=opening, bn=bn)
     assert states() == before
-    assert [module.training for module in network.modules()] == modes
+    network = opening[0].network()
+    assert not any(module.training for module in network.modules())
     for name, value in network.state_dict().items():
         assert torch.equal(value, tensors[name]), name
 
@@ -288,15 +294,17 @@ def test_random_states_are_left_as_they_were_when_a_metric_fails(run: Path) -> N
 def test_each_way_of_normalising_draws_other_images_and_keeps_the_statistics(run: Path) -> None:
     trained, plugins = opened(run)
     data = ruler_of(trained, plugins).data
-    norms = [m for m in trained.network().modules() if isinstance(m, nn.BatchNorm1d)]
-    assert norms
-    before = [(m.running_mean.clone(), m.running_var.clone()) for m in norms]  # type: ignore[union-attr, operator]
+
+    def statistics() -> list[Tensor]:
+        norms = [m for m in trained.network().modules() if isinstance(m, nn.BatchNorm1d)]
+        return [tensor for norm in norms for tensor in norm.buffers()]
+
+    before = statistics()
+    assert len(before) == 3
     images = [
         drawer(trained, data, trained.identify(), samples=20, bn=bn)(0)[0]
         for bn in ("running", "batch", "standing")  # type: ignore[arg-type]
     ]
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert not torch.equal(images[one], images[other])
-    for norm, (mean, variance) in zip(norms, before, strict=True):
-        assert torch.equal(norm.running_mean, mean)  # type: ignore[arg-type]
-        assert torch.equal(norm.running_var, variance)  # type: ignore[arg-type]
+    assert all(map(torch.equal, before, statistics()))
