@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ganlab import distributed
-from ganlab.cli.joining import joined
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
 from ganlab.runs import Progress
@@ -26,6 +25,7 @@ from ganlab.training.model import build_model, update_average
 from ganlab.training.precision import choose
 from ganlab.training.processes import average_scalars, check_same_start
 from ganlab.types import Batch, DataSpec, Prepared
+from ganlab.workers.ranks import joined
 from tests.plugins.matrix import conditionings
 from tests.plugins.stand import plugins, small
 

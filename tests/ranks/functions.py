@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from ganlab import distributed
-from ganlab.cli.joining import joined
 from ganlab.errors import DataError, PluginError, RunError
 from ganlab.nn import BatchNorm
 from ganlab.training.processes import (
@@ -23,6 +22,7 @@ from ganlab.training.processes import (
     run_on_main_process,
     synchronize_layers,
 )
+from ganlab.workers.ranks import joined
 
 
 def numbers(*shape: int, seed: int = 0) -> Tensor:

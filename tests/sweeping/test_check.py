@@ -12,10 +12,10 @@ import pytest
 from click.testing import Result
 
 from ganlab import __version__
-from ganlab.cli import engines
-from ganlab.cli.work import check
+from ganlab.lab.sweeps import Sweep
 from ganlab.plugins import load_plugins
-from ganlab.sweeping.jobs import Event, Job
+from ganlab.sweeping.jobs import EngineEvent, Job
+from ganlab.workers.train import check
 from tests.training.helpers import TINY
 
 Write = Callable[..., Path]
@@ -46,14 +46,14 @@ class Kept:
     def __init__(self) -> None:
         self.jobs: Sequence[Job] = ()
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[Event]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[EngineEvent]:
         self.jobs = jobs
         return iter(())
 
 
 @pytest.fixture(autouse=True)
 def _put_back(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Put back what `check` changes of its process. The folder is `workplace`'s to put back."""
+    """Restore what `check` changes in its process. `workplace` restores the folder."""
     monkeypatch.setattr(sys, "argv", ["worker"])
     before = dict(os.environ)
     yield
@@ -71,7 +71,7 @@ def job(
 ) -> Job:
     """A job as ``ganlab sweep`` makes it, looked at from another folder."""
     kept = Kept()
-    monkeypatch.setattr(engines, "make_engine", lambda *_, **__: kept)
+    monkeypatch.setattr(Sweep, "_engine", lambda *_: kept)
     result = ganlab("sweep", write_sweep(1), "--no-board")
     assert result.exit_code == 0, result.output
     (workplace / "runs").mkdir()
@@ -94,7 +94,7 @@ def test_a_machine_that_sees_all_stands_where_the_command_was_given(
     assert asked(job) is None
     assert Path.cwd() == workplace
     assert os.environ["GANLAB_TEST_WORD"] == "here"
-    assert sys.argv == ["worker", "sweep", "grid.yaml"]
+    assert sys.argv == ["worker"]
     assert [path.name for path in (workplace / "runs").iterdir()] == [SIGN]  # nothing is written
 
 
