@@ -90,10 +90,12 @@ def command(
     """Measure how fast an experiment trains, and where the time of a step goes.
 
     \b
-    ganlab bench experiments/cgan_mnist.yaml
-    ganlab bench experiments/cgan_mnist.yaml --against train.precision=fp32
-    ganlab bench experiments/cgan_digits.yaml --steps 70 \\
+    ganlab bench cgan_mnist
+    ganlab bench cgan_mnist --against train.precision=fp32
+    ganlab bench cgan_digits --steps 70 \\
         --against 'loss=hinge regularizers=[spectral-norm]' --against train.batch_size=128
+
+    EXPERIMENT is a file, or a name that `ganlab experiments` lists.
 
     It trains by the loop of `ganlab run`, without sheets, checkpoints, scores and callbacks, and
     leaves nothing behind. Settings are measured by turns in one process, so that they share

@@ -32,7 +32,7 @@ def command() -> None:
 
     \b
     ganlab extractor train fashion-mnist
-    ganlab extractor train experiments/mine.yaml
+    ganlab extractor train my_experiment
     ganlab extractor export fashion-mnist fashion.zip     here
     ganlab extractor import fashion.zip                   on another machine
 
@@ -88,7 +88,7 @@ def train(
 ) -> None:
     """Make the networks for a dataset.
 
-    DATASET is its name, or the file of an experiment on it.
+    DATASET is its name, or the name or file of an experiment on it.
 
     \b
     ganlab extractor train cifar10
@@ -183,15 +183,19 @@ def _chosen(plugins: Plugins, name: str | None, output: Path | None = None) -> E
     return kind(**{OUTPUT: output})
 
 
-def _is_file(dataset: str) -> bool:
-    return dataset.endswith((".yaml", ".yml"))
+def _is_experiment(dataset: str, plugins: Plugins) -> bool:
+    """Return True for the file or the name of an experiment; a dataset's name comes first."""
+    from ganlab.components import Dataset
+    from ganlab.config.locate import is_experiment
+
+    return dataset not in plugins.names(Dataset.kind) and is_experiment(dataset)
 
 
 def _dataset_name(dataset: str, plugins: Plugins) -> str:
     """Return the name of a dataset, whose own options do not matter, or of an experiment's."""
     from ganlab.components import Dataset
 
-    if _is_file(dataset):
+    if _is_experiment(dataset, plugins):
         return _dataset(dataset, plugins).name
     return plugins.get(Dataset, dataset).name
 
@@ -205,8 +209,8 @@ def _dataset(dataset: str, plugins: Plugins, overrides: tuple[str, ...] = ()) ->
     from ganlab.config.tree import grow, override
     from ganlab.errors import ConfigError
 
-    if _is_file(dataset):
-        experiment = load_experiment(Path(dataset), plugins).experiment
+    if _is_experiment(dataset, plugins):
+        experiment = load_experiment(dataset, plugins).experiment
         block = experiment.resolved()[Dataset.kind]
     else:
         block = {"type": plugins.get(Dataset, dataset).name}  # one line for an unknown name
