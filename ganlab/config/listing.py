@@ -72,5 +72,4 @@ def _is_sweep(file: Path, text: str) -> bool:
     layers = read_layers(file, text, problems)
     if problems:
         raise ConfigError(problems, str(file))
-    sections = [layer.value[SWEEP] for layer in layers if SWEEP in layer.value]
-    return bool(sections) and sections[-1].value is not None
+    return any(SWEEP in layer.value for layer in layers)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from importlib.util import find_spec
 from os import PathLike
+from os.path import isfile
 from pathlib import Path
 
 from ganlab.errors import ExperimentError
@@ -35,13 +36,13 @@ def find_experiment(name: str | PathLike[str], *, folder: Path | None = None) ->
         ExperimentError: If there is no such experiment. The message suggests a similar name.
     """
     path = Path(name) if folder is None else folder / name
-    if path.is_file():
+    if isfile(path):
         return path
     if _is_name(name):
         first = [] if folder is None else [folder]
         for place in (*first, FOLDER, shipped_folder()):
             for file in _files_of(str(name)):
-                if (place / file).is_file():
+                if isfile(place / file):
                     return place / file
     try:
         path.stat()
