@@ -120,8 +120,11 @@ def _experiments_in(folder: Path) -> list[Path]:
 
 
 def _suggestion(path: Path, folder: Path) -> str:
-    beside = [file.name for suffix in SUFFIXES for file in folder.glob(f"*{suffix}")]
-    near = get_close_matches(path.name, [*sorted(beside), *known_experiments()], n=1)
+    """Suggest a known experiment, or a file in the folder in which the path would be."""
+    allowed = {name: name for name in known_experiments()}
+    allowed |= {file.stem: str(path.with_name(file.name)) for file in _experiments_in(folder)}
+    stem = path.stem if is_file_name(path.name) else path.name
+    near = get_close_matches(stem, allowed, n=1)
     if near:
-        return f"; did you mean '{near[0]}'?"
+        return f"; did you mean '{allowed[near[0]]}'?"
     return "; `ganlab experiments` lists the experiments"
