@@ -39,8 +39,7 @@ def find_experiment(name: str | PathLike[str], *, folder: Path | None = None) ->
     if isfile(path):
         return path
     if _is_name(name):
-        first = [] if folder is None else [folder]
-        for place in (*first, FOLDER, shipped_folder()):
+        for place in _places(folder):
             for file in _files_of(str(name)):
                 if isfile(place / file):
                     return place / file
@@ -100,6 +99,14 @@ def shipped_folder() -> Path:
 def _is_name(name: str | PathLike[str]) -> bool:
     """Return True for a single path component, which may be a name."""
     return Path(name).name == str(name)
+
+
+def _places(folder: Path | None) -> Iterator[Path]:
+    """Yield the folders in which a name is looked up."""
+    if folder is not None:
+        yield folder
+    yield FOLDER
+    yield shipped_folder()
 
 
 def _files_of(name: str) -> Iterator[str]:

@@ -109,10 +109,12 @@ def test_a_path_that_the_system_refuses_is_left_to_the_reader(write, plugins: Pl
         load_experiment(name, plugins)
 
 
-def test_an_installation_without_the_experiments_says_so(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_installation_without_the_experiments_finds_local_ones_alone(
+    write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locate, "PACKAGE", "ganlab_experiments_of_nobody")
+    own = write(BASE, "experiments/own.yaml")
+    assert find_experiment("own") == own
     assert refusal("one") == (
         "the package ganlab_experiments_of_nobody, which comes with ganlab, is missing: "
         "reinstall ganlab"
