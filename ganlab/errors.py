@@ -90,6 +90,12 @@ class ConfigError(GanlabError):
         super().__init__("\n  ".join([f"{count} in {title}", *map(str, self.problems)]))
 
 
+class ExperimentError(GanlabError):
+    """An experiment is not found, or cannot be created, under the name that the user gave."""
+
+    exit_code = 2
+
+
 def said(error: BaseException) -> str:
     """Return an error as a line of its own: a user's mistake in its words, a bug with its type."""
     return str(error) if isinstance(error, GanlabError) else f"{type(error).__name__}: {error}"

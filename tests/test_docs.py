@@ -130,7 +130,6 @@ def test_the_tutorials_scheme_has_fewer_than_30_lines_of_code() -> None:
 
 
 def test_the_readmes_commands_and_code_run(workplace: Path, ganlab: Ganlab) -> None:
-    shutil.copytree(REPOSITORY / "experiments", workplace / "experiments")
     small = ["-s", "generator.width=4", "-s", "discriminator.width=4"]
     small += ["-s", "dataset.fallback_images=128"]
     commands = [
@@ -161,7 +160,6 @@ def test_the_readmes_commands_and_code_run(workplace: Path, ganlab: Ganlab) -> N
 
 
 def test_the_evaluation_page_shows_files_that_are_valid(workplace: Path, ganlab: Ganlab) -> None:
-    shutil.copytree(REPOSITORY / "experiments", workplace / "experiments")
     files = [text for language, text in blocks(DOCS / "evaluation.md") if language == "yaml"]
     for text in files:
         (workplace / text.splitlines()[0].removeprefix("# ")).write_text(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -24,9 +25,44 @@ def test_a_shipped_experiment_is_whole_and_says_where_it_comes_from(path: Path) 
     from ganlab.plugins import load_plugins
 
     assert load_experiment(path, load_plugins()).experiment.name == path.stem
-    text = path.read_text()
-    assert text.startswith("# ")
-    assert f"ganlab run experiments/{path.name}" in text
+    assert f"ganlab run {path.stem}\n" in path.read_text()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_shipped_file_begins_with_a_sentence_that_describes_it(path: Path) -> None:
+    first, second, *_ = path.read_text().splitlines()
+    assert first.startswith("# ")
+    assert first.endswith(".")
+    assert len(first) <= 80
+    assert second == "#"
+
+
+def test_the_descriptions_of_the_shipped_files_differ() -> None:
+    assert len({path.read_text().splitlines()[0] for path in FILES}) == len(FILES)
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_a_new_experiment_is_equal_to_its_source_with_and_without_its_examples(
+    path: Path, workplace: Path
+) -> None:
+    from ganlab.config.resolve import load_experiment
+    from ganlab.config.starting import new_experiment
+    from ganlab.config.sweeps import load_sweep
+    from ganlab.plugins import load_plugins
+
+    plugins = load_plugins()
+    made = new_experiment("mine", path)
+    made.write()
+    source = load_experiment(path, plugins).experiment
+    mine = load_experiment("mine", plugins).experiment
+    assert mine.resolved() == {**source.resolved(), "name": "mine"}
+    assert mine.identity() == source.identity()
+    # Without the "# ", the examples belong to the experiment.
+    examples = re.sub(r"^# (?=[a-z]+: [\[{])", "", made.text, flags=re.MULTILINE)
+    written = set(re.findall(r"^([a-z]+):", examples, flags=re.MULTILINE))
+    assert written >= {"regularizers", "augmentations", "optimizer", "eval", "callbacks", "sweep"}
+    Path("examples.yaml").write_text(examples)
+    assert len(load_sweep("examples.yaml", plugins)) == 4
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
@@ -39,9 +75,7 @@ def test_a_shipped_sweep_is_whole_and_has_networks_that_fit(path: Path) -> None:
     assert len(points) >= 3
     for point in points:
         check_networks(point.loaded.experiment)
-    text = path.read_text()
-    assert text.startswith("# ")
-    assert f"ganlab sweep experiments/{path.name}" in text
+    assert f"ganlab sweep {path.stem}\n" in path.read_text()
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ class Warnings(logging.Handler):
 @click.group(
     cls=Group,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Start with: ganlab run experiments/cgan_digits.yaml",
+    epilog="Start with: ganlab run cgan_digits",
 )
 @click.version_option(__version__, prog_name="ganlab")
 @plugins_dir_option

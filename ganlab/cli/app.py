@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ganlab.plugins import Plugins
 
 SECTIONS = {
-    "Train": ("run", "sweep", "sample", "bench"),
+    "Train": ("run", "sweep", "experiments", "sample", "bench"),
     "Compare": ("eval", "extractor"),
     "Extend": ("new", "plugins", "show"),
     "Check": ("check", "schema"),

@@ -64,10 +64,12 @@ def command(
     """Measure how fast an experiment trains, and where the time of a step goes.
 
     \b
-    ganlab bench experiments/cgan_mnist.yaml
-    ganlab bench experiments/cgan_mnist.yaml --against train.precision=fp32
-    ganlab bench experiments/cgan_digits.yaml --steps 70 \\
+    ganlab bench cgan_mnist
+    ganlab bench cgan_mnist --against train.precision=fp32
+    ganlab bench cgan_digits --steps 70 \\
         --against 'loss=hinge regularizers=[spectral-norm]' --against train.batch_size=128
+
+    EXPERIMENT is a file, or a name that `ganlab experiments` lists.
 
     The training loop is that of `ganlab run`, without sheets, checkpoints, scores and callbacks.
     Settings are measured in turns in one process, so that other load on the machine affects all of

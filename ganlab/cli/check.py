@@ -38,7 +38,8 @@ def command(
 ) -> None:
     """Check an experiment and print it with every option.
 
-    All that is wrong with it is reported at once; nothing is downloaded or written.
+    EXPERIMENT is a file, or a name that `ganlab experiments` lists. All that is wrong with it is
+    reported at once; nothing is downloaded or written.
 
     With --plugin, try what each component of a file promises: shapes, gradients, labels, seeds,
     resuming, and two steps of training beside every component of the other kinds.

@@ -24,7 +24,7 @@ def command() -> None:
 
     \b
     ganlab extractor train fashion-mnist
-    ganlab extractor train experiments/mine.yaml
+    ganlab extractor train my_experiment
     ganlab extractor export fashion-mnist fashion.zip     here
     ganlab extractor import fashion.zip                   on another machine
 
@@ -78,7 +78,7 @@ def train(
 ) -> None:
     """Make the networks for a dataset.
 
-    DATASET is its name, or the file of an experiment on it.
+    DATASET is its name, or the name or file of an experiment on it.
 
     \b
     ganlab extractor train cifar10

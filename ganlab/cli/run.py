@@ -60,8 +60,11 @@ def command(
     """Train an experiment, or continue its run.
 
     \b
-    ganlab run experiments/cgan_digits.yaml
-    ganlab run experiments/cgan_mnist.yaml -s train.epochs=2 -s conditioning=cbn
+    ganlab run cgan_digits
+    ganlab run cgan_mnist -s train.epochs=2 -s conditioning="[cbn, projection]"
+    ganlab run path/to/my_experiment.yaml
+
+    EXPERIMENT is a file, or a name that `ganlab experiments` lists.
 
     The same command continues an interrupted run and does nothing for a finished one. A longer
     budget continues a finished run. With --gpus, or under torchrun, several processes share each

@@ -85,12 +85,12 @@ def command(
     """Train every experiment of a grid, and print their leaderboard.
 
     \b
-    ganlab sweep experiments/sweep_quick.yaml
-    ganlab sweep experiments/sweep_conditioning_digits.yaml --dry-run
+    ganlab sweep sweep_quick
+    ganlab sweep sweep_conditioning_digits --dry-run
 
-    FILE is an experiment with a section `sweep`, which lists values for any keys. Finished runs are
-    skipped and interrupted ones go on, so the same command again does what is left. One that fails
-    is reported, and the others are trained.
+    FILE is the path or the name of an experiment with a section `sweep`, which lists values for any
+    keys. Finished runs are skipped and interrupted ones go on, so the same command again does what
+    is left. One that fails is reported, and the others are trained.
     """
     if no_board and html is not None:
         raise click.UsageError("--html is the board as a page: leave out --no-board")

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ganlab.config.locate import find_experiment
 from ganlab.config.reader import read
 from ganlab.config.tree import Node, grow, shown
-from ganlab.errors import ConfigError, Problem, did_you_mean
+from ganlab.errors import ConfigError, ExperimentError, Problem
 
 
 def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
@@ -33,7 +34,10 @@ def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
         if not isinstance(extends.value, str):
             what = f"expected the name of one file, got {shown(extends.value)}"
             raise ConfigError([extends.problem(what)], str(path))
-        parent = path.parent / extends.value
+        try:
+            parent = find_experiment(extends.value, folder=path.parent)
+        except ExperimentError as error:
+            raise ConfigError([extends.problem(str(error))], str(path)) from None
         if parent.resolve() in seen:
             circle = " -> ".join([*seen.values(), parent.name])
             raise ConfigError([extends.problem(f"goes in a circle: {circle}")], str(path))
@@ -53,9 +57,6 @@ def text_of(path: Path) -> str:
 
     try:
         return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        near = sorted(file.name for file in path.parent.glob("*.yaml"))
-        raise refuse(f"there is no such file{did_you_mean(path.name, near)}") from None
     except IsADirectoryError:
         raise refuse("is a folder; name a file in it") from None
     except UnicodeDecodeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ from ganlab.config.blocks import Builder, Built, C
 from ganlab.config.evaluating import read_evaluation
 from ganlab.config.experiment import BUDGETS, Experiment, Replaced, Train
 from ganlab.config.layers import in_order, read_layers, text_of
+from ganlab.config.locate import find_experiment
 from ganlab.config.optimizers import read_optimizers
 from ganlab.config.reader import Document
 from ganlab.config.schemes import read_schemes
-from ganlab.config.tree import Node, grow, merge, moved, override, shown
+from ganlab.config.tree import SWEEP, Node, grow, merge, moved, override, shown
 from ganlab.config.validate import check
 from ganlab.config.writer import leaves, to_yaml
 from ganlab.errors import ConfigError, Problem, did_you_mean
@@ -33,9 +35,6 @@ from ganlab.options import Component
 from ganlab.plugins import Plugins
 
 DEFAULT = "default"
-SWEEP = "sweep"
-"""The section that makes a file a sweep: see `ganlab.config.sweeps`."""
-
 KEYS = (*Experiment.SECTIONS, "name", "extends")
 
 
@@ -55,17 +54,21 @@ class Loaded:
     """The file as written."""
 
 
-def load_experiment(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> Loaded:
+def load_experiment(
+    path: str | PathLike[str], plugins: Plugins, overrides: Sequence[str] = ()
+) -> Loaded:
     """Read an experiment file, with what it extends below and ``a.b=VALUE`` overrides above.
 
-    Raises `ConfigError` with everything that is wrong, in the order of the files.
+    ``path`` may be an experiment's name: see `find_experiment`. Raises `ExperimentError` if there
+    is no such experiment, and `ConfigError` with everything that is wrong, in the order of the
+    files.
     """
     read = read_root(path, overrides)
     sweep = read.root.child(SWEEP)
     if sweep is not None:
         what = f"this file holds a sweep: ganlab sweep {path} runs it"
         raise ConfigError([sweep.problem(what)], str(path))
-    return finish(read, plugins, path.stem)
+    return finish(read, plugins, read.path.stem)
 
 
 def load_data(data: Mapping[str, Any], plugins: Plugins, overrides: Sequence[str] = ()) -> Loaded:
@@ -95,8 +98,9 @@ class Read:
     problems: list[Problem]
 
 
-def read_root(path: Path, overrides: Sequence[str] = ()) -> Read:
+def read_root(name: str | PathLike[str], overrides: Sequence[str] = ()) -> Read:
     """Read a file, what it extends and overrides into one tree, noting what is wrong."""
+    path = find_experiment(name)
     text = text_of(path)
     problems: list[Problem] = []
     layers = read_layers(path, text, problems)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 from ganlab.config.layers import in_order
-from ganlab.config.resolve import SWEEP, Loaded, finish, read_root
-from ganlab.config.tree import ROLES, Node, put, shown
+from ganlab.config.resolve import Loaded, finish, read_root
+from ganlab.config.tree import ROLES, SWEEP, Node, put, shown
 from ganlab.errors import ConfigError, Problem
 from ganlab.plugins import Plugins
 
@@ -31,10 +31,14 @@ class Point:
         return "  ".join(f"{key}={in_words(value)}" for key, value in self.settings.items())
 
 
-def load_sweep(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> list[Point]:
+def load_sweep(
+    path: str | PathLike[str], plugins: Plugins, overrides: Sequence[str] = ()
+) -> list[Point]:
     """Read a sweep and return its experiments, the last key varying fastest.
 
-    Raises `ConfigError` with everything that is wrong, with any of the experiments.
+    ``path`` may be the sweep's name: see `ganlab.config.locate.find_experiment`. Raises
+    `ExperimentError` if there is no such sweep, and `ConfigError` with everything that is wrong,
+    with any of the experiments.
     """
     read = read_root(path, overrides)
     grid_node = read.root.child(SWEEP)
@@ -53,7 +57,7 @@ def load_sweep(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> l
             for key, value in settings.items():
                 changed = put(changed, key, value)
             problems += _lost_overrides(root, changed)
-            loaded = finish(replace(read, root=changed), plugins, path.stem)
+            loaded = finish(replace(read, root=changed), plugins, read.path.stem)
         except ConfigError as error:
             problems += error.problems
             continue

@@ -14,6 +14,9 @@ LISTS = ("conditioning", "regularizers", "augmentations", "callbacks")
 
 DEFAULT_OPTIMIZER = "adam"
 
+SWEEP = "sweep"
+"""The section that makes a file a sweep: see `ganlab.config.sweeps`."""
+
 
 @dataclass(frozen=True)
 class Node:

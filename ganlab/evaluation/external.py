@@ -19,6 +19,7 @@ from torch import Tensor
 from ganlab.components import Dataset
 from ganlab.config.blocks import Builder
 from ganlab.config.experiment import as_block
+from ganlab.config.locate import is_experiment, is_file_name
 from ganlab.config.reader import Document
 from ganlab.config.resolve import load_experiment
 from ganlab.config.tree import grow
@@ -36,7 +37,7 @@ from ganlab.events import Tell, ignore
 from ganlab.files import write_json
 from ganlab.metrics import Metric
 from ganlab.plugins import Plugins
-from ganlab.runs import Run, find_run, now, read_run, writing
+from ganlab.runs import Run, find_run, list_runs, now, read_run, writing
 from ganlab.training.record import describe_dataset
 from ganlab.types import DataSpec
 
@@ -89,8 +90,9 @@ def reference_of(
 ) -> Dataset:
     """Return the dataset that images are measured against.
 
-    ``name`` is a run, an experiment file, or a dataset, which then has the images' size; without
-    it, the one dataset that these runs learned from. Raises `RunError` if there is not one.
+    ``name`` is a run, an experiment's file, an experiment's name, which means the newest of its
+    runs if there are any, or a dataset, which then has the images' size; without it, the one
+    dataset that these runs learned from. Raises `RunError` if there is not one.
     """
     if name is None:
         blocks = {run.info["dataset"]["sha256"]: _block_of(run) for run in runs}
@@ -99,10 +101,10 @@ def reference_of(
                 "say what --images are measured against: --reference <run, experiment or dataset>"
             )
         return dataset_from(blocks.popitem()[1], plugins)
-    if name.endswith((".yaml", ".yml")):
-        return load_experiment(Path(name), plugins).experiment.dataset
     if name in plugins.names(Dataset.kind):
         return dataset_from({"type": name, "image_size": _size_of_first(folder)}, plugins)
+    if is_file_name(name) or (is_experiment(name) and not list_runs(runs_dir / name)):
+        return load_experiment(name, plugins).experiment.dataset
     return dataset_from(_block_of(find_run(name, runs_dir)), plugins)
 
 

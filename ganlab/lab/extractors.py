@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from ganlab.components import Dataset
 from ganlab.config.blocks import Builder
+from ganlab.config.locate import is_experiment
 from ganlab.config.reader import Document
 from ganlab.config.resolve import load_experiment
 from ganlab.config.tree import grow, override
@@ -61,7 +62,7 @@ def train_extractor(
 
     Args:
         workspace: where the data and the plugins are.
-        dataset: its name, or the file of an experiment on it.
+        dataset: its name, or an experiment on it: a file or a name.
         overrides: options of the dataset: ``["limit=1000"]``.
         image_size: the size to prepare images in, in pixels.
         extractor: by default the first one that can be trained.
@@ -120,8 +121,8 @@ def choose_extractor(plugins: Plugins, name: str | None, output: Path | None = N
 
 def dataset_of(dataset: str, plugins: Plugins, overrides: Sequence[str] = ()) -> Dataset:
     """Return a dataset by name, or that of an experiment file, with options set."""
-    if _is_file(dataset):
-        experiment = load_experiment(Path(dataset), plugins).experiment
+    if _is_experiment(dataset, plugins):
+        experiment = load_experiment(dataset, plugins).experiment
         block = experiment.resolved()[Dataset.kind]
     else:
         block = {"type": plugins.get(Dataset, dataset).name}  # one line for an unknown name
@@ -138,13 +139,14 @@ def dataset_of(dataset: str, plugins: Plugins, overrides: Sequence[str] = ()) ->
 
 def _dataset_name(dataset: str, plugins: Plugins) -> str:
     """Return the name of a dataset, or of an experiment's dataset."""
-    if _is_file(dataset):
+    if _is_experiment(dataset, plugins):
         return dataset_of(dataset, plugins).name
     return plugins.get(Dataset, dataset).name
 
 
-def _is_file(dataset: str) -> bool:
-    return dataset.endswith((".yaml", ".yml"))
+def _is_experiment(dataset: str, plugins: Plugins) -> bool:
+    """Return True for the file or the name of an experiment; a dataset's name comes first."""
+    return dataset not in plugins.names(Dataset.kind) and is_experiment(dataset)
 
 
 def _extractors(plugins: Plugins) -> list[type[Extractor]]:

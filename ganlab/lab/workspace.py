@@ -114,7 +114,7 @@ class Workspace:
         texts = override_texts(overrides)
         if isinstance(experiment, Mapping):
             return load_data(experiment, self.plugins, texts)
-        return load_experiment(Path(experiment), self.plugins, texts)
+        return load_experiment(experiment, self.plugins, texts)
 
 
 def override_texts(overrides: Overrides) -> list[str]:

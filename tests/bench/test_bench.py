@@ -159,8 +159,7 @@ def test_random_images_can_be_asked_for(write_experiment: Write, ganlab: Ganlab)
     [
         (
             ("nowhere.yaml",),
-            "1 problem in nowhere.yaml\n  nowhere.yaml: there is no such file; did you mean "
-            "'exp.yaml'?",
+            "there is no experiment 'nowhere.yaml'; `ganlab experiments` lists the experiments",
         ),
         (
             ("exp.yaml", "--against", "train.batchsize=4"),

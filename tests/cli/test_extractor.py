@@ -108,7 +108,11 @@ def test_a_shipped_network_is_not_made_again(ganlab: Ganlab) -> None:
             "1 problem in the experiment\n"
             "  -s: 'dataset.count' is no override; write KEY=VALUE, such as train.batch_size=64",
         ),
-        (("none.yaml",), 2, "1 problem in none.yaml\n  none.yaml: there is no such file"),
+        (
+            ("none.yaml",),
+            2,
+            "there is no experiment 'none.yaml'; `ganlab experiments` lists the experiments",
+        ),
         (
             ("tiny", "--extractor", "tiny"),
             3,
@@ -173,9 +177,13 @@ def test_an_export_replaces_no_file_and_needs_a_network(
         "Error: there is no extractor for 'tiny' yet; make one: ganlab extractor train tiny\n"
     )
     write_experiment("exp.yaml")
-    assert failure(ganlab("extractor", "export", "exp.yaml", "new.zip")) == (
-        "Error: there is no extractor for 'tiny' yet; make one: ganlab extractor train exp.yaml\n"
-    )
+    Path("experiments").mkdir()
+    write_experiment("experiments/own.yaml")
+    for name in ("exp.yaml", "own", "own.yaml"):
+        assert failure(ganlab("extractor", "export", name, "new.zip")) == (
+            "Error: there is no extractor for 'tiny' yet; make one: "
+            f"ganlab extractor train {name}\n"
+        )
     assert failure(ganlab("extractor", "export", "digits", "no/such/place.zip")) == (
         "Error: cannot write no/such/place.zip: No such file or directory\n"
     )

@@ -106,6 +106,25 @@ def test_the_reference_is_a_run_an_experiment_a_dataset_or_that_of_the_runs(
     assert names[1:] == [f"exp/{run.name[:6]}"]
 
 
+def test_an_experiment_is_a_reference_by_its_name_if_it_has_no_run(
+    run: Path, ganlab: Ganlab, write_experiment: Callable[..., Path]
+) -> None:
+    Path("experiments").mkdir()
+    for name in ("exp", "fresh"):
+        path = f"experiments/{name}.yaml"
+        write_experiment(path, sections={"dataset": {"type": "tiny", "count": 20}})
+    folder = in_folders(real())
+
+    def table(reference: str) -> str:
+        result = ganlab(*EVAL, "--images", folder, "--reference", reference)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    assert "(20 of 16 x 16)" not in table("exp")  # the run was trained on 40 images
+    for reference in ("fresh", "fresh.yaml", "experiments/fresh.yaml"):
+        assert "against tiny train (20 of 16 x 16)" in table(reference)
+
+
 @pytest.mark.usefixtures("own_cache")
 def test_images_stand_on_later_boards_even_when_they_are_gone(run: Path, ganlab: Ganlab) -> None:
     first = ganlab(*EVAL, "--images", in_folders(real()))
