@@ -76,3 +76,51 @@ def test_the_cores_tests_pass_without_any_shipped_component() -> None:
         text=True,
     )
     assert result.returncode == 0, result.stdout
+
+
+def imports_of(file: Path) -> set[str]:
+    """Return the modules of ganlab that a file imports anywhere, under TYPE_CHECKING too."""
+    modules = {module_of(one) for one in CORE}
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in modules else node.module for name in names}
+    return (found & modules) - {module_of(file)}
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """Imports in functions and under TYPE_CHECKING count too."""
+    graph = {module_of(file): imports_of(file) for file in CORE}
+    # The package itself offers every name, and asks for a module only when a name is used.
+    graph["ganlab"] = set()
+    assert graph["ganlab.components"] >= {"ganlab.sites", "ganlab.step", "ganlab.types"}
+    circles: list[list[str]] = []
+    done: set[str] = set()
+
+    def visit(module: str, path: list[str]) -> None:
+        if module in path:
+            circles.append(path[path.index(module) :])
+        elif module not in done:
+            for other in sorted(graph[module]):
+                visit(other, [*path, module])
+            done.add(module)
+
+    for module in sorted(graph):
+        visit(module, [])
+    assert not circles
+
+
+def test_nothing_imports_the_command_line_and_its_files_are_short() -> None:
+    others = [file for file in CORE if module_of(file).split(".")[1:2] != ["cli"]]
+    users = {module_of(file) for file in others if any("ganlab.cli" in m for m in imports_of(file))}
+    assert users == {"ganlab.__main__"}
+    lengths = {file.name: len(file.read_text().splitlines()) for file in CORE if file not in others}
+    assert not {name: length for name, length in lengths.items() if length >= 150}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganlab.cli.tables import columns
+from ganlab.columns import columns
 
 if TYPE_CHECKING:
     from ganlab.config.listing import ListedExperiment
