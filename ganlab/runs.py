@@ -15,23 +15,21 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import filelock
 
 from ganlab.background import Background
 from ganlab.config.reader import read
 from ganlab.errors import RunError
-from ganlab.files import append_line, read_lines, write_atomically, write_json
+from ganlab.files import append_line, write_atomically, write_json
 
-log = logging.getLogger("ganlab")
 PATIENCE_SECONDS = 0.5
 """How long to wait for a lock: whoever only asks whether it is held has it for a moment."""
 
@@ -54,6 +52,12 @@ class Progress:
 
     seconds: float = 0.0
     """Time in the training loop, over all sessions."""
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """Return the progress in a record, which may have more keys than this version knows."""
+        known = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in record.items() if name in known})
 
 
 @dataclass
@@ -86,8 +90,12 @@ class Run:
     def samples(self) -> Path:
         return self.path / "samples"
 
+    def sheets(self) -> list[Path]:
+        """Return the sheets of samples, the newest last: epoch-0003.png, epoch-0003.2500.png."""
+        return sorted(self.samples.glob("epoch-*.png"), key=lambda path: path.stem)
+
     @property
-    def log(self) -> Path:
+    def log_file(self) -> Path:
         return self.path / "log.jsonl"
 
     @property
@@ -128,12 +136,14 @@ class Run:
 
     def records(self) -> list[dict[str, Any]]:
         """Return the log's lines in order of steps; of a step logged twice, the later line."""
-        by_step = {record["step"]: record for record in read_lines(self.log) if "step" in record}
+        from ganlab.records import LogRecord, read_records
+
+        by_step = {record["step"]: record for record in read_records(self.log_file, LogRecord)}
         return [by_step[step] for step in sorted(by_step)]
 
     def append_log(self, record: dict[str, Any]) -> None:
-        with writing(self.log):
-            append_line(self.log, record)
+        with writing(self.log_file):
+            append_line(self.log_file, record)
 
     def update(self, **changes: Any) -> None:
         """Change run.json."""
@@ -219,18 +229,24 @@ def create_run(run: Run, *, experiment_text: str, config: str) -> None:
 
 
 def read_run(path: Path) -> Run:
-    """Read a run directory, or raise `RunError`."""
+    """Read a run directory.
+
+    Raises:
+        RunError: if there is no ``run.json``, or it lacks a required key or has an invalid value.
+    """
+    from ganlab.records import check_run  # imports pydantic, which takes 0.1 s
+
     file = path / "run.json"
     try:
         info = json.loads(file.read_text())
         if not isinstance(info, dict):
             raise ValueError(f"it holds a {type(info).__name__}, not a mapping")
-        progress = Progress(**info.get("progress", {}))
+        check_run(info)
     except FileNotFoundError:
         raise RunError(f"{path} is no run: it has no run.json") from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(f"{file} cannot be read: {error}") from error
-    return Run(path, info=info, progress=progress)
+    return Run(path, info=info, progress=Progress.of(info.get("progress", {})))
 
 
 def find_run(name: str, runs: Path) -> Run:
@@ -255,14 +271,19 @@ def find_run(name: str, runs: Path) -> Run:
 
 
 def list_runs(folder: Path) -> list[Run]:
-    """Return every readable run below a folder, sorted by path; set-aside ones are left out."""
+    """Return every run below a folder, sorted by path, without those that were set aside.
+
+    A damaged run is skipped with a warning that names the file and the field.
+    """
+    from ganlab.records import warn_once
+
     runs = []
     for file in sorted(folder.glob("**/run.json")):
         if "~" not in file.parent.name:
             try:
                 runs.append(read_run(file.parent))
             except RunError as error:
-                log.warning("%s", error)
+                warn_once(file, str(error))
     return runs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -58,6 +59,15 @@ class Trained:
         """Names the code that draws, for who keeps what it drew."""
 
         self._networks: dict[tuple[Epoch, str], nn.Module] = {}
+
+    def __repr__(self) -> str:
+        spec = self.spec
+        colour = "grey" if spec.channels == 1 else "RGB"
+        kept = ", ".join(map(str, self.epochs)) or "none"
+        return (
+            f"Trained({self.run.name!r}, {spec.num_classes} classes, "
+            f"{spec.image_size} x {spec.image_size} {colour}, kept epochs: {kept}, {self.device})"
+        )
 
     @property
     def epochs(self) -> list[int]:
@@ -173,7 +183,7 @@ def load(
         RunError: if there is no such run.
         PluginError: if a component of the run cannot be found.
     """
-    found = find_run(str(run), Path(runs_dir))
+    found = find_run(os.fspath(run), Path(runs_dir))
     # The run's own copies come first: a file of the same name in ./plugins then does not load.
     trusted = [found.path / "plugins"] if trust_plugins else []
     plugins = plugins or load_plugins(trusted)

@@ -213,7 +213,7 @@ def _text(
 ) -> Iterator[str]:
     """Say what was measured on what, a setting a row."""
     from ganlab.benching.machine import in_words
-    from ganlab.cli.tables import columns
+    from ganlab.text import columns
 
     spec = data.spec
     yield f"experiment  {name}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +11,10 @@ import click
 from ganlab.cli.app import app_of, data_root_option, plugins_dir_option, runs_dir_option, warn
 
 if TYPE_CHECKING:
-    from ganlab.evaluation.board import Entry, Table
+    from ganlab.evaluation.board import Entry
     from ganlab.evaluation.request import ScoreRequest
     from ganlab.evaluation.scorer import Comparison
+    from ganlab.results import Board
     from ganlab.runs import Run
     from ganlab.sampling import Epoch
     from ganlab.sweeping.resources import Slot
@@ -264,31 +264,26 @@ def print_board(
     """Print the tables of these entries, and write the page if one is wanted."""
     from ganlab.errors import RunError
     from ganlab.evaluation.board import tables
+    from ganlab.results import Board
 
     if not entries:
         raise RunError("no run could be scored")
-    board = tables(entries)
+    board = Board(tables(entries))
     click.echo(_formatted(board, form))
     if html is not None:
-        from ganlab.evaluation.pages import to_html
         from ganlab.files import write_atomically
         from ganlab.runs import writing
 
         with writing(html):
-            write_atomically(html, to_html(board).encode())
+            write_atomically(html, board.to_html().encode())
         click.echo(f"page     {html}", err=True)
 
 
-def _formatted(board: Sequence[Table], form: str | None) -> str:
-    if form == "json":
-        return json.dumps([table.as_data() for table in board], indent=2)
+def _formatted(board: Board, form: str | None) -> str:
     if form is None:
-        from ganlab.cli.board import text_of
-
-        return "\n\n".join(map(text_of, board))
-    from ganlab.evaluation import pages
-
-    return pages.to_csv(board) if form == "csv" else pages.to_markdown(board)
+        return str(board)
+    forms = {"json": board.to_json, "csv": board.to_csv, "markdown": board.to_markdown}
+    return forms[form]()
 
 
 def _add_images(
@@ -323,11 +318,11 @@ def _print_curves(scorer: Scorer, runs: Sequence[Run], *, strict: bool) -> None:
 
 def _print_curve(scorer: Scorer, run: Run) -> None:
     """Score every epoch that a run keeps, print them, and draw the curve."""
-    from ganlab.cli.tables import columns
     from ganlab.errors import RunError
     from ganlab.evaluation.board import Row
     from ganlab.pictures import draw_scores
     from ganlab.runs import writing
+    from ganlab.text import columns
     from ganlab.training.checkpoint import kept_epochs
 
     epochs = kept_epochs(run)

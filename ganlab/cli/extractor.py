@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganlab.cli.app import app_of, data_root_option, plugins_dir_option
-from ganlab.cli.tables import columns
+from ganlab.text import columns
 
 if TYPE_CHECKING:
     from ganlab.components import Dataset

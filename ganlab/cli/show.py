@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 import click
 
 from ganlab.cli.app import app_of, plugins_dir_option
-from ganlab.cli.tables import columns
+from ganlab.text import columns
 
 if TYPE_CHECKING:
     from ganlab.options import Component

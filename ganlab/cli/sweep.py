@@ -195,8 +195,8 @@ def _status(planned: Plan) -> str:
 
 def _table(checked: Sequence[Checked]) -> str:
     """Return what would be trained: settings, folder, and how far it is."""
-    from ganlab.cli.tables import columns
     from ganlab.config.sweeps import in_words
+    from ganlab.text import columns
 
     rows = [("", *checked[0].point.settings, "run", "status")]
     for number, one in enumerate(checked, start=1):

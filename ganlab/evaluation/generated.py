@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ganlab import __version__
 from ganlab.errors import DataError
 from ganlab.files import cache_dir, write_atomically
 from ganlab.sampling import Epoch, Trained, Weights
@@ -25,7 +25,7 @@ from ganlab.types import Prepared
 MOST_BYTES = 2_000_000_000
 """What drawn images may take in the cache; the oldest leave first."""
 
-VERSIONS = f"{__version__} {torch.__version__}"
+VERSIONS = f"{version('ganlab')} {torch.__version__}"
 log = logging.getLogger("ganlab")
 Draw = Callable[[int], tuple[Tensor, Tensor]]
 """Returns images (N, C, H, W) uint8 and labels (N,) of a sampling seed."""

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ganlab.errors import RunError
 from ganlab.files import write_atomically
+from ganlab.records import CheckpointRecord, StoredRecord, check
 from ganlab.runs import Progress, Run, writing
 from ganlab.training.model import Model
 from ganlab.training.processes import on_main_process
@@ -48,11 +49,11 @@ class Stored:
     path: Path
     tensors: dict[str, Tensor]
     meta: dict[str, Any]
-    """Plain data: the run's ``identity`` and ``seed``, ``progress``, ``optimizers``, ``sha256``."""
+    """A `ganlab.records.CheckpointRecord`, or a `StoredRecord` in a file of the generator alone."""
 
     def describe(self) -> dict[str, Any]:
         """Return what names the weights that images are drawn from: see `describe_weights`."""
-        return describe_weights(self.tensors, Progress(**self.meta["progress"]), self.path)
+        return describe_weights(self.tensors, Progress.of(self.meta["progress"]), self.path)
 
     @property
     def has_average(self) -> bool:
@@ -177,13 +178,22 @@ def read_stored(path: Path) -> Stored:
         raise RunError(f"there is no {path}") from None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise RunError(f"{path} is damaged or no checkpoint of ganlab ({error})") from error
-    if meta.get("format") not in (*RENAMED_SINCE, FORMAT):
-        raise RunError(f"{path} has format {meta.get('format')}; this ganlab reads 1 to {FORMAT}")
+    _check_metadata(path, meta)
     if _hash(tensors) != meta["sha256"]:
         raise RunError(f"{path} is damaged: its content does not have the hash that it was given")
     for old, new in RENAMED_SINCE.get(meta["format"], {}).items():
         tensors = {_renamed(key, old, new): value for key, value in tensors.items()}
     return Stored(path, tensors, meta)
+
+
+def _check_metadata(path: Path, meta: Any) -> None:
+    found = meta.get("format") if isinstance(meta, dict) else None
+    if found not in (*RENAMED_SINCE, FORMAT):
+        raise RunError(f"{path} has format {found}; this ganlab reads 1 to {FORMAT}")
+    try:
+        check(CheckpointRecord if path.name.startswith("step-") else StoredRecord, meta)
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: in its metadata, {error}") from None
 
 
 def _renamed(key: str, old: str, new: str) -> str:
@@ -214,7 +224,7 @@ def restore(run: Run, model: Model, stored: Stored) -> None:
                 index, name = key.removeprefix(prefix).split("/")
                 state.setdefault(int(index), {})[name] = _like(value, parameters[int(index)])
         optimizer.load_state_dict({"state": state, "param_groups": groups})
-    run.progress = Progress(**stored.meta["progress"])
+    run.progress = Progress.of(stored.meta["progress"])
     run.unlogged = stored.meta["unlogged"]
 
 

@@ -218,7 +218,6 @@ class Observers:
 
     @on_main_process
     def animate(self) -> None:
-        sheets = sorted(self.run.samples.glob("epoch-*.png"), key=lambda path: path.stem)
         path = self.run.path / "samples.gif"
         with writing(path):
-            animate(sheets, path)
+            animate(self.run.sheets(), path)

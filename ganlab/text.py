@@ -1,4 +1,4 @@
-"""Text in columns, for results: plain, never wrapped, the same on a terminal and in a pipe."""
+"""Text in columns: plain, never wrapped, the same on a terminal and in a pipe."""
 
 from __future__ import annotations
 
