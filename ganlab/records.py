@@ -146,9 +146,14 @@ class ImagesRunRecord(RunRecord):
     checkpoint: WeightsRecord
 
 
-def check_run(info: dict[str, Any]) -> None:
-    """Raise `ValueError` if a required key of ``run.json`` is missing or a value is invalid."""
+def parse_run(text: str) -> dict[str, Any]:
+    """Return the content of ``run.json``.
+
+    Raises `ValueError` if it is not JSON, a required key is missing, or a value is invalid.
+    """
+    info = _mapping(text)
     check(ImagesRunRecord if "made_elsewhere" in info else TrainedRunRecord, info)
+    return info
 
 
 # ------------------------------------------------------------------------ lines of log.jsonl
@@ -253,9 +258,12 @@ def read_records(path: Path, model: type[Record]) -> list[dict[str, Any]]:
     records = []
     for number, line in enumerate(text.splitlines(), start=1):
         try:
-            records.append(_record(line, model))
+            record = _mapping(line)
+            check(model, record)
         except ValueError as error:
             warn_once(path, f"{path}: line {number} is damaged and skipped: {error}")
+        else:
+            records.append(record)
     return records
 
 
@@ -269,15 +277,14 @@ def _warn(path: Path, text: str) -> None:
     log.warning("%s", text)
 
 
-def _record(line: str, model: type[Record]) -> dict[str, Any]:
+def _mapping(text: str) -> dict[str, Any]:
     try:
-        record = json.loads(line)
-    except json.JSONDecodeError:
-        raise ValueError("it is not JSON") from None
-    if not isinstance(record, dict):
-        raise ValueError(f"it holds a {type(record).__name__}, not a mapping")
-    check(model, record)
-    return record
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"expected a mapping, found {type(found).__name__}")
+    return found
 
 
 def _reason(error: ValidationError) -> str:

@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -234,14 +233,11 @@ def read_run(path: Path) -> Run:
     Raises:
         RunError: if there is no ``run.json``, or it lacks a required key or has an invalid value.
     """
-    from ganlab.records import check_run  # imports pydantic, which takes 0.1 s
+    from ganlab.records import parse_run  # imports pydantic, which takes 0.1 s
 
     file = path / "run.json"
     try:
-        info = json.loads(file.read_text())
-        if not isinstance(info, dict):
-            raise ValueError(f"it holds a {type(info).__name__}, not a mapping")
-        check_run(info)
+        info = parse_run(file.read_text())
     except FileNotFoundError:
         raise RunError(f"{path} is no run: it has no run.json") from None
     except (OSError, ValueError) as error:

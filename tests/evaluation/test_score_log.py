@@ -60,14 +60,14 @@ def warnings() -> Iterator[list[str]]:
     records.log.removeHandler(handler)
 
 
-NOT_JSON = "it is not JSON"
+CUT_SHORT = json.dumps(LINE)[:-2]
 DAMAGED = {
-    json.dumps(LINE)[:-9]: NOT_JSON,
-    "": NOT_JSON,
-    "scores": NOT_JSON,
-    "\udcff\udcfe": NOT_JSON,
-    "3": "it holds a int, not a mapping",
-    json.dumps([LINE]): "it holds a list, not a mapping",
+    CUT_SHORT: f"it is not JSON: Expecting ',' delimiter: line 1 column {len(CUT_SHORT) + 1} "
+    f"(char {len(CUT_SHORT)})",
+    "": "it is not JSON: Expecting value: line 1 column 1 (char 0)",
+    "\udcff\udcfe": "it is not JSON: Expecting value: line 1 column 1 (char 0)",
+    "3": "expected a mapping, found int",
+    json.dumps([LINE]): "expected a mapping, found list",
     json.dumps(without("metrics")): "metrics is missing",
     json.dumps(without("protocol_id")): "protocol_id is missing",
     json.dumps(without("checkpoint")): "checkpoint is missing",
@@ -102,7 +102,7 @@ def test_damaged_lines_are_passed_over_with_one_warning_each_and_kept(
 
 
 def test_a_line_after_one_that_was_cut_short_is_whole(tmp_path: Path) -> None:
-    (tmp_path / "scores.jsonl").write_text(json.dumps(LINE) + "\n" + json.dumps(LINE)[:-9])
+    (tmp_path / "scores.jsonl").write_text(json.dumps(LINE) + "\n" + CUT_SHORT)
     score_log.append(tmp_path, LINE)
     assert score_log.read(tmp_path) == [LINE, LINE]
 
@@ -120,9 +120,9 @@ def test_a_damaged_line_is_named_once_by_the_command(run: Path, ganlab: Ganlab) 
     again = ganlab(*EVAL)
     assert (again.exit_code, again.stdout) == (0, first.stdout)
     warned = [line for line in again.stderr.splitlines() if "damaged" in line]
-    assert warned == [
-        f"warning: {file.relative_to(Path.cwd())}: line 1 is damaged and skipped: it is not JSON"
-    ]
+    where = f"{file.relative_to(Path.cwd())}: line 1"
+    assert len(warned) == 1
+    assert warned[0].startswith(f"warning: {where} is damaged and skipped: it is not JSON: ")
     assert len(file.read_text().splitlines()) == 2
 
 
