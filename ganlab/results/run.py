@@ -224,9 +224,9 @@ def _summary(directory: Directory) -> list[str]:
     """Return the status, the progress and the newest score of a run."""
     at, made_elsewhere = directory.progress, directory.info.get("made_elsewhere")
     if made_elsewhere is not None:
-        state = [f"{made_elsewhere['images']:,} images of another system"]
+        state = [f"{_count(made_elsewhere['images'], 'image')} of another system"]
     else:
-        state = [directory.status, f"{at.epochs:.4g} epochs", f"{at.images:,} images"]
+        state = [directory.status, _count(at.epochs, "epoch"), _count(at.images, "image")]
     return [*state, *_newest_score(directory)]
 
 
@@ -243,3 +243,8 @@ def _newest_score(directory: Directory) -> list[str]:
     score = f"{name} {statistics.fmean(metrics[name]['values'][name]):.4g}"
     behind = not math.isclose(epochs, directory.progress.epochs)
     return [f"{score} at epoch {epochs:.4g}" if behind else score]
+
+
+def _count(number: float, unit: str) -> str:
+    text = f"{number:,}" if isinstance(number, int) else f"{number:.4g}"
+    return f"{text} {unit}{'' if number == 1 else 's'}"
