@@ -62,12 +62,11 @@ class Trained:
 
     def __repr__(self) -> str:
         spec = self.spec
-        colour = "grey" if spec.channels == 1 else "RGB"
-        kept = ", ".join(map(str, self.epochs)) or "none"
-        return (
-            f"Trained({self.run.name!r}, {spec.num_classes} classes, "
-            f"{spec.image_size} x {spec.image_size} {colour}, kept epochs: {kept}, {self.device})"
-        )
+        size = f"{spec.image_size} x {spec.image_size} {'grey' if spec.channels == 1 else 'RGB'}"
+        parts = [repr(self.run.name), f"{spec.num_classes} classes", size]
+        if self.epochs:
+            parts.append(f"kept epochs: {', '.join(map(str, self.epochs))}")
+        return f"Trained({', '.join([*parts, str(self.device)])})"
 
     @property
     def epochs(self) -> list[int]:

@@ -106,3 +106,10 @@ def trained_run(trained_once: Path, workplace: Path) -> Path:
     shutil.copy(trained_once / "exp.yaml", workplace)
     (run,) = workplace.glob("runs/exp/*-s0")
     return run
+
+
+@pytest.fixture
+def without_companions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the shipped metric that stands on every board: these are tests of the core."""
+    if "GANLAB_BLOCK_PLUGINS" not in os.environ:
+        monkeypatch.setenv("GANLAB_BLOCK_PLUGINS", "metrics.cond_acc")

@@ -80,10 +80,10 @@ def without(data: dict[str, Any], path: KeyPath) -> dict[str, Any]:
     return copy
 
 
+@pytest.mark.usefixtures("without_companions")
 def test_a_run_without_one_of_its_keys_does_not_end_the_board_of_the_others(
-    trained_run: Path, ganlab: Ganlab, monkeypatch: pytest.MonkeyPatch
+    trained_run: Path, ganlab: Ganlab
 ) -> None:
-    monkeypatch.setenv("GANLAB_BLOCK_PLUGINS", "metrics.cond_acc")
     assert ganlab(*EVAL).exit_code == 0
     whole = trained_run.with_name("aaaaaa-s0")
     shutil.copytree(trained_run, whole)

@@ -1,18 +1,10 @@
-"""What the tests of scoring share: no metric but the tiny ones, and an empty cache."""
+"""What the tests of scoring share: a run to score, and an empty cache."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-
-
-@pytest.fixture
-def without_companions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the shipped metric that stands on every board: these are tests of the core."""
-    if "GANLAB_BLOCK_PLUGINS" not in os.environ:
-        monkeypatch.setenv("GANLAB_BLOCK_PLUGINS", "metrics.cond_acc")
 
 
 @pytest.fixture
