@@ -60,8 +60,11 @@ class Progress:
 
 
 @dataclass
-class Run:
-    """One run directory: `create_run` makes one, `read_run` and `find_run` find one."""
+class RunDirectory:
+    """A run directory, which training writes to: see `create_run`, `read_run` and `find_run`.
+
+    `ganlab.Run` is what scripts and notebooks read results with.
+    """
 
     path: Path
     info: dict[str, Any] = field(default_factory=dict)
@@ -218,7 +221,7 @@ def run_folder(runs: Path, *, experiment: str, identity: str, seed: int) -> Path
     return runs / experiment / f"{identity[:6]}-s{seed}"
 
 
-def create_run(run: Run, *, experiment_text: str, config: str) -> None:
+def create_run(run: RunDirectory, *, experiment_text: str, config: str) -> None:
     """Make a new run directory; the caller holds its lock."""
     with writing(run.path):
         for folder in (run.path, run.checkpoints, run.samples, run.path / "plugins"):
@@ -227,7 +230,7 @@ def create_run(run: Run, *, experiment_text: str, config: str) -> None:
         write_atomically(run.path / "config.yaml", config.encode())
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path) -> RunDirectory:
     """Read a run directory.
 
     Raises:
@@ -242,10 +245,10 @@ def read_run(path: Path) -> Run:
         raise RunError(f"{path} is no run: it has no run.json") from None
     except (OSError, ValueError) as error:
         raise RunError(f"{file} cannot be read: {error}") from error
-    return Run(path, info=info, progress=Progress.of(info.get("progress", {})))
+    return RunDirectory(path, info=info, progress=Progress.of(info.get("progress", {})))
 
 
-def find_run(name: str, runs: Path) -> Run:
+def find_run(name: str, runs: Path) -> RunDirectory:
     """Return the run that a user means: a folder, ``<experiment>/<id>``, or an experiment's name.
 
     An experiment's name, or its YAML file, means the newest of its runs.
@@ -266,7 +269,7 @@ def find_run(name: str, runs: Path) -> Run:
     raise RunError(f"there is no run '{name}'; runs below {runs}: {known}")
 
 
-def list_runs(folder: Path) -> list[Run]:
+def list_runs(folder: Path) -> list[RunDirectory]:
     """Return every run below a folder, sorted by path, without those that were set aside.
 
     A damaged run is skipped with a warning that names the file and the field.

@@ -15,7 +15,7 @@ from ganlab.config.experiment import Experiment
 from ganlab.config.resolve import resolve
 from ganlab.errors import GanlabError, PluginError, RunError, did_you_mean
 from ganlab.plugins import Plugins, load_plugins
-from ganlab.runs import Run, find_run
+from ganlab.runs import RunDirectory, find_run
 from ganlab.training.checkpoint import (
     BEST,
     Stored,
@@ -45,7 +45,7 @@ class Trained:
 
     def __init__(
         self,
-        run: Run,
+        run: RunDirectory,
         experiment: Experiment,
         spec: DataSpec,
         device: torch.device,
@@ -202,7 +202,7 @@ def load(
     return Trained(found, experiment, _spec(found.info["dataset"]), choose_device(device), code)
 
 
-def _warn_of_changes(run: Run, experiment: Experiment, plugins: Plugins) -> str:
+def _warn_of_changes(run: RunDirectory, experiment: Experiment, plugins: Plugins) -> str:
     """Warn of code that draws and is not what it was, and return the hashes of all of it."""
     before, hashes = run.info["plugins"], []
     for key, plugin in describe_plugins(experiment, plugins).items():

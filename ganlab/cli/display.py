@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ganlab.runs import Progress, Run
+from ganlab.runs import Progress, RunDirectory
 from ganlab.training.model import parameter_count
 from ganlab.training.observers import Display, Record
 from ganlab.training.session import Plan
@@ -41,7 +41,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield f"budget         {_budget(plan)}"
 
 
-def make_display(run: Run, plan: Plan, *, brief: bool = False) -> Display:
+def make_display(run: RunDirectory, plan: Plan, *, brief: bool = False) -> Display:
     """Return the live display where somebody can see it, else plain lines, or ``brief`` ones."""
     if run.progress.steps:
         click.echo(going_on(run), err=True)
@@ -52,7 +52,7 @@ def make_display(run: Run, plan: Plan, *, brief: bool = False) -> Display:
     return BriefDisplay(run, plan) if brief else PlainDisplay(run, plan)
 
 
-def going_on(run: Run) -> str:
+def going_on(run: RunDirectory) -> str:
     """Say where a run goes on from."""
     return f"going on       from step {run.progress.steps:,}, epoch {run.progress.epochs:.2f}"
 
@@ -60,7 +60,7 @@ def going_on(run: Run) -> str:
 class PlainDisplay:
     """A line each log interval, in the manner of the DCGAN tutorial."""
 
-    def __init__(self, run: Run, plan: Plan) -> None:
+    def __init__(self, run: RunDirectory, plan: Plan) -> None:
         self.run = run
         self.plan = plan
 
@@ -83,7 +83,7 @@ class PlainDisplay:
 class BriefDisplay(PlainDisplay):
     """Scores, the last numbers, and before them a line a minute: for many runs in a row."""
 
-    def __init__(self, run: Run, plan: Plan) -> None:
+    def __init__(self, run: RunDirectory, plan: Plan) -> None:
         super().__init__(run, plan)
         self.record: Record | None = None
         self.shown = time.monotonic()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ganlab.evaluation.request import ScoreRequest
     from ganlab.evaluation.scorer import Comparison
     from ganlab.results import Board
-    from ganlab.runs import Run
+    from ganlab.runs import RunDirectory
     from ganlab.sampling import Epoch
     from ganlab.sweeping.resources import Slot
     from ganlab.training.generate import Bn
@@ -187,7 +187,7 @@ class Scorer:
         return self._comparison
 
     def entries(
-        self, runs: Sequence[Run], epoch: Epoch = None, *, strict: bool = True
+        self, runs: Sequence[RunDirectory], epoch: Epoch = None, *, strict: bool = True
     ) -> list[Entry]:
         """Return the scores of runs, computing those that are not recorded.
 
@@ -212,7 +212,7 @@ class Scorer:
             known |= {entry.folder: entry for entry in fresh}
         return [entry for run in runs if (entry := known[run.path]) is not None]
 
-    def _known(self, runs: Sequence[Run], epoch: Epoch) -> dict[Path, Entry | None]:
+    def _known(self, runs: Sequence[RunDirectory], epoch: Epoch) -> dict[Path, Entry | None]:
         from ganlab.evaluation.request import known_entry
 
         return {
@@ -220,7 +220,7 @@ class Scorer:
             for run in runs
         }
 
-    def score_at_once(self, wanted: Sequence[tuple[Run, Epoch]]) -> bool:
+    def score_at_once(self, wanted: Sequence[tuple[RunDirectory, Epoch]]) -> bool:
         """Let several processes record what is missing, if so many are meant; return if they do."""
         if not self.places(len(wanted)):
             return False
@@ -235,12 +235,12 @@ class Scorer:
 
         return places_for(runs, self.jobs, use_gpus=self.device in ("auto", "cuda"))
 
-    def _announce(self, run: Run, epoch: Epoch) -> None:
+    def _announce(self, run: RunDirectory, epoch: Epoch) -> None:
         if (run.path, epoch) not in self._announced:
             click.echo(run.name, err=True)
 
 
-def find_runs(names: Sequence[str], runs_dir: Path, *, needed: bool = True) -> list[Run]:
+def find_runs(names: Sequence[str], runs_dir: Path, *, needed: bool = True) -> list[RunDirectory]:
     """Return the runs that were named, or every finished one."""
     from ganlab.errors import RunError
     from ganlab.runs import find_run, list_runs
@@ -288,12 +288,12 @@ def _formatted(board: Board, form: str | None) -> str:
 
 def _add_images(
     scorer: Scorer,
-    runs: Sequence[Run],
+    runs: Sequence[RunDirectory],
     folder: Path,
     labels: Path | None,
     reference: str | None,
     runs_dir: Path,
-) -> Run:
+) -> RunDirectory:
     """Give images of another system a folder below the runs."""
     from ganlab.evaluation.external import add_images, reference_of
 
@@ -301,7 +301,7 @@ def _add_images(
     return add_images(folder, labels=labels, dataset=dataset, runs=runs_dir, root=scorer.root)
 
 
-def _print_curves(scorer: Scorer, runs: Sequence[Run], *, strict: bool) -> None:
+def _print_curves(scorer: Scorer, runs: Sequence[RunDirectory], *, strict: bool) -> None:
     """Print the curves of runs; ``strict``: each of them must have one."""
     from ganlab.errors import GanlabError
     from ganlab.training.checkpoint import kept_epochs
@@ -316,7 +316,7 @@ def _print_curves(scorer: Scorer, runs: Sequence[Run], *, strict: bool) -> None:
             warn(f"{run.name} is left out: {error}")
 
 
-def _print_curve(scorer: Scorer, run: Run) -> None:
+def _print_curve(scorer: Scorer, run: RunDirectory) -> None:
     """Score every epoch that a run keeps, print them, and draw the curve."""
     from ganlab.errors import RunError
     from ganlab.evaluation.board import Row

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganlab.cli.display import duration, position, remaining_seconds, score_line
-from ganlab.runs import Run
+from ganlab.runs import RunDirectory
 from ganlab.training.observers import Record
 from ganlab.training.session import Plan
 
@@ -19,7 +19,7 @@ from ganlab.training.session import Plan
 class LiveDisplay:
     """A bar with speed and time left, and the last numbers below it."""
 
-    def __init__(self, run: Run, plan: Plan) -> None:
+    def __init__(self, run: RunDirectory, plan: Plan) -> None:
         self.run = run
         self.plan = plan
         self.record: Record | None = None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ganlab.data.prepare import Prepared
     from ganlab.errors import DataUnavailable
     from ganlab.evaluation.periodic import PeriodicEvaluator
-    from ganlab.runs import Run
+    from ganlab.runs import RunDirectory
     from ganlab.training.observers import Display
     from ganlab.training.session import Plan
 
@@ -138,7 +138,9 @@ class Trainer:
         self._training_evaluator(planned)
         return planned
 
-    def train(self, planned: Plan, display: Callable[[Run, Plan], Display]) -> Run:
+    def train(
+        self, planned: Plan, display: Callable[[RunDirectory, Plan], Display]
+    ) -> RunDirectory:
         """Train what was planned, or return the run at once if it is finished."""
         from ganlab.training.session import execute
 
@@ -204,7 +206,9 @@ class Trainer:
             warn(text)
 
 
-def _say_how_it_ended(ctx: click.Context, planned: Plan, run: Run, *, was_finished: bool) -> None:
+def _say_how_it_ended(
+    ctx: click.Context, planned: Plan, run: RunDirectory, *, was_finished: bool
+) -> None:
     again = "repeat the command to go on"
     number = run.info.get("signal") if run.info["status"] == "interrupted" else None
     if number:

@@ -14,7 +14,7 @@ import click
 from ganlab.cli.work import attend, enter, place_of
 from ganlab.errors import GanlabError
 from ganlab.evaluation.request import ScoreRequest
-from ganlab.runs import Run, read_run
+from ganlab.runs import RunDirectory, read_run
 from ganlab.sweeping.capture import printing
 from ganlab.sweeping.jobs import (
     Failed,
@@ -50,7 +50,9 @@ class Scoring:
         return asdict(self)
 
 
-def score_at_once(wanted: Sequence[tuple[Run, Epoch]], scorer: Scorer) -> set[tuple[Path, Epoch]]:
+def score_at_once(
+    wanted: Sequence[tuple[RunDirectory, Epoch]], scorer: Scorer
+) -> set[tuple[Path, Epoch]]:
     """Have runs scored, several at once, and their scores recorded; return those that are.
 
     A run that cannot be scored is left as it was: whoever asks again learns why.
@@ -85,7 +87,9 @@ def score_at_once(wanted: Sequence[tuple[Run, Epoch]], scorer: Scorer) -> set[tu
     return scored
 
 
-def _prepared(wanted: Sequence[tuple[Run, Epoch]], scorer: Scorer) -> list[tuple[Run, Epoch]]:
+def _prepared(
+    wanted: Sequence[tuple[RunDirectory, Epoch]], scorer: Scorer
+) -> list[tuple[RunDirectory, Epoch]]:
     """Return what is left to score. Real images are measured here, not by every process."""
     ready = []
     for run, epoch in wanted:
@@ -98,7 +102,7 @@ def _prepared(wanted: Sequence[tuple[Run, Epoch]], scorer: Scorer) -> list[tuple
     return ready
 
 
-def _name(run: Run, epoch: Epoch) -> str:
+def _name(run: RunDirectory, epoch: Epoch) -> str:
     return f"{run.name} epoch {epoch}" if isinstance(epoch, int) else run.name
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ganlab.cli.run import Trainer
     from ganlab.config.experiment import Experiment
     from ganlab.config.sweeps import Point
-    from ganlab.runs import Run
+    from ganlab.runs import RunDirectory
     from ganlab.sweeping.jobs import Engine, Job
     from ganlab.training.session import Plan
 
@@ -137,7 +137,7 @@ class Checked:
     point: Point
     folder: Path
     status: str
-    finished: Run | None
+    finished: RunDirectory | None
     """Its run, if there is nothing left to do."""
 
     dataset: dict[str, Any]
@@ -231,7 +231,7 @@ def _jobs(ctx: click.Context, checked: Sequence[Checked], trainer: Trainer) -> l
 
 def _train_all(
     ctx: click.Context, checked: Sequence[Checked], jobs: Sequence[Job], engine: Engine
-) -> tuple[list[Run], list[str]]:
+) -> tuple[list[RunDirectory], list[str]]:
     """Train what is not finished. Returns the runs, and what failed for which reason."""
     from ganlab.cli.progress import Announced, Progress
     from ganlab.runs import read_run
@@ -284,7 +284,7 @@ def _scorer(
 
 def _check_board(planned: Plan, scorer: Scorer) -> None:
     """Raise what would keep the board from being made, before hours of training."""
-    from ganlab.runs import Run
+    from ganlab.runs import RunDirectory
 
-    run = Run(planned.folder, {"dataset": planned.dataset})
+    run = RunDirectory(planned.folder, {"dataset": planned.dataset})
     scorer.comparison.evaluator_for(run, planned.experiment.dataset)

@@ -35,12 +35,12 @@ from ganlab.sweeping.jobs import (
 
 if TYPE_CHECKING:
     from ganlab.cli.run import Trainer
-    from ganlab.runs import Run
+    from ganlab.runs import RunDirectory
     from ganlab.training.observers import Display
     from ganlab.training.session import Plan
 
 
-def train(job: Job, trainer: Trainer, display: Callable[[Run, Plan], Display]) -> Outcome:
+def train(job: Job, trainer: Trainer, display: Callable[[RunDirectory, Plan], Display]) -> Outcome:
     """Train a job's run, or find it finished, and return how it ended."""
     from ganlab.config.resolve import Loaded, resolve
 

@@ -21,7 +21,7 @@ from ganlab.runs import Progress, read_run
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganlab.runs import Run as Directory
+    from ganlab.runs import RunDirectory
     from ganlab.sampling import Epoch, Trained, Weights
     from ganlab.training.generate import Bn
 
@@ -191,7 +191,7 @@ class Run(PathLike[str]):
             parts.append(html.table(last.columns, [list(last[0].values())]))
         return f"<div>{''.join(parts)}</div>"
 
-    def _read(self) -> Directory:
+    def _read(self) -> RunDirectory:
         return read_run(self.path)
 
     def _sheet_file(self, epoch: int | None) -> Path:
@@ -220,7 +220,7 @@ def _open(file: Path) -> Image.Image:
         raise RunError(f"{file} cannot be read: {error}") from error
 
 
-def _summary(directory: Directory) -> list[str]:
+def _summary(directory: RunDirectory) -> list[str]:
     """Return the status, the progress and the newest score of a run."""
     at, made_elsewhere = directory.progress, directory.info.get("made_elsewhere")
     if made_elsewhere is not None:
@@ -230,7 +230,7 @@ def _summary(directory: Directory) -> list[str]:
     return [*state, *_newest_score(directory)]
 
 
-def _newest_score(directory: Directory) -> list[str]:
+def _newest_score(directory: RunDirectory) -> list[str]:
     """Return the first metric of the newest scored weights, and their epoch if training went on."""
     lines = score_log.read(directory.path)
     if not lines:

@@ -15,7 +15,7 @@ from ganlab.components import Callback
 from ganlab.metrics import MetricInput
 from ganlab.pictures import animate, draw_curves, draw_scores, save_picture, sheet
 from ganlab.plugins import Plugins
-from ganlab.runs import Run, writing
+from ganlab.runs import RunDirectory, writing
 from ganlab.training.checkpoint import describe_weights, generator_tensors, save_best
 from ganlab.training.generate import COLUMNS, Bn, generate_images, sheet_inputs
 from ganlab.training.iteration import Scalars
@@ -60,14 +60,17 @@ class TrainingEvaluator(Protocol):
         """Return what is known of a part, of ``of``, of the images of a sampling seed."""
 
     def __call__(
-        self, run: Run, look: Callable[[int], list[MetricInput | None]], checkpoint: dict[str, Any]
+        self,
+        run: RunDirectory,
+        look: Callable[[int], list[MetricInput | None]],
+        checkpoint: dict[str, Any],
     ) -> dict[str, float]:
         """Return the scores of a generator by name; none, with a warning, if it has none.
 
         ``look`` returns all parts of what is known of a sampling seed's images.
         """
 
-    def history(self, run: Run) -> dict[str, list[tuple[float, float]]]:
+    def history(self, run: RunDirectory) -> dict[str, list[tuple[float, float]]]:
         """Return (epochs, score) of each metric."""
 
 
@@ -76,7 +79,7 @@ class Observers:
 
     def __init__(
         self,
-        run: Run,
+        run: RunDirectory,
         model: Model,
         *,
         z_dim: int,

@@ -22,7 +22,7 @@ from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
 from ganlab.runs import (
     Progress,
-    Run,
+    RunDirectory,
     create_run,
     find_run,
     now,
@@ -73,7 +73,7 @@ class Plan:
     fresh: bool
     """Start over, though there is a run."""
 
-    existing: Run | None
+    existing: RunDirectory | None
     model: Model
     batches: Batches
     init_from: dict[str, str] | None
@@ -150,10 +150,10 @@ def plan(
 def execute(
     plan: Plan,
     *,
-    display: Callable[[Run, Plan], Display],
+    display: Callable[[RunDirectory, Plan], Display],
     training_evaluator: TrainingEvaluator | None = None,
     allow_changes: bool = False,
-) -> Run:
+) -> RunDirectory:
     """Train what was planned: from the start, or from where the run's last session ended.
 
     ``training_evaluator`` scores it at the experiment's intervals. Returns the run, whose status is
@@ -162,7 +162,7 @@ def execute(
     if plan.finished:
         assert plan.existing is not None
         return plan.existing
-    run = plan.existing or Run(plan.folder)
+    run = plan.existing or RunDirectory(plan.folder)
     if distributed.rank() == 0:
         run.lock()
     try:
@@ -182,7 +182,7 @@ def execute(
     return run
 
 
-def _opened(plan: Plan, run: Run, *, allow_changes: bool) -> Stored | None:
+def _opened(plan: Plan, run: RunDirectory, *, allow_changes: bool) -> Stored | None:
     """Make the run directory, or take it up; return the checkpoint to go on from, if any."""
     if plan.existing is not None:
         run.reread()
@@ -193,7 +193,7 @@ def _opened(plan: Plan, run: Run, *, allow_changes: bool) -> Stored | None:
     return None
 
 
-def _create(plan: Plan, run: Run) -> None:
+def _create(plan: Plan, run: RunDirectory) -> None:
     """Make the run directory; one that is there, but not to go on with, is set aside."""
     if run.path.exists():
         set_aside(run.path)
@@ -209,7 +209,7 @@ def _create(plan: Plan, run: Run) -> None:
     }
 
 
-def _take_up(plan: Plan, run: Run, *, allow_changes: bool) -> Stored | None:
+def _take_up(plan: Plan, run: RunDirectory, *, allow_changes: bool) -> Stored | None:
     """Return the newest checkpoint that is whole, if what it learned from is the same."""
     stored = read_newest(run, tidy=True)
     if stored is None:
@@ -223,7 +223,7 @@ def _take_up(plan: Plan, run: Run, *, allow_changes: bool) -> Stored | None:
 
 
 def _train(
-    plan: Plan, run: Run, display: Display, training_evaluator: TrainingEvaluator | None
+    plan: Plan, run: RunDirectory, display: Display, training_evaluator: TrainingEvaluator | None
 ) -> None:
     train_options = plan.experiment.train
     observers = Observers(
@@ -286,7 +286,7 @@ def _train(
 
 
 @on_main_process
-def _start_session(plan: Plan, run: Run, *, processes: int) -> None:
+def _start_session(plan: Plan, run: RunDirectory, *, processes: int) -> None:
     choices = plan.model.choices
     record.forget_peak_memory(choices.device)
     session = {
@@ -324,7 +324,7 @@ def _start_session(plan: Plan, run: Run, *, processes: int) -> None:
 
 
 @on_main_process
-def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None) -> None:
+def _end_session(plan: Plan, run: RunDirectory, status: str, error: BaseException | None) -> None:
     session = run.info["sessions"][-1]
     session |= {
         "ended": now(),
@@ -339,7 +339,7 @@ def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None)
 
 
 @on_main_process
-def _keep_traceback(run: Run, text: str) -> None:
+def _keep_traceback(run: RunDirectory, text: str) -> None:
     write_atomically(run.path / TRACEBACK, text.encode())
 
 
