@@ -184,11 +184,15 @@ class ScoredWeightsRecord(Record):
 
 
 class MetricRecord(Record):
-    """A metric's values, one for each sampling seed."""
+    """The result of one metric."""
 
     definition: dict[str, Any]
+    """Version and options of the metric: results with other definitions do not compare."""
+
     values: dict[str, Annotated[list[float], Field(min_length=1)]]
-    flags: list[str] = []
+    """For each value of the metric, one number per sampling seed."""
+
+    flags: list[str]
     real_baselines: dict[str, dict[str, float]] | None = None
     """What real images score; None where they were not scored, and a flag may be missing then."""
 
@@ -204,10 +208,14 @@ class ScoreRecord(Record):
     metrics: dict[str, MetricRecord]
     protocol: dict[str, Any] = {}
     environment: dict[str, Any] = {}
-    weights: str = ""
-    bn: str = "running"
+    """Versions, device and threads of the scoring process."""
+
+    weights_sha256: str | None = None
+    weights: str | None = None
+    bn: str | None = None
     truncation: float | None = None
     seeds: list[int] = []
+    """Sampling seeds."""
 
 
 # -------------------------------------------------------------------- metadata of checkpoints

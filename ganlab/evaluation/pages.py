@@ -17,7 +17,7 @@ from ganlab.text import columns
 
 Column = tuple[str, Callable[[Table, Row], object]]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet runs a text that begins so."""
+"""A spreadsheet may run a text that begins with one of these as a formula."""
 
 BEFORE_SCORES: tuple[Column, ...] = (
     ("protocol_id", lambda table, row: table.protocol_id),
@@ -125,7 +125,7 @@ def _harmless(cell: object) -> object:
 
 
 def to_markdown(tables: Sequence[Table]) -> str:
-    """Return a table each, below what it was measured by and above what real images score."""
+    """Return Markdown tables, each with its protocol above and its notes below."""
     return "\n\n".join(map(_markdown, tables))
 
 
@@ -144,12 +144,12 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Escape what Markdown reads as a column, markup or HTML; a line break is a space."""
+    """Escape the characters that Markdown interprets; a line break becomes a space."""
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", re.sub(r"\s+", " ", text))
 
 
 def to_html(tables: Sequence[Table]) -> str:
-    """Return one page that needs nothing else: its pictures, styles and script are inside."""
+    """Return a self-contained page, with its pictures, styles and script inside."""
     from jinja2 import DictLoader, Environment, StrictUndefined
 
     from ganlab.evaluation.page_data import page_of

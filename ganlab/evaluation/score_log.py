@@ -1,4 +1,4 @@
-"""The scores of a run: lines that are appended and never changed."""
+"""The recorded scores of a run. Lines of the file are appended and never changed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ from ganlab.runs import writing
 
 FILE = "scores.jsonl"
 Line = dict[str, Any]
-"""One line of scores: the entries of `EvaluationSpec.key`, ``protocol``, ``checkpoint``,
-``environment``, ``seconds``, ``time``, and ``metrics``: {name: {definition, higher_is_better,
-values {name: [one per sampling seed]}, flags, real_baselines}}. ``real_baselines`` is null where
-real images were not measured, in which case a flag may be missing."""
+"""One line of scores: see `ganlab.records.ScoreRecord`."""
 
 
 def read(folder: Path) -> list[Line]:
@@ -42,7 +39,7 @@ def _upgrade(line: Line) -> None:
 
 
 def append(folder: Path, line: Line) -> None:
-    """Add a line to the scores of a run."""
+    """Append a line to the scores of a run, or raise `RunError`."""
     with writing(folder / FILE):
         append_line(folder / FILE, line)
 
@@ -54,9 +51,9 @@ def answers(
     *,
     with_baselines: bool = False,
 ) -> dict[str, Any]:
-    """Return what the lines say of the metrics that were asked for, by name; later lines count.
+    """Return the recorded results of the requested metrics, by name. Later lines take precedence.
 
-    ``with_baselines``: only what was measured beside real images.
+    ``with_baselines``: ignore results that were recorded without scores of real images.
     """
     key = eval_spec.key(checkpoint)
     found: dict[str, Any] = {}
@@ -73,7 +70,7 @@ def answers(
 
 
 def history(lines: list[Line], protocol_id: str) -> dict[str, list[tuple[float, float]]]:
-    """Return (epochs, score) of each metric by name, from the scores of a run."""
+    """Return the (epochs, score) pairs of each metric under one protocol, by name."""
     found: dict[str, dict[float, float]] = {}
     for line in lines:
         if line.get("protocol_id") == protocol_id:
@@ -117,7 +114,7 @@ def _flat(line: Line) -> dict[str, Any]:
         "protocol_id": line["protocol_id"],
         "samples": line.get("protocol", {}).get("samples"),
         "seeds": len(line.get("seeds", [])),
-        "flags": sorted({flag for metric in metrics for flag in metric.get("flags", [])}),
+        "flags": sorted({flag for metric in metrics for flag in metric["flags"]}),
         **{
             name: statistics.fmean(values)
             for metric in metrics

@@ -15,7 +15,7 @@ from click.testing import Result
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from ganlab import records
+from ganlab import Run, records
 from ganlab.errors import RunError
 from ganlab.runs import Progress, list_runs, read_run
 from ganlab.training.checkpoint import read_stored
@@ -202,6 +202,48 @@ def test_a_log_holds_numbers_that_are_not_finite_and_unknown_ones(trained_run: P
         "loss_d": float("inf"),
         "later": [1],
     }
+
+
+def test_a_line_of_scores_without_one_of_its_keys_is_read_or_named(
+    trained_run: Path, warnings: list[str]
+) -> None:
+    file = trained_run / "scores.jsonl"
+    whole: dict[str, Any] = {
+        "protocol_id": "p",
+        "protocol": {"samples": 40},
+        "weights_sha256": "w",
+        "weights": "ema",
+        "bn": "running",
+        "truncation": None,
+        "seeds": [0],
+        "checkpoint": {"sha256": "w", "steps": 6, "epochs": 1.2},
+        "metrics": {
+            "m": {"definition": {}, "values": {"m": [2.0]}, "flags": [], "real_baselines": {}}
+        },
+        "environment": {},
+    }
+    paths: list[KeyPath] = [
+        *((key,) for key in whole),
+        *(("checkpoint", key) for key in whole["checkpoint"]),
+        *(("metrics", "m", key) for key in whole["metrics"]["m"]),
+    ]
+    required = {
+        "protocol_id",
+        "checkpoint",
+        "metrics",
+        "checkpoint.epochs",
+        "metrics.m.definition",
+        "metrics.m.values",
+        "metrics.m.flags",
+    }
+    for path in paths:
+        file.write_text(f"{json.dumps(without(whole, path))}\n{json.dumps(whole)}\n")
+        warnings.clear()
+        scores = Run(trained_run).scores
+        assert [record["m"] for record in scores[-1:]] == [2.0]
+        key = ".".join(path)
+        expected = [f"{file}: line 1 is damaged and skipped: {key} is missing"]
+        assert warnings == (expected if key in required else [])
 
 
 @pytest.mark.parametrize(

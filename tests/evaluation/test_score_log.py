@@ -73,6 +73,7 @@ DAMAGED = {
     json.dumps(without("checkpoint")): "checkpoint is missing",
     json.dumps(without("checkpoint", "epochs")): "checkpoint.epochs is missing",
     json.dumps(without("metrics", "m", "values")): "metrics.m.values is missing",
+    json.dumps(without("metrics", "m", "flags")): "metrics.m.flags is missing",
     json.dumps(without("metrics", "m", "definition")): "metrics.m.definition is missing",
     json.dumps(
         with_values({"m": []})
@@ -99,6 +100,24 @@ def test_damaged_lines_are_passed_over_with_one_warning_each_and_kept(
     ]
     score_log.append(tmp_path, LINE)
     assert file.read_bytes() == before + good.encode() + b"\n"
+
+
+def test_lines_of_older_versions_are_read_with_the_present_names(tmp_path: Path) -> None:
+    old = json.loads(json.dumps(LINE))
+    old["metrics"]["m"] = {
+        "definition": {"version": 1, "most": 10, "judge": "cnn"},
+        "values": {"m": [1.0]},
+        "flags": [],
+        "floors": {"held out": {"m": 0.5}},
+    }
+    score_log.append(tmp_path, old)
+    (read,) = score_log.read(tmp_path)
+    assert read["metrics"]["m"] == {
+        "definition": {"version": 1, "max_images": 10, "classifier": "cnn"},
+        "values": {"m": [1.0]},
+        "flags": [],
+        "real_baselines": {"held out": {"m": 0.5}},
+    }
 
 
 def test_a_line_after_one_that_was_cut_short_is_whole(tmp_path: Path) -> None:
