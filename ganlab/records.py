@@ -21,7 +21,9 @@ log = logging.getLogger("ganlab")
 class Record(BaseModel):
     """A record: values must have the declared types; unknown keys are allowed."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
+    # Strict, since the record stays a dict of what the file holds. Built when first used: a command
+    # reads few kinds of records.
+    model_config = ConfigDict(strict=True, extra="allow", defer_build=True)
 
 
 class ProgressRecord(Record):
@@ -110,7 +112,7 @@ class RunRecord(Record):
     created: str = ""
     """ISO 8601, UTC."""
 
-    progress: ProgressRecord = ProgressRecord()
+    progress: ProgressRecord = Field(default_factory=ProgressRecord)
     config: dict[str, Any] = {}
     parameters: dict[str, int] = {}
     """Number of parameters of each network."""
