@@ -23,7 +23,7 @@ from ganlab.config.experiment import Train
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
 from ganlab.plugins import load_plugins
-from ganlab.runs import Run
+from ganlab.runs import RunDirectory
 from ganlab.seeds import mix, seed_everything
 from ganlab.training.iteration import iterate
 from ganlab.training.loop import advanced, collect
@@ -78,7 +78,7 @@ def tiny() -> tuple[Model, Batches, Train]:
 
 def ganlab_loop() -> Callable[[int], None]:
     model, batches, options = tiny()
-    run = Run(Path("never-written"))
+    run = RunDirectory(Path("never-written"))
 
     def loop(steps: int) -> None:
         since_log = []

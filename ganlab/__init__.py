@@ -35,10 +35,14 @@ _HOME = {
     "Regularizer": "ganlab.components",
     "Sites": "ganlab.sites",
     "load": "ganlab.sampling",
+    "Board": "ganlab.results",
+    "Records": "ganlab.results",
+    "Run": "ganlab.results",
 }
 __all__ = [
     "Augmentation",
     "Batch",
+    "Board",
     "Callback",
     "Component",
     "Conditioning",
@@ -58,7 +62,9 @@ __all__ = [
     "Metric",
     "MetricInput",
     "Penalty",
+    "Records",
     "Regularizer",
+    "Run",
     "Sites",
     "Step",
     "__version__",
@@ -84,6 +90,7 @@ if TYPE_CHECKING:
     from ganlab.metrics import Extractor, Metric, MetricInput
     from ganlab.nn import DiscriminatorNet, Embed, ExtractorNet, GeneratorNet, one_hot
     from ganlab.options import Component
+    from ganlab.results import Board, Records, Run
     from ganlab.sampling import load
     from ganlab.sites import Sites
     from ganlab.step import Step

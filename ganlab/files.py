@@ -55,17 +55,6 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
         file.write(json.dumps(record).encode() + b"\n")
 
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the JSON lines of a file, without one that a kill cut short."""
-    records = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return records
-
-
 def flush_folder(folder: Path) -> None:
     """Have what was renamed in a folder reach the disk."""
     if os.name == "posix":

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from ganlab.files import write_atomically
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FRAMES = 60
 """An animation has at most this many sheets, evenly chosen, the last one always."""
@@ -53,7 +55,16 @@ def animate(sheets: Sequence[Path], path: Path, *, milliseconds: int = 300) -> N
 
 
 def draw_curves(records: Sequence[dict[str, Any]], path: Path, *, title: str) -> None:
-    """Draw both losses and what D says of real and generated images against the epochs."""
+    """Write `curves` to a file, atomically."""
+    write_atomically(path, _png_of_curves(records, title=title))
+
+
+def curves(records: Sequence[dict[str, Any]], *, title: str) -> Image.Image:
+    """Plot both losses and D's output for real and generated images against the epochs."""
+    return Image.open(io.BytesIO(_png_of_curves(records, title=title)))
+
+
+def _png_of_curves(records: Sequence[dict[str, Any]], *, title: str) -> bytes:
     panels = (
         ("Loss", (("loss_d", "D"), ("loss_g", "G"))),
         (
@@ -69,22 +80,20 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path, *, title: str) ->
         (label, {name: [(r["epochs"], r[key]) for r in records if key in r] for key, name in named})
         for label, named in panels
     ]
-    _draw_lines(lines, path, title=title)
+    return _png_of_lines(lines, title=title)
 
 
 def draw_scores(
     history: Mapping[str, Sequence[tuple[float, float]]], path: Path, *, title: str
 ) -> None:
     """Draw each score against the epochs, a panel a score."""
-    _draw_lines([(name, {"": points}) for name, points in history.items()], path, title=title)
+    panels = [(name, {"": points}) for name, points in history.items()]
+    write_atomically(path, _png_of_lines(panels, title=title))
 
 
-def _draw_lines(
-    panels: Sequence[tuple[str, Mapping[str, Sequence[tuple[float, float]]]]],
-    path: Path,
-    *,
-    title: str,
-) -> None:
+def _png_of_lines(
+    panels: Sequence[tuple[str, Mapping[str, Sequence[tuple[float, float]]]]], *, title: str
+) -> bytes:
     """Draw panels of named lines below one another, all against the epochs."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -108,4 +117,4 @@ def _draw_lines(
         figure.suptitle(title)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=120)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()

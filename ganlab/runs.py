@@ -1,4 +1,4 @@
-"""The run directory: where a run keeps everything, and how it is found again.
+"""The run directory: its files, its lock, and the functions that create and find it.
 
 ::
 
@@ -14,31 +14,28 @@
 from __future__ import annotations
 
 import copy
-import json
-import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import filelock
 
 from ganlab.background import Background
 from ganlab.config.reader import read
 from ganlab.errors import RunError
-from ganlab.files import append_line, read_lines, write_atomically, write_json
+from ganlab.files import append_line, write_atomically, write_json
 
-log = logging.getLogger("ganlab")
 PATIENCE_SECONDS = 0.5
-"""How long to wait for a lock: whoever only asks whether it is held has it for a moment."""
+"""How long to wait for a lock: a process that checks whether a run is locked holds it briefly."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. The images count; the rest follows from them or is measured."""
+    """How far a run is. Images are what is counted; batches and epochs follow from them."""
 
     steps: int = 0
     """Updates of G."""
@@ -55,21 +52,30 @@ class Progress:
     seconds: float = 0.0
     """Time in the training loop, over all sessions."""
 
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """Return the progress in a record, which may have more keys than this version knows."""
+        known = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in record.items() if name in known})
+
 
 @dataclass
-class Run:
-    """One run directory: `create_run` makes one, `read_run` and `find_run` find one."""
+class RunDirectory:
+    """A run directory, which training writes to: see `create_run`, `read_run` and `find_run`.
+
+    `ganlab.Run` is what scripts and notebooks read results with.
+    """
 
     path: Path
     info: dict[str, Any] = field(default_factory=dict)
-    """What run.json holds."""
+    """The content of run.json."""
 
     progress: Progress = field(default_factory=Progress)
     unlogged: list[dict[str, float]] = field(default_factory=list)
-    """The numbers of the steps since the last log line."""
+    """The scalars of each step since the last log line."""
 
     files: Background = field(default_factory=Background, compare=False)
-    """Where files are written: see `write`."""
+    """The queue that writes files: see `write`."""
 
     _lock: filelock.BaseFileLock | None = None
 
@@ -86,24 +92,28 @@ class Run:
     def samples(self) -> Path:
         return self.path / "samples"
 
+    def sheets(self) -> list[Path]:
+        """Return the sheets of samples, the newest last: epoch-0003.png, epoch-0003.2500.png."""
+        return sorted(self.samples.glob("epoch-*.png"), key=lambda path: path.stem)
+
     @property
-    def log(self) -> Path:
+    def log_file(self) -> Path:
         return self.path / "log.jsonl"
 
     @property
     def status(self) -> str:
-        """``running``, ``finished``, ``interrupted``, ``failed`` or ``diverged``, as recorded.
+        """The recorded ``running``, ``finished``, ``interrupted``, ``failed`` or ``diverged``.
 
-        ``killed`` if it is recorded as running, but nobody holds its lock.
+        It is ``killed`` if the recorded status is ``running`` but no process holds the lock.
         """
         status: str = self.info.get("status", "running")
         return "killed" if status == "running" and not self.locked() else status
 
     def weights(self, epoch: int | str | None) -> dict[str, Any] | None:
-        """Return what run.json says of the newest or the ``best`` weights; None if it is not sure.
+        """Return the recorded identity of the newest or the ``best`` weights; None if unknown.
 
-        It is not sure when a checkpoint came after it was written: the run was killed then. What
-        was recorded of weights that were deleted since still holds.
+        It is unknown if a checkpoint is newer than the record, which happens when a run is killed
+        between the two. The record stays valid when the weights themselves are deleted.
         """
         if epoch == "best":
             found: dict[str, Any] | None = self.info.get("best")
@@ -116,7 +126,7 @@ class Run:
         return found if sure else None
 
     def config(self) -> dict[str, Any]:
-        """Return the resolved experiment as plain data."""
+        """Return the resolved experiment as plain data, or raise `RunError`."""
         file = self.path / "config.yaml"
         try:
             document = read(file.read_text(), str(file))
@@ -127,26 +137,32 @@ class Run:
         return document.data
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the log's lines in order of steps; of a step logged twice, the later line."""
-        by_step = {record["step"]: record for record in read_lines(self.log) if "step" in record}
+        """Return the lines of the log by step. If a step was logged twice, the later line counts.
+
+        A damaged line is skipped with a warning.
+        """
+        from ganlab.records import LogRecord, read_records
+
+        by_step = {record["step"]: record for record in read_records(self.log_file, LogRecord)}
         return [by_step[step] for step in sorted(by_step)]
 
     def append_log(self, record: dict[str, Any]) -> None:
-        with writing(self.log):
-            append_line(self.log, record)
+        """Append a line to the log, or raise `RunError`."""
+        with writing(self.log_file):
+            append_line(self.log_file, record)
 
     def update(self, **changes: Any) -> None:
-        """Change run.json."""
+        """Change entries of run.json and write it, with the present progress."""
         self.info |= changes
         self.info["progress"] = asdict(self.progress)
         path, info = self.path / "run.json", copy.deepcopy(self.info)
         self.write(self.path, lambda: write_json(path, info))
 
     def write(self, path: Path, job: Callable[[], object]) -> None:
-        """Have a job write something: at once, or behind training, after what was asked before.
+        """Call a job that writes ``path``, at once or in the background, in order of the calls.
 
-        What it will write must not change meanwhile. Raises `RunError`, perhaps at a later call,
-        that names ``path`` where the system refuses.
+        The data that the job writes must not change until then. A failure to write raises
+        `RunError` naming ``path``; for a job in the background, at a later call.
         """
 
         def guarded() -> None:
@@ -158,7 +174,10 @@ class Run:
     # ----------------------------------------------------------------------------- lock
 
     def lock(self) -> None:
-        """Make this process the only one that writes here, until it ends, however it ends."""
+        """Make this process the only one that writes here, until `unlock` or its end.
+
+        Raises `RunError` if another process holds the lock.
+        """
         lock = filelock.FileLock(self._lock_file)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,17 +189,18 @@ class Run:
         self._lock = lock
 
     def reread(self) -> None:
-        """Read run.json again: another process may have written it before the lock was ours."""
+        """Read run.json again: another process may have written it before this one had the lock."""
         fresh = read_run(self.path)
         self.info, self.progress = fresh.info, fresh.progress
 
     def unlock(self) -> None:
+        """Release the lock if this process holds it."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
     def locked(self) -> bool:
-        """True while some process, this one included, trains the run."""
+        """Return True while a process trains the run, this process included."""
         if self._lock is not None:
             return True
         if not self._lock_file.exists():
@@ -190,27 +210,27 @@ class Run:
                 return False
         except filelock.Timeout:
             return True
-        except OSError:  # an archive that cannot be written: nobody trains there
+        except OSError:  # a read-only folder: no process can train there
             return False
 
     @property
     def _lock_file(self) -> Path:
-        """Beside the directory, so that it can be taken before the directory is made or moved."""
+        """The lock file. It is beside the directory, so the lock outlives creating or moving it."""
         return self.path.with_name(f".{self.path.name}.lock")
 
 
 def now() -> str:
-    """The time as it stands in run.json: UTC, to the second."""
+    """Return the present time in the format of run.json: ISO 8601, UTC, in seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def run_folder(runs: Path, *, experiment: str, identity: str, seed: int) -> Path:
-    """Return where the run of this experiment and seed lies, whether or not it exists."""
+    """Return the folder of the run of this experiment and seed, whether or not it exists."""
     return runs / experiment / f"{identity[:6]}-s{seed}"
 
 
-def create_run(run: Run, *, experiment_text: str, config: str) -> None:
-    """Make a new run directory; the caller holds its lock."""
+def create_run(run: RunDirectory, *, experiment_text: str, config: str) -> None:
+    """Create a run directory. The caller must hold its lock."""
     with writing(run.path):
         for folder in (run.path, run.checkpoints, run.samples, run.path / "plugins"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -218,25 +238,29 @@ def create_run(run: Run, *, experiment_text: str, config: str) -> None:
         write_atomically(run.path / "config.yaml", config.encode())
 
 
-def read_run(path: Path) -> Run:
-    """Read a run directory, or raise `RunError`."""
+def read_run(path: Path) -> RunDirectory:
+    """Read a run directory.
+
+    Raises:
+        RunError: if there is no ``run.json``, or it lacks a required key or has an invalid value.
+    """
+    from ganlab.records import parse_run  # imports pydantic, which takes 0.1 s
+
     file = path / "run.json"
     try:
-        info = json.loads(file.read_text())
-        if not isinstance(info, dict):
-            raise ValueError(f"it holds a {type(info).__name__}, not a mapping")
-        progress = Progress(**info.get("progress", {}))
+        info = parse_run(file.read_text())
     except FileNotFoundError:
         raise RunError(f"{path} is no run: it has no run.json") from None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(f"{file} cannot be read: {error}") from error
-    return Run(path, info=info, progress=progress)
+    return RunDirectory(path, info=info, progress=Progress.of(info.get("progress", {})))
 
 
-def find_run(name: str, runs: Path) -> Run:
-    """Return the run that a user means: a folder, ``<experiment>/<id>``, or an experiment's name.
+def find_run(name: str, runs: Path) -> RunDirectory:
+    """Return the run with this name: a folder, ``<experiment>/<id>``, or an experiment's name.
 
-    An experiment's name, or its YAML file, means the newest of its runs.
+    The name of an experiment, or its YAML file, selects the newest of its runs. Raises `RunError`
+    if there is no such run.
     """
     path = Path(name)
     if not name.strip("./ "):
@@ -254,20 +278,25 @@ def find_run(name: str, runs: Path) -> Run:
     raise RunError(f"there is no run '{name}'; runs below {runs}: {known}")
 
 
-def list_runs(folder: Path) -> list[Run]:
-    """Return every readable run below a folder, sorted by path; set-aside ones are left out."""
+def list_runs(folder: Path) -> list[RunDirectory]:
+    """Return every run below a folder, sorted by path, without those that were set aside.
+
+    A damaged run is skipped with a warning that names the file and the field.
+    """
+    from ganlab.records import warn_once
+
     runs = []
     for file in sorted(folder.glob("**/run.json")):
         if "~" not in file.parent.name:
             try:
                 runs.append(read_run(file.parent))
             except RunError as error:
-                log.warning("%s", error)
+                warn_once(file, str(error))
     return runs
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a run directory out of the way, losing nothing, and return its new place."""
+    """Rename a run directory to ``<name>~<number>`` and return its new path."""
     number = 1
     while (aside := path.with_name(f"{path.name}~{number}")).exists():
         number += 1
@@ -278,7 +307,7 @@ def set_aside(path: Path) -> Path:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an `OSError` of ganlab's own writing inside into one clear line."""
+    """Convert an `OSError` inside the block to a `RunError` naming ``path``."""
     try:
         yield
     except OSError as error:
@@ -286,7 +315,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def cannot_write(path: Path, error: OSError) -> str:
-    """One line for a disk that is full, read-only, or not ours."""
+    """Return the message for a failed write: a full or read-only disk, or missing permission."""
     reason = error.strerror or str(error)
     return (
         f"cannot write {path}: {reason}; what was saved before is intact: make room or choose "
@@ -295,14 +324,14 @@ def cannot_write(path: Path, error: OSError) -> str:
 
 
 class Clock:
-    """Seconds of training, over all sessions."""
+    """Measures the seconds of training over all sessions."""
 
     def __init__(self, seconds_before: float) -> None:
         self._start = time.monotonic() - seconds_before
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Do not count what happens inside."""
+        """Do not count the time inside the block."""
         begin = time.monotonic()
         try:
             yield
@@ -310,4 +339,5 @@ class Clock:
             self._start += time.monotonic() - begin
 
     def seconds(self) -> float:
+        """Return the seconds of training so far."""
         return time.monotonic() - self._start

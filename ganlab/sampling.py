@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -16,7 +17,7 @@ from ganlab.config.resolve import resolve
 from ganlab.errors import GanlabError, PluginError, RunError, did_you_mean
 from ganlab.labels import Labels, class_index, parse_labels
 from ganlab.plugins import Plugins, load_plugins
-from ganlab.runs import Run, find_run
+from ganlab.runs import RunDirectory, find_run
 from ganlab.training.checkpoint import (
     BEST,
     Stored,
@@ -46,7 +47,7 @@ class Trained:
 
     def __init__(
         self,
-        run: Run,
+        run: RunDirectory,
         experiment: Experiment,
         spec: DataSpec,
         device: torch.device,
@@ -60,6 +61,14 @@ class Trained:
         """Identifies the sampling code, so that cached images can be invalidated."""
 
         self._networks: dict[tuple[Epoch, str], nn.Module] = {}
+
+    def __repr__(self) -> str:
+        spec = self.spec
+        size = f"{spec.image_size} x {spec.image_size} {'grey' if spec.channels == 1 else 'RGB'}"
+        parts = [repr(self.run.name), f"{spec.num_classes} classes", size]
+        if self.epochs:
+            parts.append(f"kept epochs: {', '.join(map(str, self.epochs))}")
+        return f"Trained({', '.join([*parts, str(self.device)])})"
 
     @property
     def epochs(self) -> list[int]:
@@ -191,7 +200,7 @@ def load(
         RunError: if there is no such run.
         PluginError: if a component of the run cannot be found.
     """
-    found = find_run(str(run), Path(runs_dir))
+    found = find_run(os.fspath(run), Path(runs_dir))
     # The run's own copies come first: a file of the same name in ./plugins then does not load.
     trusted = [found.path / "plugins"] if trust_plugins else []
     plugins = plugins or load_plugins(trusted)
@@ -211,7 +220,7 @@ def load(
     return Trained(found, experiment, _spec(found.info["dataset"]), choose_device(device), code)
 
 
-def _warn_of_changes(run: Run, experiment: Experiment, plugins: Plugins) -> str:
+def _warn_of_changes(run: RunDirectory, experiment: Experiment, plugins: Plugins) -> str:
     """Warn of code that draws and is not what it was, and return the hashes of all of it."""
     before, hashes = run.info["plugins"], []
     for key, plugin in describe_plugins(experiment, plugins).items():

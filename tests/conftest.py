@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,35 @@ def ganlab(workplace: Path) -> Callable[..., Result]:
         return CliRunner().invoke(cli, [*folders, *map(str, arguments)], prog_name="ganlab")
 
     return call
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train six steps: an epoch of the forty images, and a batch."""
+    from ganlab.cli import cli
+
+    folder = tmp_path_factory.mktemp("trained")
+    data = {**EXPERIMENT, "train": {**EXPERIMENT["train"], "steps": 6}}
+    (folder / "exp.yaml").write_text(yaml.safe_dump(data))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("GANLAB_CACHE", str(folder / "cache"))
+        result = CliRunner().invoke(cli, ["--plugins-dir", str(TINY), "run", "exp.yaml"])
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def trained_run(trained_once: Path, workplace: Path) -> Path:
+    """Return a finished run of ``exp.yaml`` without scores."""
+    shutil.copytree(trained_once / "runs", workplace / "runs")
+    shutil.copy(trained_once / "exp.yaml", workplace)
+    (run,) = workplace.glob("runs/exp/*-s0")
+    return run
+
+
+@pytest.fixture
+def without_companions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the shipped metric that stands on every board: these are tests of the core."""
+    if "GANLAB_BLOCK_PLUGINS" not in os.environ:
+        monkeypatch.setenv("GANLAB_BLOCK_PLUGINS", "metrics.cond_acc")

@@ -16,7 +16,7 @@ from ganlab.config.experiment import BUDGETS, Experiment
 from ganlab.errors import GanlabError, RunError
 from ganlab.events import ignore
 from ganlab.plugins import Plugins
-from ganlab.runs import Progress, Run, create_run
+from ganlab.runs import Progress, RunDirectory, create_run
 from ganlab.training.error_attribution import attributed
 from ganlab.training.loop import train
 from ganlab.training.model import ROLES
@@ -49,7 +49,7 @@ class Trial:
         )
         self.model, self.options = self.plan.model, self.experiment.train
         self.device = self.model.choices.device
-        self.run = Run(self.plan.folder, progress=self.progress_at(self.period))
+        self.run = RunDirectory(self.plan.folder, progress=self.progress_at(self.period))
         create_run(self.run, experiment_text="", config="")
         self._observers = Observers(
             self.run,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,13 +11,14 @@ import click
 from ganlab.cli.app import data_root_option, plugins_dir_option, runs_dir_option
 from ganlab.cli.labs import lab_of, telling
 from ganlab.columns import columns
-from ganlab.evaluation.board import Board
+from ganlab.files import write_atomically
 from ganlab.lab.lab import score_request
 from ganlab.lab.scoring import Scoring
+from ganlab.results import Board
+from ganlab.runs import writing
 
 if TYPE_CHECKING:
-    from ganlab.evaluation.board import Table
-    from ganlab.runs import Run
+    from ganlab.runs import RunDirectory
     from ganlab.sampling import Epoch
     from ganlab.training.generate import Bn
 
@@ -153,30 +153,15 @@ def command(
 
 def print_board(board: Board, form: str | None = None, html: Path | None = None) -> None:
     """Print the tables of a board, and write the page if one is wanted."""
-    click.echo(_formatted(board.tables, form))
+    forms = {"json": board.to_json, "csv": board.to_csv, "markdown": board.to_markdown}
+    click.echo(forms[form]() if form else str(board))
     if html is not None:
-        from ganlab.evaluation.pages import to_html
-        from ganlab.files import write_atomically
-        from ganlab.runs import writing
-
         with writing(html):
-            write_atomically(html, to_html(board.tables).encode())
+            write_atomically(html, board.to_html().encode())
         click.echo(f"page     {html}", err=True)
 
 
-def _formatted(board: Sequence[Table], form: str | None) -> str:
-    if form == "json":
-        return json.dumps([table.as_data() for table in board], indent=2)
-    if form is None:
-        from ganlab.cli.board import text_of
-
-        return "\n\n".join(map(text_of, board))
-    from ganlab.evaluation import pages
-
-    return pages.to_csv(board) if form == "csv" else pages.to_markdown(board)
-
-
-def _print_curves(scoring: Scoring, runs: Sequence[Run], *, strict: bool) -> None:
+def _print_curves(scoring: Scoring, runs: Sequence[RunDirectory], *, strict: bool) -> None:
     """Print the curves of runs; with ``strict`` each of them must have one."""
     from ganlab.lab.curves import curves
 

@@ -19,7 +19,7 @@ from ganlab.cli.launch import in_processes
 from ganlab.errors import Interrupted
 
 if TYPE_CHECKING:
-    from ganlab.runs import Run
+    from ganlab.runs import RunDirectory
     from ganlab.training.session import Plan
 
 
@@ -91,7 +91,7 @@ def command(
         _print_result(planned, run, was_finished=was_finished)
 
 
-def _print_result(planned: Plan, run: Run, *, was_finished: bool) -> None:
+def _print_result(planned: Plan, run: RunDirectory, *, was_finished: bool) -> None:
     if was_finished:
         click.echo(
             "This run is finished: give it a longer budget to go on, or --fresh to start over.",

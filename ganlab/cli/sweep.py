@@ -25,7 +25,7 @@ from ganlab.errors import Interrupted
 if TYPE_CHECKING:
     from ganlab.events import Tell
     from ganlab.lab.sweeps import PlannedRun, Sweep
-    from ganlab.runs import Run
+    from ganlab.runs import RunDirectory
 
 ENGINES = ("here", "ray")
 
@@ -128,7 +128,7 @@ def _display(inner: Tell) -> SweepDisplay:
     return SweepDisplay(inner, echo=echo, title=title, warn=warn, live=sys.stderr.isatty())
 
 
-def _train(sweep: Sweep, planned: Sequence[PlannedRun]) -> list[Run]:
+def _train(sweep: Sweep, planned: Sequence[PlannedRun]) -> list[RunDirectory]:
     """Train what is not finished; say what failed, and how to go on after a signal."""
     try:
         runs = sweep.train(planned)

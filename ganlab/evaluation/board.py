@@ -10,16 +10,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ganlab.errors import RunError
 from ganlab.evaluation.protocol import EvaluationSpec
 from ganlab.evaluation.variants import variants
 
 SIGNIFICANT = 0.05
-"""Rows whose difference is likelier than this to be chance are said to be tied."""
+"""Two rows are tied if the p-value of their difference is larger than this."""
 
 BUDGETS = ("epochs", "images", "steps", "seconds")
 MOVING = ("torch", "device", "tf32")
-"""What may move a score a little, and must not pass unsaid where it differs within a table."""
+"""Conditions that may change scores slightly: a table warns if they differ between its rows."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Entry:
     name: str
     folder: Path
     info: Mapping[str, Any]
-    """What run.json holds."""
+    """The content of run.json."""
 
     choice: str
     """``last``, ``best``, or ``epoch 12``."""
@@ -42,13 +41,13 @@ class Entry:
 
 @dataclass
 class Row:
-    """Entries that differ in the training seed alone."""
+    """The entries of one variant: they differ only in the training seed."""
 
     entries: list[Entry]
     variant: str = ""
     rank: int = 0
     tied: bool = False
-    """True if it cannot be told apart from the row above it."""
+    """True if no difference from the row above was found: see `cannot_be_told_apart`."""
 
     @property
     def experiment(self) -> str:
@@ -59,14 +58,17 @@ class Row:
         return [entry.info["seed"] for entry in self.entries]
 
     def values(self, metric: str, value: str | None = None) -> list[float]:
-        """Return a value of each training seed, the mean over its sampling seeds."""
+        """Return a value of a metric for each training seed: the mean over its sampling seeds.
+
+        ``value`` is the metric's main value by default. Seeds without the value are left out.
+        """
         answers = [e.answer[metric]["values"] for e in self.entries if metric in e.answer]
         found = [answer[value or metric] for answer in answers if (value or metric) in answer]
         return [statistics.fmean(over_samples) for over_samples in found]
 
     @property
     def flags(self) -> list[str]:
-        """What to warn of, and for how many of the training seeds."""
+        """The warnings that metrics raised: ``flag``, or ``flag (1 of 3)`` for some seeds only."""
         raised = [
             {flag for metric in entry.answer.values() for flag in metric["flags"]}
             for entry in self.entries
@@ -80,7 +82,10 @@ class Row:
 
     @property
     def costs(self) -> dict[str, float | None]:
-        """What training took, the mean over training seeds; None where it is not known."""
+        """The costs of training as means over training seeds; None where unknown.
+
+        ``images_per_second``, ``seconds``, ``peak_memory_bytes``, ``parameters``.
+        """
         found: dict[str, list[float]] = {}
         for entry in self.entries:
             for name, value in _costs(entry.info).items():
@@ -94,25 +99,25 @@ COSTS = ("images_per_second", "seconds", "peak_memory_bytes", "parameters")
 
 @dataclass
 class Table:
-    """What was scored by one protocol."""
+    """The rows of one protocol and one choice of weights, ranked by the first metric."""
 
     protocol_id: str
     protocol: dict[str, Any]
     choice: str
     heading: str
-    """What the variants differ in."""
+    """What distinguishes the variants, such as ``conditioning``."""
 
     metrics: dict[str, bool | None]
-    """By name: whether higher is better. The first one ranks."""
+    """For each metric, whether higher is better; None for no direction. The first one ranks."""
 
     rows: list[Row]
     real_baselines: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
-    """By ``train`` and ``held out``, then metric: what real images score."""
+    """The scores of real images: for ``train`` and ``held out``, by metric, then by value."""
 
     warnings: list[str] = field(default_factory=list)
 
     def as_data(self) -> dict[str, Any]:
-        """Return the table as plain data, for programs."""
+        """Return the table as plain data, with a value for each training seed."""
         return {
             "protocol_id": self.protocol_id,
             "protocol": self.protocol,
@@ -181,13 +186,13 @@ def _table(entries: Sequence[Entry]) -> Table:
         heading,
         metrics,
         rows,
-        _floors(entries),
+        _real_baselines(entries),
         _warnings(entries),
     )
 
 
 def _rows(entries: Sequence[Entry]) -> list[Row]:
-    """Gather the entries that differ in the training seed alone; a seed counts once."""
+    """Group the entries that differ only in the training seed; a seed counts once."""
     rows: dict[tuple[Any, ...], Row] = {}
     for entry in entries:
         budget = {name: _config(entry).get("train", {}).get(name) for name in BUDGETS}
@@ -199,11 +204,11 @@ def _rows(entries: Sequence[Entry]) -> list[Row]:
 
 
 def _name_variants(rows: Sequence[Row]) -> str:
-    """Say what distinguishes each row, and return the heading for it."""
+    """Name each row by what distinguishes it, and return the heading of these names."""
     ours = [row for row in rows if _config(row.entries[0])]
     firsts = [row.entries[0] for row in ours]
     heading, said = variants([{**_config(e), **_conditions(e)} for e in firsts])
-    for row in rows:  # images from elsewhere, and a single experiment, go by their names
+    for row in rows:  # images of other systems and single experiments keep their names
         row.variant = row.experiment
     for row, variant in zip(ours, said, strict=True):
         if variant:
@@ -212,9 +217,9 @@ def _name_variants(rows: Sequence[Row]) -> str:
 
 
 def cannot_be_told_apart(a: Sequence[float], b: Sequence[float]) -> bool:
-    """True if Welch's t-test finds no difference of two means, or cannot: a single value has none.
+    """Return True if Welch's t-test finds no difference of the means, or cannot be computed.
 
-    Welch, 1947, Biometrika 34; two-sided, at 5 %.
+    It needs two values on each side. Welch, 1947, Biometrika 34; two-sided, at 5 %.
     """
     if min(len(a), len(b)) < 2:
         return True
@@ -231,9 +236,10 @@ def cannot_be_told_apart(a: Sequence[float], b: Sequence[float]) -> bool:
 
 
 def _conditions(entry: Entry) -> dict[str, Any]:
-    """Return what must not differ within a row, beside the experiment.
+    """Return the conditions that all entries of a row share, apart from the experiment.
 
-    The last weights of a run that did not get to its end are another thing than a finished one's.
+    The status is one of them: the last weights of an interrupted run are not those of a finished
+    one.
     """
     return {
         "weights": entry.checkpoint["weights"],
@@ -260,7 +266,7 @@ def _costs(info: Mapping[str, Any]) -> dict[str, float | None]:
     }
 
 
-def _floors(entries: Sequence[Entry]) -> dict[str, dict[str, dict[str, float]]]:
+def _real_baselines(entries: Sequence[Entry]) -> dict[str, dict[str, dict[str, float]]]:
     found: dict[str, dict[str, dict[str, float]]] = {}
     for entry in entries:
         for metric, answer in entry.answer.items():
@@ -281,19 +287,3 @@ def _warnings(entries: Sequence[Entry]) -> list[str]:
         if len(seen) > 1:
             warnings.append(f"scores here come from different {name}: {', '.join(sorted(seen))}")
     return warnings
-
-
-class Board:
-    """The tables of one evaluation."""
-
-    def __init__(self, tables: Sequence[Table], failed: Sequence[str] = ()) -> None:
-        self.tables = list(tables)
-        self.failed = list(failed)
-        """Runs of a sweep that could not be trained, each with the reason."""
-
-    @classmethod
-    def of(cls, entries: Sequence[Entry], failed: Sequence[str] = ()) -> Board:
-        """Return the board of these entries. Raises `RunError` if there is none."""
-        if not entries:
-            raise RunError("no run could be scored")
-        return cls(tables(entries), failed)

@@ -37,7 +37,7 @@ from ganlab.events import Tell, ignore
 from ganlab.files import write_json
 from ganlab.metrics import Metric
 from ganlab.plugins import Plugins
-from ganlab.runs import Run, find_run, list_runs, now, read_run, writing
+from ganlab.runs import RunDirectory, find_run, list_runs, now, read_run, writing
 from ganlab.training.record import describe_dataset
 from ganlab.types import DataSpec
 
@@ -45,14 +45,14 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 FOLDER = "images"
 
 
-def is_external(run: Run) -> bool:
+def is_external(run: RunDirectory) -> bool:
     """True for images that no run of ours made."""
     return "made_elsewhere" in run.info
 
 
 def add_images(
     folder: Path, *, labels: Path | None, dataset: Dataset, runs: Path, root: Path | None = None
-) -> Run:
+) -> RunDirectory:
     """Read a folder of images, and return its entry below ``runs``, made or brought up to date.
 
     Raises `DataError` if the images or their labels do not fit the dataset.
@@ -86,7 +86,7 @@ def add_images(
 
 
 def reference_of(
-    name: str | None, runs: Sequence[Run], folder: Path, plugins: Plugins, runs_dir: Path
+    name: str | None, runs: Sequence[RunDirectory], folder: Path, plugins: Plugins, runs_dir: Path
 ) -> Dataset:
     """Return the dataset that images are measured against.
 
@@ -108,7 +108,7 @@ def reference_of(
     return dataset_from(_block_of(find_run(name, runs_dir)), plugins)
 
 
-def _block_of(run: Run) -> dict[str, Any]:
+def _block_of(run: RunDirectory) -> dict[str, Any]:
     block: dict[str, Any] = run.info.get("dataset_block") or run.config()["dataset"]
     return block
 
@@ -121,7 +121,7 @@ def _size_of_first(folder: Path) -> int:
     raise DataError(f"{folder} holds no images")
 
 
-def dataset_of(run: Run, plugins: Plugins) -> Dataset:
+def dataset_of(run: RunDirectory, plugins: Plugins) -> Dataset:
     """Return the dataset that images are measured against."""
     return dataset_from(run.info["dataset_block"], plugins)
 
@@ -136,7 +136,7 @@ def dataset_from(block: dict[str, Any], plugins: Plugins) -> Dataset:
 
 
 def score_images(
-    run: Run,
+    run: RunDirectory,
     metrics: Sequence[Metric],
     evaluator: Evaluator,
     eval_spec: EvaluationSpec,
@@ -192,7 +192,7 @@ def _chosen(labels: Tensor, evaluator: Evaluator, protocol: Protocol) -> Tensor 
         return None
 
 
-def _check_content(run: Run, images: Tensor, labels: Tensor) -> None:
+def _check_content(run: RunDirectory, images: Tensor, labels: Tensor) -> None:
     sha = content_hash(images, labels, tuple(run.info["dataset"]["class_names"]))
     if sha != run.info["checkpoint"]["sha256"]:
         raise RunError(
@@ -289,7 +289,7 @@ def _said(shape: Sequence[int]) -> str:
     return f"{width} x {height} {'grey' if channels == 1 else 'RGB'}"
 
 
-def _spec(run: Run) -> DataSpec:
+def _spec(run: RunDirectory) -> DataSpec:
     about = run.info["dataset"]
     names = tuple(about["class_names"])
     return DataSpec(len(names), about["image_size"], about["channels"], names)

@@ -1,4 +1,4 @@
-"""How a board says things, the same as text, as Markdown and as a page. It needs no torch."""
+"""The headings, cells and notes of a board, for text, Markdown and pages. It needs no torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIED = "cannot be told apart from the row above (Welch's t, p > 0.05; or a singl
 
 
 def title(table: Table) -> str:
-    """Say what a table was measured by."""
+    """Describe the protocol of a table in one line."""
     p = table.protocol
     measured = (
         f"{p['extractor']}  N={p['samples']:,} against {p['dataset']} {p['split']} "
@@ -26,7 +26,7 @@ def title(table: Table) -> str:
 
 
 def unusual(table: Table) -> Iterator[str]:
-    """Say which weights and labels were used, where they are not the usual ones."""
+    """Describe the weights and labels that were used, where they are not the default."""
     if table.choice != "last":
         yield f"weights: {table.choice}"
     if table.protocol["labels"] == AS_THEY_CAME:
@@ -34,23 +34,24 @@ def unusual(table: Table) -> Iterator[str]:
 
 
 def head(table: Table) -> tuple[str, ...]:
-    """Return the headings of `rows`; the last one, of the flags, is there if any is raised."""
+    """Return the column headings for `rows`. There is a column of flags only if any is raised."""
     metrics = [f"{name}{ARROWS[higher]}" for name, higher in table.metrics.items()]
     flags = ("",) if flagged(table) else ()
     return ("", table.heading, *metrics, "seeds", *COSTS, *flags)
 
 
 def flagged(table: Table) -> bool:
-    """True if a flag is raised in any row, which takes a column."""
+    """Return True if a flag is raised in any row."""
     return any(row.flags for row in table.rows)
 
 
 def rows(table: Table) -> list[tuple[str, ...]]:
-    """Return the cells below `head`: rank, variant, scores, seeds, costs, any flags."""
-    told = [_cells(table, row) for row in table.rows]
-    if not flagged(table):
-        return told
-    return [(*said, ", ".join(row.flags)) for said, row in zip(told, table.rows, strict=True)]
+    """Return the cells below `head`: rank, variant, scores, seeds, costs and any flags."""
+    flags = flagged(table)
+    return [
+        (*_cells(table, row), ", ".join(row.flags)) if flags else _cells(table, row)
+        for row in table.rows
+    ]
 
 
 def _cells(table: Table, row: Row) -> tuple[str, ...]:
@@ -64,7 +65,7 @@ def _cells(table: Table, row: Row) -> tuple[str, ...]:
 
 
 def cell(row: Row, name: str, value: str | None = None) -> str:
-    """Return a score: the mean over training seeds, and their standard deviation."""
+    """Return a score as text: the mean over training seeds, and their standard deviation."""
     values = row.values(name, value)
     if not values:
         return "-"
@@ -73,18 +74,18 @@ def cell(row: Row, name: str, value: str | None = None) -> str:
 
 
 def costs(row: Row) -> dict[str, str]:
-    """Return what training took, in the units of `COSTS`."""
-    said = {
+    """Return the costs of training as text, in the units of `COSTS`."""
+    texts = {
         name: "-" if value is None else f"{value / UNITS.get(name, 1):,.3g}"
         for name, value in row.costs.items()
     }
     speed = row.costs["images_per_second"]
-    said["images_per_second"] = "-" if speed is None else f"{speed:,.0f}"
-    return said
+    texts["images_per_second"] = "-" if speed is None else f"{speed:,.0f}"
+    return texts
 
 
 def value_names(table: Table, metric: str) -> list[str]:
-    """Return the names of a metric's values, itself first: ``prc``, ``precision``, ``recall``."""
+    """Return the names of a metric's values, its own first: ``prc``, ``precision``, ``recall``."""
     found = [
         entry.answer[metric]["values"]
         for row in table.rows
@@ -95,16 +96,16 @@ def value_names(table: Table, metric: str) -> list[str]:
 
 
 def baseline_counts(real_baselines: dict[str, dict[str, float]]) -> str:
-    """Say how many real images were scored against how many."""
+    """Return the number of real images that were scored, and of reference images, as text."""
     counts = next(iter(real_baselines.values()))
     return f"{int(counts['images']):,} against {int(counts['reference_images']):,}"
 
 
 def below(table: Table) -> Iterator[str]:
-    """Say what real images score, what the marks mean, and what to beware of."""
-    for what, metrics in table.real_baselines.items():
-        told = [f"{m} {metrics[m][m]:.4g}" for m in table.metrics if m in metrics]
-        yield f"real images, {what} ({baseline_counts(metrics)}): {'  '.join(told)}"
+    """Return the notes below a table: scores of real images, the tie mark, warnings."""
+    for split, metrics in table.real_baselines.items():
+        scores = [f"{m} {metrics[m][m]:.4g}" for m in table.metrics if m in metrics]
+        yield f"real images, {split} ({baseline_counts(metrics)}): {'  '.join(scores)}"
     if any(row.tied for row in table.rows):
         yield f"~ {TIED}"
     yield from (f"warning: {warning}" for warning in table.warnings)

@@ -76,7 +76,7 @@ class Album:
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Name a run's pictures: its newest samples, its curves, then whatever its metrics drew."""
-    sheets = sorted(folder.glob("samples/epoch-*.png"))
+    sheets = sorted(folder.glob("samples/epoch-*.png"), key=lambda path: path.stem)
     if sheets:
         yield sheets[-1], f"samples, {sheets[-1].stem.replace('-', ' ')}"
     others = sorted(set(folder.glob("*.png")) - {folder / name for name in KNOWN})

@@ -1,4 +1,4 @@
-"""The leaderboard as CSV, as Markdown, and as one page for a browser. It needs no torch."""
+"""The leaderboard as text, rows, CSV, Markdown, and one page for a browser. It needs no torch."""
 
 from __future__ import annotations
 
@@ -9,46 +9,81 @@ import statistics
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources import files
+from typing import Any
 
+from ganlab.columns import columns
 from ganlab.evaluation import formatting
 from ganlab.evaluation.board import COSTS, Row, Table
 
 Column = tuple[str, Callable[[Table, Row], object]]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet runs a text that begins so."""
+"""A spreadsheet may run a text that begins with one of these as a formula."""
 
 BEFORE_SCORES: tuple[Column, ...] = (
     ("protocol_id", lambda table, row: table.protocol_id),
     ("weights_of", lambda table, row: table.choice),
     ("rank", lambda table, row: row.rank),
-    ("tied", lambda table, row: str(row.tied).lower()),
+    ("tied", lambda table, row: row.tied),
     ("variant_of", lambda table, row: table.heading),
     ("variant", lambda table, row: row.variant),
     ("experiment", lambda table, row: row.experiment),
-    ("seeds", lambda table, row: len(row.seeds)),
+    ("seeds", lambda table, row: row.seeds),
 )
 
 
-def to_csv(tables: Sequence[Table]) -> str:
-    """Return one flat table, a line for each row of each table, with raw numbers.
+def to_text(tables: Sequence[Table]) -> str:
+    """Return the tables in aligned columns, with the protocol above and real images below each."""
+    return "\n\n".join(map(_text, tables))
 
-    Scores are means over training seeds; ``fid_sd`` is the standard deviation over them, empty for
-    one seed. Where a metric has a value of that name itself, it is ``kid_sd_over_seeds``.
+
+def _text(table: Table) -> str:
+    rows = [formatting.head(table), *formatting.rows(table)]
+    return "\n".join([formatting.title(table), columns(rows), *formatting.below(table)])
+
+
+def to_records(tables: Sequence[Table]) -> list[dict[str, Any]]:
+    """Return one flat record for each row of each table, all with the same keys.
+
+    Scores are means over training seeds; ``fid_sd`` is the standard deviation over them, None for
+    one seed. Where a metric has a value of that name itself, it is ``kid_sd_over_seeds``. Training
+    time is in seconds, peak memory in bytes. ``seeds``, ``flags`` and ``runs`` are lists.
     """
-    columns: list[Column] = [
-        *BEFORE_SCORES,
-        *_score_columns(tables),
-        ("flags", lambda table, row: "; ".join(row.flags)),
-        *((name, partial(_cost, name)) for name in COSTS),
-        ("runs", lambda table, row: "; ".join(str(entry.folder) for entry in row.entries)),
+    named = _columns(tables)
+    return [
+        {name: value_of(table, row) for name, value_of in named}
+        for table in tables
+        for row in table.rows
     ]
+
+
+def to_csv(tables: Sequence[Table]) -> str:
+    """Return `to_records` as CSV: the number of seeds, and ``; `` between entries of a list."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([_harmless(name) for name, _ in columns])
+    writer.writerow([_harmless(name) for name, _ in _columns(tables)])
     writer.writerows(
-        [_harmless(of(table, row)) for _, of in columns] for table in tables for row in table.rows
+        [_harmless(_csv_cell(name, value)) for name, value in record.items()]
+        for record in to_records(tables)
     )
     return buffer.getvalue().rstrip("\n")
+
+
+def _csv_cell(name: str, value: Any) -> object:
+    if name == "seeds":
+        return len(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "; ".join(value) if isinstance(value, list) else value
+
+
+def _columns(tables: Sequence[Table]) -> list[Column]:
+    return [
+        *BEFORE_SCORES,
+        *_score_columns(tables),
+        ("flags", lambda table, row: row.flags),
+        *((name, partial(_cost, name)) for name in COSTS),
+        ("runs", lambda table, row: [str(entry.folder) for entry in row.entries]),
+    ]
 
 
 def _score_columns(tables: Sequence[Table]) -> list[Column]:
@@ -90,7 +125,7 @@ def _harmless(cell: object) -> object:
 
 
 def to_markdown(tables: Sequence[Table]) -> str:
-    """Return a table each, below what it was measured by and above what real images score."""
+    """Return Markdown tables, each with its protocol above and its notes below."""
     return "\n\n".join(map(_markdown, tables))
 
 
@@ -109,12 +144,12 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Escape what Markdown reads as a column, markup or HTML; a line break is a space."""
+    """Escape the characters that Markdown interprets; a line break becomes a space."""
     return re.sub(r"([\\`*\[\]<>|])", r"\\\1", re.sub(r"\s+", " ", text))
 
 
 def to_html(tables: Sequence[Table]) -> str:
-    """Return one page that needs nothing else: its pictures, styles and script are inside."""
+    """Return a self-contained page, with its pictures, styles and script inside."""
     from jinja2 import DictLoader, Environment, StrictUndefined
 
     from ganlab.evaluation.page_data import page_of

@@ -23,7 +23,7 @@ from ganlab.evaluation.protocol import PROFILES
 from ganlab.evaluation.score import Candidate, score
 from ganlab.events import Tell, ignore
 from ganlab.metrics import MetricInput
-from ganlab.runs import Run
+from ganlab.runs import RunDirectory
 from ganlab.seeds import seeded
 from ganlab.training import generate
 from ganlab.training.session import Plan
@@ -87,7 +87,10 @@ class PeriodicEvaluator:
         return self.evaluator.look(images, labels, self.metrics)
 
     def __call__(
-        self, run: Run, look: Callable[[int], list[MetricInput | None]], checkpoint: dict[str, Any]
+        self,
+        run: RunDirectory,
+        look: Callable[[int], list[MetricInput | None]],
+        checkpoint: dict[str, Any],
     ) -> dict[str, float]:
         """Record the scores of a generator, and return them by name.
 
@@ -117,7 +120,7 @@ class PeriodicEvaluator:
             for name, values in answer[metric.name]["values"].items()
         }
 
-    def history(self, run: Run) -> dict[str, list[tuple[float, float]]]:
+    def history(self, run: RunDirectory) -> dict[str, list[tuple[float, float]]]:
         """Return (epochs, score) of each metric, by name, as far as this run has been scored."""
         return score_log.history(score_log.read(run.path), self.eval_spec.protocol.id)
 

@@ -16,7 +16,7 @@ from ganlab.evaluation import score_log
 from ganlab.evaluation.board import Entry
 from ganlab.evaluation.protocol import AS_THEY_CAME, EvaluationSpec, MetricSpec, Protocol
 from ganlab.files import cache_dir, write_json
-from ganlab.runs import Run
+from ganlab.runs import RunDirectory
 
 if TYPE_CHECKING:
     from ganlab.sampling import Epoch
@@ -78,7 +78,7 @@ class RequestCache:
             return  # it only saves time
 
 
-def known_entry(run: Run, eval_spec: EvaluationSpec | None, epoch: Epoch) -> Entry | None:
+def known_entry(run: RunDirectory, eval_spec: EvaluationSpec | None, epoch: Epoch) -> Entry | None:
     """Return a run's entry if its scores are recorded and say all that is asked."""
     made_elsewhere = "made_elsewhere" in run.info
     checkpoint = run.info["checkpoint"] if made_elsewhere else run.weights(epoch)
@@ -92,7 +92,7 @@ def known_entry(run: Run, eval_spec: EvaluationSpec | None, epoch: Epoch) -> Ent
     return None
 
 
-def of_images(run: Run, eval_spec: EvaluationSpec) -> Iterator[EvaluationSpec]:
+def of_images(run: RunDirectory, eval_spec: EvaluationSpec) -> Iterator[EvaluationSpec]:
     """Yield what a eval_spec can mean for images from elsewhere, the first that applies counts.
 
     There is one set of them, drawn by no network of ours: one sampling seed. Labels go by quotas
@@ -107,7 +107,7 @@ def of_images(run: Run, eval_spec: EvaluationSpec) -> Iterator[EvaluationSpec]:
 
 
 def entry(
-    run: Run,
+    run: RunDirectory,
     eval_spec: EvaluationSpec,
     epoch: Epoch,
     checkpoint: Mapping[str, Any],

@@ -1,47 +1,28 @@
-"""The scores of a run: lines that are appended and never changed."""
+"""The recorded scores of a run. Lines of the file are appended and never changed."""
 
 from __future__ import annotations
 
 import json
-import logging
 import statistics
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ganlab.evaluation.protocol import EvaluationSpec
 from ganlab.files import append_line
+from ganlab.records import ScoreRecord, read_records
 from ganlab.runs import writing
 
 FILE = "scores.jsonl"
-log = logging.getLogger("ganlab")
 Line = dict[str, Any]
-"""One line of scores: the entries of `EvaluationSpec.key`, ``protocol``, ``checkpoint``,
-``environment``, ``seconds``, ``time``, and ``metrics``: {name: {definition, higher_is_better,
-values {name: [one per sampling seed]}, flags, real_baselines}}. ``real_baselines`` is null where
-real images were not measured, in which case a flag may be missing."""
+"""One line of scores: see `ganlab.records.ScoreRecord`."""
 
 
 def read(folder: Path) -> list[Line]:
-    """Return the scores in a run's folder; a damaged line is passed over, with a warning."""
-    file = folder / FILE
-    try:
-        written = file.read_text(errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        _warn(f"{file} cannot be read: {error.strerror}")
-        return []
-    lines = []
-    for number, text in enumerate(written, start=1):
-        try:
-            line = json.loads(text)
-            _upgrade(line)
-            _check(line)
-            lines.append(line)
-        except (ValueError, LookupError, TypeError, AttributeError):
-            _warn(f"{file}: line {number} is damaged and passed over")
+    """Return the scores in a run's folder; a damaged line is skipped with a warning."""
+    lines = read_records(folder / FILE, ScoreRecord)
+    for line in lines:
+        _upgrade(line)
     return lines
 
 
@@ -57,23 +38,8 @@ def _upgrade(line: Line) -> None:
             metric["real_baselines"] = metric.pop("floors")
 
 
-def _check(line: Line) -> None:
-    """Stumble, by whatever exception, over a line without what is read from it later."""
-    float(line["checkpoint"]["epochs"])
-    for metric in line["metrics"].values():
-        dict(metric["definition"])
-        for values in metric["values"].values():
-            statistics.fmean(values)
-
-
-@lru_cache(maxsize=1000)
-def _warn(text: str) -> None:
-    """Say it once, however often the file is read."""
-    log.warning("%s", text)
-
-
 def append(folder: Path, line: Line) -> None:
-    """Add a line to the scores of a run."""
+    """Append a line to the scores of a run, or raise `RunError`."""
     with writing(folder / FILE):
         append_line(folder / FILE, line)
 
@@ -85,9 +51,9 @@ def answers(
     *,
     with_baselines: bool = False,
 ) -> dict[str, Any]:
-    """Return what the lines say of the metrics that were asked for, by name; later lines count.
+    """Return the recorded results of the requested metrics, by name. Later lines take precedence.
 
-    ``with_baselines``: only what was measured beside real images.
+    ``with_baselines``: ignore results that were recorded without scores of real images.
     """
     key = eval_spec.key(checkpoint)
     found: dict[str, Any] = {}
@@ -104,7 +70,7 @@ def answers(
 
 
 def history(lines: list[Line], protocol_id: str) -> dict[str, list[tuple[float, float]]]:
-    """Return (epochs, score) of each metric by name, from the scores of a run."""
+    """Return the (epochs, score) pairs of each metric under one protocol, by name."""
     found: dict[str, dict[float, float]] = {}
     for line in lines:
         if line.get("protocol_id") == protocol_id:
@@ -114,3 +80,44 @@ def history(lines: list[Line], protocol_id: str) -> dict[str, list[tuple[float, 
                     epochs = line["checkpoint"]["epochs"]
                     found.setdefault(name, {})[epochs] = statistics.fmean(values)
     return {name: sorted(points.items()) for name, points in found.items()}
+
+
+def to_records(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """Return a flat record for each set of weights, protocol and set of metrics, by epochs.
+
+    Keys: ``epochs``, ``steps``, ``weights`` (``ema`` or ``raw``), ``bn``, ``truncation``,
+    ``protocol_id``, ``samples`` (generated images for each sampling seed), ``seeds`` (number of
+    sampling seeds), ``flags``, and each value of each metric as its mean over the sampling seeds.
+    Of equal measurements, the later one counts.
+    """
+    newest = {_measurement(line): line for line in lines}
+    records = [_flat(line) for line in newest.values()]
+    return sorted(records, key=lambda record: record["epochs"])
+
+
+def _measurement(line: Line) -> str:
+    """Return what two lines have in common if one repeats the measurement of the other."""
+    keys = ("protocol_id", "weights_sha256", "weights", "bn", "truncation", "seeds")
+    definitions = {name: metric["definition"] for name, metric in line["metrics"].items()}
+    about = [*(line.get(key) for key in keys), line["checkpoint"]["epochs"], definitions]
+    return json.dumps(about, sort_keys=True)
+
+
+def _flat(line: Line) -> dict[str, Any]:
+    metrics = line["metrics"].values()
+    return {
+        "epochs": line["checkpoint"]["epochs"],
+        "steps": line["checkpoint"].get("steps"),
+        "weights": line.get("weights"),
+        "bn": line.get("bn"),
+        "truncation": line.get("truncation"),
+        "protocol_id": line["protocol_id"],
+        "samples": line.get("protocol", {}).get("samples"),
+        "seeds": len(line.get("seeds", [])),
+        "flags": sorted({flag for metric in metrics for flag in metric["flags"]}),
+        **{
+            name: statistics.fmean(values)
+            for metric in metrics
+            for name, values in metric["values"].items()
+        },
+    }

@@ -24,7 +24,7 @@ from ganlab.evaluation.score import missing_of, score_run
 from ganlab.events import Tell, ignore
 from ganlab.metrics import Extractor, Metric
 from ganlab.plugins import Plugins
-from ganlab.runs import Run
+from ganlab.runs import RunDirectory
 from ganlab.sampling import Epoch, Trained, load
 from ganlab.training.precision import choose_device
 
@@ -64,7 +64,7 @@ class Scorer:
             seeds=self.request.seeds or found.seeds,
         )
 
-    def entry(self, run: Run, epoch: Epoch = None) -> Entry:
+    def entry(self, run: RunDirectory, epoch: Epoch = None) -> Entry:
         """Return a run's scores, computing what is not recorded. Raises `GanlabError`."""
         if external.is_external(run):
             prepared = self.evaluator_for(run, external.dataset_of(run, self.plugins))
@@ -87,7 +87,7 @@ class Scorer:
         )
         return entry(run, prepared.eval_spec, epoch, trained.identify(epoch), answer)
 
-    def evaluator_for(self, run: Run, dataset: Dataset) -> PreparedEvaluator:
+    def evaluator_for(self, run: RunDirectory, dataset: Dataset) -> PreparedEvaluator:
         """Return what measures a run that learned from this dataset."""
         about = run.info["dataset"]
         key = about["name"], about["sha256"]
@@ -113,7 +113,7 @@ class Scorer:
             self._evaluators[key] = PreparedEvaluator(evaluator, metrics, eval_spec)
         return self._evaluators[key]
 
-    def prepare(self, run: Run, epoch: Epoch = None) -> bool:
+    def prepare(self, run: RunDirectory, epoch: Epoch = None) -> bool:
         """Return if scores of a run are left to compute.
 
         Then real images are measured: whoever scores runs of the same data later finds that in the
@@ -138,7 +138,7 @@ class Scorer:
             prepared.ready = True
         return True
 
-    def _open(self, run: Run) -> Trained:
+    def _open(self, run: RunDirectory) -> Trained:
         return load(run.path, device=self.device, plugins=self.plugins)
 
     def eval_specs(self) -> list[tuple[Mapping[str, Any], EvaluationSpec]]:
@@ -180,13 +180,13 @@ class Scorer:
 
 
 def score_runs(
-    runs: Sequence[Run],
+    runs: Sequence[RunDirectory],
     scorer: Scorer,
     *,
     epoch: Epoch = None,
     request_cache: RequestCache | None = None,
     strict: bool = True,
-    starting: Callable[[Run], None] = lambda _: None,
+    starting: Callable[[RunDirectory], None] = lambda _: None,
 ) -> list[Entry]:
     """Return the scores of all these runs.
 

@@ -11,7 +11,7 @@ from ganlab.errors import GanlabError, RunError
 from ganlab.evaluation.board import Row
 from ganlab.lab.scoring import Scoring
 from ganlab.pictures import draw_scores
-from ganlab.runs import Run, writing
+from ganlab.runs import RunDirectory, writing
 from ganlab.training.checkpoint import kept_epochs
 
 log = logging.getLogger("ganlab")
@@ -21,7 +21,7 @@ log = logging.getLogger("ganlab")
 class Curve:
     """The scores of a run by finished epochs."""
 
-    run: Run
+    run: RunDirectory
     epochs: list[int]
     scores: dict[str, list[tuple[float, float]]]
     """(passes over the data, score) of each epoch, by metric."""
@@ -29,7 +29,7 @@ class Curve:
     picture: Path
 
 
-def curves(scoring: Scoring, runs: Sequence[Run], *, strict: bool) -> Iterator[Curve]:
+def curves(scoring: Scoring, runs: Sequence[RunDirectory], *, strict: bool) -> Iterator[Curve]:
     """Yield the curve of each run, and draw it into the run.
 
     With ``strict``, or for a single run, the first error is raised; else a run without a curve is
@@ -45,7 +45,7 @@ def curves(scoring: Scoring, runs: Sequence[Run], *, strict: bool) -> Iterator[C
             log.warning("%s is left out: %s", run.name, error)
 
 
-def _curve(scoring: Scoring, run: Run) -> Curve:
+def _curve(scoring: Scoring, run: RunDirectory) -> Curve:
     epochs = kept_epochs(run)
     if not epochs:
         raise RunError(f"{run.name} keeps no weights of an epoch")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganlab.errors import RunError, UsageError
 from ganlab.events import Tell, ignore
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from ganlab.benching.report import Benchmark
     from ganlab.config.experiment import Experiment
     from ganlab.config.resolve import Loaded
-    from ganlab.evaluation.board import Board
     from ganlab.evaluation.request import ScoreRequest
-    from ganlab.runs import Run
+    from ganlab.results import Board, Run
+    from ganlab.runs import RunDirectory
     from ganlab.sampling import Epoch, Trained
     from ganlab.training.generate import Bn
+
+Runs = str | PathLike[str] | Sequence[str | PathLike[str]] | None
+"""Runs, their folders, or names of experiments; None for every finished run."""
 
 log = logging.getLogger("ganlab")
 
@@ -91,7 +94,7 @@ class Lab(Workspace):
 
         with restored():
             trainer = Trainer(self, fresh=fresh, allow_changes=allow_changes, tell=tell)
-            return trainer.train(trainer.plan(loaded))
+            return self._run(trainer.train(trainer.plan(loaded)))
 
     def load_for_training(
         self,
@@ -154,7 +157,7 @@ class Lab(Workspace):
 
     def evaluate(
         self,
-        runs: Sequence[Run | str | PathLike[str]] | Run | str | PathLike[str] | None = None,
+        runs: Runs = None,
         *,
         metrics: Sequence[str] = (),
         profile: str = "standard",
@@ -187,28 +190,27 @@ class Lab(Workspace):
         Raises:
             RunError: if there is no run, or none could be scored.
         """
-        from ganlab.evaluation.board import Board
         from ganlab.lab.scoring import Scoring
+        from ganlab.results import Board
 
         request = score_request(
             metrics, profile, samples, seeds, extractor, weights, bn, raw, truncation
         )
-        named = runs is not None
-        found = self.find_runs(_listed(runs))
+        named = bool(_listed(runs))
+        found = self.find_runs(runs)
         scoring = Scoring(self, request, jobs=jobs, tell=tell)
         return Board.of(scoring.entries(found, epoch, strict=named or len(found) == 1))
 
-    def find_runs(
-        self, names: Sequence[Run | str | PathLike[str]] = (), *, needed: bool = True
-    ) -> list[Run]:
-        """Return the named runs, or every finished one. Raises `RunError` if there is none."""
-        from ganlab.runs import Run, find_run, list_runs
+    def find_runs(self, names: Runs = None, *, needed: bool = True) -> list[RunDirectory]:
+        """Return the directories of the named runs, or of every finished one.
 
-        if names:
-            found = [
-                name if isinstance(name, Run) else find_run(os.fspath(name), self.runs_dir)
-                for name in names
-            ]
+        Raises `RunError` if there is none and one is ``needed``.
+        """
+        from ganlab.runs import find_run, list_runs
+
+        listed = _listed(names)
+        if listed:
+            found = [find_run(os.fspath(name), self.runs_dir) for name in listed]
             for run in found:
                 if run.status != "finished":
                     at = f"{run.status} at step {run.progress.steps:,}"
@@ -226,8 +228,8 @@ class Lab(Workspace):
         *,
         labels: str | PathLike[str] | None = None,
         reference: str | None = None,
-        runs: Sequence[Run] = (),
-    ) -> Run:
+        runs: Sequence[RunDirectory] = (),
+    ) -> RunDirectory:
         """Give images of another system a folder below the runs, so that they can be scored.
 
         Args:
@@ -254,20 +256,31 @@ class Lab(Workspace):
         """Return the runs of an experiment, or all of them, sorted by folder."""
         from ganlab.runs import list_runs
 
-        return list_runs(self.runs_dir / experiment if experiment else self.runs_dir)
+        folder = self.runs_dir / experiment if experiment else self.runs_dir
+        return [self._run(directory) for directory in list_runs(folder)]
 
-    def load(self, run: Run | str | PathLike[str], *, trust_plugins: bool = False) -> Trained:
+    def run(self, name: str | PathLike[str]) -> Run:
+        """Return one run: a folder, ``<experiment>/<id>``, or an experiment's newest run."""
+        from ganlab.runs import find_run
+
+        return self._run(find_run(os.fspath(name), self.runs_dir))
+
+    def load(self, run: str | PathLike[str], *, trust_plugins: bool = False) -> Trained:
         """Open a run to draw images from it: see `ganlab.load`."""
-        from ganlab.runs import Run
         from ganlab.sampling import load
 
         return load(
-            run.path if isinstance(run, Run) else run,
+            run,
             runs_dir=self.runs_dir,
             device=self.device,
             plugins=None if trust_plugins else self.plugins,
             trust_plugins=trust_plugins,
         )
+
+    def _run(self, directory: RunDirectory) -> Run:
+        from ganlab.results import Run
+
+        return Run(directory.path, loader=self.load)
 
     def bench(
         self,
@@ -330,7 +343,7 @@ def score_request(
     )
 
 
-def _listed(runs: Any) -> Sequence[Any]:
+def _listed(runs: Runs) -> Sequence[str | PathLike[str]]:
     if runs is None:
         return ()
-    return runs if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
+    return [runs] if isinstance(runs, str | PathLike) else list(runs)

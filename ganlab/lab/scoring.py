@@ -23,7 +23,7 @@ from ganlab.events import (
     ignore,
 )
 from ganlab.lab.workspace import Workspace
-from ganlab.runs import Run
+from ganlab.runs import RunDirectory
 from ganlab.sweeping.jobs import AllStopped, Place
 from ganlab.sweeping.pool import Pool
 from ganlab.sweeping.resources import Slot, places_for
@@ -91,7 +91,7 @@ class Scoring:
         )
 
     def entries(
-        self, runs: Sequence[Run], epoch: Epoch = None, *, strict: bool = True
+        self, runs: Sequence[RunDirectory], epoch: Epoch = None, *, strict: bool = True
     ) -> list[Entry]:
         """Return the scores of runs, computing those that are not recorded.
 
@@ -119,7 +119,7 @@ class Scoring:
             known |= {entry.folder: entry for entry in fresh}
         return [entry for run in runs if (entry := known[run.path]) is not None]
 
-    def _known(self, runs: Sequence[Run], epoch: Epoch) -> dict[Path, Entry | None]:
+    def _known(self, runs: Sequence[RunDirectory], epoch: Epoch) -> dict[Path, Entry | None]:
         return {
             run.path: known_entry(run, self.request_cache.eval_spec(run.info["dataset"]), epoch)
             for run in runs
@@ -129,7 +129,7 @@ class Scoring:
         """Return the slots of processes that score so many runs; none if this one does it."""
         return places_for(runs, self.jobs, use_gpus=self.workspace.device in ("auto", "cuda"))
 
-    def score_in_parallel(self, wanted: Sequence[tuple[Run, Epoch]]) -> bool:
+    def score_in_parallel(self, wanted: Sequence[tuple[RunDirectory, Epoch]]) -> bool:
         """Record missing scores by several processes, if several are asked for.
 
         Returns False if they are not. A run that cannot be scored is left as it was: scoring it
@@ -168,7 +168,9 @@ class Scoring:
                     raise Interrupted(event.signal, again)
         return True
 
-    def _to_score(self, wanted: Sequence[tuple[Run, Epoch]]) -> list[tuple[Run, Epoch]]:
+    def _to_score(
+        self, wanted: Sequence[tuple[RunDirectory, Epoch]]
+    ) -> list[tuple[RunDirectory, Epoch]]:
         """Return what is left to score, after real images were measured once for all."""
         ready = []
         for run, epoch in wanted:
@@ -180,10 +182,10 @@ class Scoring:
         self.request_cache.keep(self.scorer.eval_specs())
         return ready
 
-    def _announce(self, run: Run, epoch: Epoch) -> None:
+    def _announce(self, run: RunDirectory, epoch: Epoch) -> None:
         if (run.path, epoch) not in self._announced:
             self.tell(ScoringStarted(run.name))
 
 
-def _name(run: Run, epoch: Epoch) -> str:
+def _name(run: RunDirectory, epoch: Epoch) -> str:
     return f"{run.name} epoch {epoch}" if isinstance(epoch, int) else run.name

@@ -23,7 +23,6 @@ from ganlab.errors import (
     UnexpectedError,
     UsageError,
 )
-from ganlab.evaluation.board import Board
 from ganlab.evaluation.request import ScoreRequest
 from ganlab.events import (
     Event,
@@ -39,7 +38,8 @@ from ganlab.events import (
 from ganlab.lab.scoring import Scoring
 from ganlab.lab.trainer import Trainer
 from ganlab.lab.workspace import Overrides, Workspace, override_texts
-from ganlab.runs import Run, read_run
+from ganlab.results.board import Board
+from ganlab.runs import RunDirectory, read_run
 from ganlab.sweeping.jobs import AllStopped, InTurn, Job, Outcome, Stopped
 from ganlab.sweeping.pool import Pool
 from ganlab.sweeping.resources import places_for
@@ -61,7 +61,7 @@ class PlannedRun:
     status: str
     """``new``, ``finished``, or how far it is."""
 
-    finished: Run | None
+    finished: RunDirectory | None
     """Its run, if there is nothing left to train."""
 
     dataset: dict[str, Any]
@@ -138,7 +138,7 @@ class Sweep:
 
     def _check_board(self, planned: Plan) -> None:
         """Raise what would keep the board from being made, before hours of training."""
-        run = Run(planned.folder, {"dataset": planned.dataset})
+        run = RunDirectory(planned.folder, {"dataset": planned.dataset})
         self.scoring.scorer.evaluator_for(run, planned.experiment.dataset)
 
     def _check_engine(self) -> None:
@@ -159,7 +159,7 @@ class Sweep:
 
     # --------------------------------------------------------------------------- train
 
-    def train(self, planned: Sequence[PlannedRun]) -> list[Run]:
+    def train(self, planned: Sequence[PlannedRun]) -> list[RunDirectory]:
         """Train what is not finished, and return the finished runs.
 
         Raises `Interrupted` after a signal, when all runs have saved their state.
@@ -239,7 +239,7 @@ class Sweep:
         jobs = self.jobs if self.on == "here" else None
         return Scoring(self.workspace, request, jobs=jobs, tell=self.tell)
 
-    def board(self, runs: Sequence[Run]) -> Board:
+    def board(self, runs: Sequence[RunDirectory]) -> Board:
         """Score runs and return their leaderboard. Raises `RunError` if none could be scored."""
         if not runs:
             raise RunError("\n  ".join(["no run was trained to its end", *self.failed]))

@@ -20,7 +20,7 @@ from ganlab.training.session import Plan, execute, plan
 
 if TYPE_CHECKING:
     from ganlab.components import Dataset
-    from ganlab.runs import Run
+    from ganlab.runs import RunDirectory
     from ganlab.types import Prepared
 
 log = logging.getLogger("ganlab")
@@ -69,7 +69,7 @@ class Trainer:
             self._training_evaluator(planned)
         return planned
 
-    def train(self, planned: Plan) -> Run:
+    def train(self, planned: Plan) -> RunDirectory:
         """Train what was planned, and return the run; a finished one is returned at once.
 
         Raises `Interrupted` after a signal, when the run has saved its state.

@@ -14,7 +14,7 @@ from ganlab.components import Callback, Dataset, Images, Split
 from ganlab.data import check as data_check
 from ganlab.data.prepare import data_root
 from ganlab.errors import DataUnavailable
-from ganlab.runs import Run
+from ganlab.runs import RunDirectory
 from ganlab.seeds import seeded
 from ganlab.testing.bench import CPU, bench, experiment_of
 from ganlab.testing.report import Findings
@@ -68,7 +68,7 @@ def check_callback(found: Findings, callback: Callback) -> None:
         found.group("calls", "every hook, in their order"),
     ):
         made = bench(experiment_of(callback))
-        run = Run(Path(folder) / "kit" / "run", info={"experiment": "kit", "seed": 0})
+        run = RunDirectory(Path(folder) / "kit" / "run", info={"experiment": "kit", "seed": 0})
         for path in (run.path, run.checkpoints, run.samples):
             path.mkdir(parents=True, exist_ok=True)
         here = os.getcwd()

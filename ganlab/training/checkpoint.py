@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from ganlab.errors import RunError
 from ganlab.files import write_atomically
-from ganlab.runs import Progress, Run, writing
+from ganlab.records import CheckpointRecord, StoredRecord, check
+from ganlab.runs import Progress, RunDirectory, writing
 from ganlab.training.model import Model
 from ganlab.training.processes import on_main_process
 
@@ -48,11 +49,11 @@ class Stored:
     path: Path
     tensors: dict[str, Tensor]
     meta: dict[str, Any]
-    """Plain data: the run's ``identity`` and ``seed``, ``progress``, ``optimizers``, ``sha256``."""
+    """A `ganlab.records.CheckpointRecord`, or a `StoredRecord` in a file of the generator alone."""
 
     def describe(self) -> dict[str, Any]:
         """Return what names the weights that images are drawn from: see `describe_weights`."""
-        return describe_weights(self.tensors, Progress(**self.meta["progress"]), self.path)
+        return describe_weights(self.tensors, Progress.of(self.meta["progress"]), self.path)
 
     @property
     def has_average(self) -> bool:
@@ -61,7 +62,7 @@ class Stored:
 
 
 @on_main_process
-def save_checkpoint(run: Run, model: Model) -> None:
+def save_checkpoint(run: RunDirectory, model: Model) -> None:
     """Write a checkpoint of where the run is; of the older ones only the newest is kept."""
     tensors, groups = _optimizer_tensors(model)
     for name, module in model.modules().items():
@@ -77,13 +78,13 @@ def save_checkpoint(run: Run, model: Model) -> None:
     run.files.do(forget)
 
 
-def save_generator(run: Run, model: Model, label: str) -> None:
+def save_generator(run: RunDirectory, model: Model, label: str) -> None:
     """Write the weights that samples are drawn from, the averaged ones too: ``epoch-0003``."""
     path = run.checkpoints / f"generator-{label}.safetensors"
     _write(run, path, generator_tensors(model), {})
 
 
-def save_best(run: Run, model: Model, by: dict[str, Any]) -> None:
+def save_best(run: RunDirectory, model: Model, by: dict[str, Any]) -> None:
     """Keep the generator as the best one so far, and why: ``{"metric": "fid", "score": 28.2}``."""
     path = run.checkpoints / BEST
     plain = _write(run, path, generator_tensors(model), {"by": by})
@@ -117,23 +118,23 @@ def describe_weights(
     }
 
 
-def checkpoint_files(run: Run) -> list[Path]:
+def checkpoint_files(run: RunDirectory) -> list[Path]:
     """Return the run's checkpoints, the newest first."""
     return sorted(run.checkpoints.glob("step-*.safetensors"), reverse=True)
 
 
-def generator_files(run: Run) -> list[Path]:
+def generator_files(run: RunDirectory) -> list[Path]:
     """Return the files of generator weights, by finished epochs."""
     return sorted(run.checkpoints.glob("generator-*.safetensors"), key=lambda path: path.stem)
 
 
-def kept_epochs(run: Run) -> list[int]:
+def kept_epochs(run: RunDirectory) -> list[int]:
     """Return the finished epochs whose generator is kept; 0 is the untrained one."""
     labels = (path.stem.removeprefix("generator-epoch-") for path in generator_files(run))
     return sorted(int(label) for label in labels if label.isdecimal())
 
 
-def read_newest(run: Run, *, tidy: bool = False) -> Stored | None:
+def read_newest(run: RunDirectory, *, tidy: bool = False) -> Stored | None:
     """Read the newest checkpoint that is whole, loudly passing over damaged ones.
 
     Whoever holds the run's lock may ask to ``tidy`` it: damaged checkpoints are then renamed, and
@@ -158,7 +159,7 @@ def read_newest(run: Run, *, tidy: bool = False) -> Stored | None:
     return None
 
 
-def _tidy(run: Run, damaged: list[Path]) -> None:
+def _tidy(run: RunDirectory, damaged: list[Path]) -> None:
     with writing(run.path):
         for folder in (run.path, run.checkpoints, run.samples):
             for file in folder.glob(".*.tmp"):
@@ -177,8 +178,7 @@ def read_stored(path: Path) -> Stored:
         raise RunError(f"there is no {path}") from None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise RunError(f"{path} is damaged or no checkpoint of ganlab ({error})") from error
-    if meta.get("format") not in (*RENAMED_SINCE, FORMAT):
-        raise RunError(f"{path} has format {meta.get('format')}; this ganlab reads 1 to {FORMAT}")
+    _check_metadata(path, meta)
     if _hash(tensors) != meta["sha256"]:
         raise RunError(f"{path} is damaged: its content does not have the hash that it was given")
     for old, new in RENAMED_SINCE.get(meta["format"], {}).items():
@@ -186,11 +186,21 @@ def read_stored(path: Path) -> Stored:
     return Stored(path, tensors, meta)
 
 
+def _check_metadata(path: Path, meta: Any) -> None:
+    found = meta.get("format") if isinstance(meta, dict) else None
+    if found not in (*RENAMED_SINCE, FORMAT):
+        raise RunError(f"{path} has format {found}; this ganlab reads 1 to {FORMAT}")
+    try:
+        check(CheckpointRecord if path.name.startswith("step-") else StoredRecord, meta)
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: in its metadata, {error}") from None
+
+
 def _renamed(key: str, old: str, new: str) -> str:
     return new + key.removeprefix(old) if key.startswith(old) else key
 
 
-def check_belongs(stored: Stored, run: Run) -> None:
+def check_belongs(stored: Stored, run: RunDirectory) -> None:
     """Refuse a file that was written by another experiment or seed."""
     for key in ("identity", "seed"):
         if stored.meta.get(key) != run.info[key]:
@@ -200,7 +210,7 @@ def check_belongs(stored: Stored, run: Run) -> None:
             )
 
 
-def restore(run: Run, model: Model, stored: Stored) -> None:
+def restore(run: RunDirectory, model: Model, stored: Stored) -> None:
     """Put everything back, and the run to where it was."""
     for name, module in model.modules().items():
         load_module(module, stored, name)
@@ -214,7 +224,7 @@ def restore(run: Run, model: Model, stored: Stored) -> None:
                 index, name = key.removeprefix(prefix).split("/")
                 state.setdefault(int(index), {})[name] = _like(value, parameters[int(index)])
         optimizer.load_state_dict({"state": state, "param_groups": groups})
-    run.progress = Progress(**stored.meta["progress"])
+    run.progress = Progress.of(stored.meta["progress"])
     run.unlogged = stored.meta["unlogged"]
 
 
@@ -234,7 +244,7 @@ def load_module(module: nn.Module, stored: Stored, name: str) -> None:
 
 
 def _write(
-    run: Run, path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]
+    run: RunDirectory, path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]
 ) -> dict[str, Tensor]:
     """Write tensors, and return the plain copies of them that the file holds."""
     # safetensors keeps no strides and refuses shared memory: store plain copies.

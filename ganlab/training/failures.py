@@ -9,7 +9,7 @@ import torch
 from ganlab.config.experiment import Experiment
 from ganlab.errors import GanlabError, PluginError, RunError, first_line
 from ganlab.files import write_atomically
-from ganlab.runs import Run
+from ganlab.runs import RunDirectory
 from ganlab.training.error_attribution import attributed, not_finite
 from ganlab.training.generate import noise
 from ganlab.training.loop import Diverged
@@ -27,7 +27,7 @@ def status_of(error: BaseException) -> str:
     return "diverged" if isinstance(error, Diverged) else "failed"
 
 
-def explain(error: BaseException, run: Run, *, compiled: bool) -> GanlabError | None:
+def explain(error: BaseException, run: RunDirectory, *, compiled: bool) -> GanlabError | None:
     """Return the error to raise instead; None if the error speaks for itself.
 
     The traceback of an error that a plugin raised is kept in the run.
@@ -50,7 +50,7 @@ def explain(error: BaseException, run: Run, *, compiled: bool) -> GanlabError | 
 
 
 @on_main_process
-def keep_traceback(run: Run, text: str) -> None:
+def keep_traceback(run: RunDirectory, text: str) -> None:
     """Write a traceback into the run's folder."""
     write_atomically(run.path / TRACEBACK, text.encode())
 

@@ -13,7 +13,7 @@ from ganlab.config.intervals import Interval
 from ganlab.data.batches import Batches
 from ganlab.durations import duration
 from ganlab.errors import RunError
-from ganlab.runs import Clock, Progress, Run
+from ganlab.runs import Clock, Progress, RunDirectory
 from ganlab.seeds import mix, seed_everything
 from ganlab.training.checkpoint import save_checkpoint, save_generator
 from ganlab.training.error_attribution import check_gradients
@@ -70,7 +70,7 @@ class Budget:
 
 
 def train(
-    run: Run,
+    run: RunDirectory,
     model: Model,
     batches: Batches,
     options: Train,
@@ -158,13 +158,13 @@ def label_of(at: Progress, *, on_epoch: bool) -> str:
 
 
 @on_main_process
-def draw_sample(run: Run, model: Model, observers: Observers, *, label: str) -> None:
+def draw_sample(run: RunDirectory, model: Model, observers: Observers, *, label: str) -> None:
     """Keep the generator's weights and draw the sheet of fixed noise and labels."""
     save_generator(run, model, label)
     observers.sample(label)
 
 
-def collect(run: Run, since_log: list[tuple[int, Scalars]]) -> None:
+def collect(run: RunDirectory, since_log: list[tuple[int, Scalars]]) -> None:
     """Bring the numbers of all steps since the last time to the host, in one transfer.
 
     They join ``run.unlogged``, which checkpoints keep, so that the log does not depend on when a

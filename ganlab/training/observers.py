@@ -15,7 +15,7 @@ from ganlab.events import Logged, Progressed, Scored, SheetDrawn, Tell, phase
 from ganlab.metrics import MetricInput
 from ganlab.pictures import animate, draw_curves, draw_scores, save_picture, sheet
 from ganlab.plugins import Plugins
-from ganlab.runs import Progress, Run, writing
+from ganlab.runs import Progress, RunDirectory, writing
 from ganlab.training.checkpoint import describe_weights, generator_tensors, save_best
 from ganlab.training.generate import COLUMNS, Bn, generate_images, sheet_inputs
 from ganlab.training.iteration import Scalars
@@ -44,14 +44,17 @@ class TrainingEvaluator(Protocol):
         """Return what is known of a part, of ``of``, of the images of a sampling seed."""
 
     def __call__(
-        self, run: Run, look: Callable[[int], list[MetricInput | None]], checkpoint: dict[str, Any]
+        self,
+        run: RunDirectory,
+        look: Callable[[int], list[MetricInput | None]],
+        checkpoint: dict[str, Any],
     ) -> dict[str, float]:
         """Return the scores of a generator by name; none, with a warning, if it has none.
 
         ``look`` returns all parts of what is known of a sampling seed's images.
         """
 
-    def history(self, run: Run) -> dict[str, list[tuple[float, float]]]:
+    def history(self, run: RunDirectory) -> dict[str, list[tuple[float, float]]]:
         """Return (epochs, score) of each metric."""
 
 
@@ -60,7 +63,7 @@ class Observers:
 
     def __init__(
         self,
-        run: Run,
+        run: RunDirectory,
         model: Model,
         *,
         z_dim: int,
@@ -214,7 +217,6 @@ class Observers:
 
     @on_main_process
     def animate(self) -> None:
-        sheets = sorted(self.run.samples.glob("epoch-*.png"), key=lambda path: path.stem)
         path = self.run.path / "samples.gif"
         with writing(path):
-            animate(sheets, path)
+            animate(self.run.sheets(), path)

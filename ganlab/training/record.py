@@ -23,7 +23,7 @@ from ganlab.data.prepare import Prepared
 from ganlab.errors import RunError
 from ganlab.options import Component
 from ganlab.plugins import Plugin, Plugins
-from ganlab.runs import Run
+from ganlab.runs import RunDirectory
 
 PACKAGES = ("ganlab", "torch", "torchvision", "numpy", "torch-fidelity")
 
@@ -62,7 +62,7 @@ def describe_plugins(experiment: Experiment, plugins: Plugins) -> dict[str, dict
     return described
 
 
-def check_unchanged(run: Run, dataset: dict[str, Any], plugins: dict[str, Any]) -> None:
+def check_unchanged(run: RunDirectory, dataset: dict[str, Any], plugins: dict[str, Any]) -> None:
     """Refuse to go on with other data or other code than the run has learned from so far."""
     changes = []
     before = run.info["dataset"]
@@ -90,7 +90,7 @@ def check_unchanged(run: Run, dataset: dict[str, Any], plugins: dict[str, Any]) 
         )
 
 
-def copy_plugins(run: Run, experiment: Experiment, plugins: Plugins) -> None:
+def copy_plugins(run: RunDirectory, experiment: Experiment, plugins: Plugins) -> None:
     """Copy the user's own plugin files that the run uses into it."""
     components = [*experiment.components(), *experiment.eval.components()]
     used = [plugins.origin(type(component)) for component in components]

@@ -20,7 +20,7 @@ from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
 from ganlab.runs import (
     Progress,
-    Run,
+    RunDirectory,
     create_run,
     find_run,
     now,
@@ -67,7 +67,7 @@ class Plan:
     fresh: bool
     """Start over, though there is a run."""
 
-    existing: Run | None
+    existing: RunDirectory | None
     model: Model
     batches: Batches
     arguments: Sequence[str]
@@ -188,7 +188,7 @@ def execute(
     tell: Tell = ignore,
     training_evaluator: TrainingEvaluator | None = None,
     allow_changes: bool = False,
-) -> Run:
+) -> RunDirectory:
     """Train what was planned: from the start, or from where the run's last session ended.
 
     ``training_evaluator`` scores it at the experiment's intervals. Returns the run, whose status is
@@ -198,7 +198,7 @@ def execute(
     if plan.finished:
         assert plan.existing is not None
         return plan.existing
-    run = plan.existing or Run(plan.folder)
+    run = plan.existing or RunDirectory(plan.folder)
     if distributed.rank() == 0:
         run.lock()
     try:
@@ -219,7 +219,7 @@ def execute(
     return run
 
 
-def _opened(plan: Plan, run: Run, *, allow_changes: bool) -> Stored | None:
+def _opened(plan: Plan, run: RunDirectory, *, allow_changes: bool) -> Stored | None:
     """Make the run directory, or take it up; return the checkpoint to go on from, if any."""
     if plan.existing is not None:
         run.reread()
@@ -230,7 +230,7 @@ def _opened(plan: Plan, run: Run, *, allow_changes: bool) -> Stored | None:
     return None
 
 
-def _create(plan: Plan, run: Run) -> None:
+def _create(plan: Plan, run: RunDirectory) -> None:
     """Make the run directory; one that is there, but not to go on with, is set aside."""
     if run.path.exists():
         set_aside(run.path)
@@ -246,7 +246,7 @@ def _create(plan: Plan, run: Run) -> None:
     }
 
 
-def _take_up(plan: Plan, run: Run, *, allow_changes: bool) -> Stored | None:
+def _take_up(plan: Plan, run: RunDirectory, *, allow_changes: bool) -> Stored | None:
     """Return the newest checkpoint that is whole, if what it learned from is the same."""
     stored = read_newest(run, tidy=True)
     if stored is None:
@@ -259,7 +259,9 @@ def _take_up(plan: Plan, run: Run, *, allow_changes: bool) -> Stored | None:
     return stored
 
 
-def _train(plan: Plan, run: Run, tell: Tell, training_evaluator: TrainingEvaluator | None) -> None:
+def _train(
+    plan: Plan, run: RunDirectory, tell: Tell, training_evaluator: TrainingEvaluator | None
+) -> None:
     train_options = plan.experiment.train
     observers = Observers(
         run,
@@ -314,7 +316,7 @@ def _train(plan: Plan, run: Run, tell: Tell, training_evaluator: TrainingEvaluat
 
 
 @on_main_process
-def _start_session(plan: Plan, run: Run, *, processes: int) -> None:
+def _start_session(plan: Plan, run: RunDirectory, *, processes: int) -> None:
     choices = plan.model.choices
     record.forget_peak_memory(choices.device)
     session = {
@@ -352,7 +354,7 @@ def _start_session(plan: Plan, run: Run, *, processes: int) -> None:
 
 
 @on_main_process
-def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None) -> None:
+def _end_session(plan: Plan, run: RunDirectory, status: str, error: BaseException | None) -> None:
     session = run.info["sessions"][-1]
     session |= {
         "ended": now(),

@@ -15,7 +15,7 @@ import pytest
 from click.testing import Result
 
 from ganlab.config.experiment import Experiment
-from ganlab.runs import Run
+from ganlab.runs import RunDirectory
 from tests.training.helpers import newest_state, start
 
 Write = Callable[..., Path]
@@ -295,7 +295,7 @@ def test_one_that_another_process_trains_is_reported(
 ) -> None:
     exp = write_sweep({"train.seed": [0, 1]})
     (run, _), _ = dry_run(ganlab, exp)
-    other = Run(Path(run))
+    other = RunDirectory(Path(run))
     other.lock()
     try:
         result = ganlab("sweep", exp, "--no-board")

@@ -128,7 +128,7 @@ def with_history(folder: Path, *, scores: Sequence[float]) -> Path:
         {
             "protocol_id": ID,
             "checkpoint": {"epochs": float(epoch)},
-            "metrics": {"fid": {"definition": {}, "values": {"fid": [score]}}},
+            "metrics": {"fid": {"definition": {}, "values": {"fid": [score]}, "flags": []}},
         }
         for epoch, score in enumerate(scores, start=1)
     ]

@@ -266,9 +266,13 @@ def test_a_metric_that_needs_a_judge_where_there_is_none(
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        ("[1]", "it holds a list, not a mapping"),
-        ('"run"', "it holds a str, not a mapping"),
-        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("[1]", "expected a mapping, found list"),
+        ('"run"', "expected a mapping, found str"),
+        (
+            "{",
+            "it is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 "
+            "(char 1)",
+        ),
     ],
 )
 def test_a_damaged_run_file_is_one_clear_line(

@@ -12,6 +12,7 @@ import pytest
 import torch
 from click.testing import Result
 
+from ganlab import records
 from ganlab.errors import DataError
 from ganlab.evaluation import score_log
 from ganlab.metrics import Metric, MetricInput
@@ -54,27 +55,33 @@ def warnings() -> Iterator[list[str]]:
 
     found: list[str] = []
     handler = Gathers(logging.WARNING)
-    score_log.log.addHandler(handler)
+    records.log.addHandler(handler)
     yield found
-    score_log.log.removeHandler(handler)
+    records.log.removeHandler(handler)
 
 
+CUT_SHORT = json.dumps(LINE)[:-2]
 DAMAGED = {
-    "cut short": json.dumps(LINE)[:-9],
-    "empty": "",
-    "not JSON": "scores",
-    "a number": "3",
-    "a list": json.dumps([LINE]),
-    "no metrics": json.dumps(without("metrics")),
-    "no checkpoint": json.dumps(without("checkpoint")),
-    "no epochs": json.dumps(without("checkpoint", "epochs")),
-    "no values": json.dumps(without("metrics", "m", "values")),
-    "no definition": json.dumps(without("metrics", "m", "definition")),
-    "values of nothing": json.dumps(with_values({"m": []})),
-    "values that are text": json.dumps(with_values({"m": "12"})),
-    "values in a list": json.dumps(with_values([1.0])),
-    "bytes": "\udcff\udcfe",
+    CUT_SHORT: f"it is not JSON: Expecting ',' delimiter: line 1 column {len(CUT_SHORT) + 1} "
+    f"(char {len(CUT_SHORT)})",
+    "": "it is not JSON: Expecting value: line 1 column 1 (char 0)",
+    "\udcff\udcfe": "it is not JSON: Expecting value: line 1 column 1 (char 0)",
+    "3": "expected a mapping, found int",
+    json.dumps([LINE]): "expected a mapping, found list",
+    json.dumps(without("metrics")): "metrics is missing",
+    json.dumps(without("protocol_id")): "protocol_id is missing",
+    json.dumps(without("checkpoint")): "checkpoint is missing",
+    json.dumps(without("checkpoint", "epochs")): "checkpoint.epochs is missing",
+    json.dumps(without("metrics", "m", "values")): "metrics.m.values is missing",
+    json.dumps(without("metrics", "m", "flags")): "metrics.m.flags is missing",
+    json.dumps(without("metrics", "m", "definition")): "metrics.m.definition is missing",
+    json.dumps(
+        with_values({"m": []})
+    ): "metrics.m.values.m: list should have at least 1 item after validation, not 0",
+    json.dumps(with_values({"m": "12"})): "metrics.m.values.m: input should be a valid list",
+    json.dumps(with_values([1.0])): "metrics.m.values: input should be a valid dictionary",
 }
+"""Lines, and what is wrong with them."""
 
 
 def test_damaged_lines_are_passed_over_with_one_warning_each_and_kept(
@@ -82,20 +89,39 @@ def test_damaged_lines_are_passed_over_with_one_warning_each_and_kept(
 ) -> None:
     file = tmp_path / "scores.jsonl"
     good = json.dumps(LINE)
-    text = "\n".join([good, *DAMAGED.values(), good]) + "\n"
+    text = "\n".join([good, *DAMAGED, good]) + "\n"
     file.write_bytes(text.encode(errors="surrogateescape"))
     before = file.read_bytes()
     for _ in range(2):  # a board reads a run's scores more than once
         assert score_log.read(tmp_path) == [LINE, LINE]
     assert warnings == [
-        f"{file}: line {number} is damaged and passed over" for number in range(2, 2 + len(DAMAGED))
+        f"{file}: line {number} is damaged and skipped: {reason}"
+        for number, reason in enumerate(DAMAGED.values(), start=2)
     ]
     score_log.append(tmp_path, LINE)
     assert file.read_bytes() == before + good.encode() + b"\n"
 
 
+def test_lines_of_older_versions_are_read_with_the_present_names(tmp_path: Path) -> None:
+    old = json.loads(json.dumps(LINE))
+    old["metrics"]["m"] = {
+        "definition": {"version": 1, "most": 10, "judge": "cnn"},
+        "values": {"m": [1.0]},
+        "flags": [],
+        "floors": {"held out": {"m": 0.5}},
+    }
+    score_log.append(tmp_path, old)
+    (read,) = score_log.read(tmp_path)
+    assert read["metrics"]["m"] == {
+        "definition": {"version": 1, "max_images": 10, "classifier": "cnn"},
+        "values": {"m": [1.0]},
+        "flags": [],
+        "real_baselines": {"held out": {"m": 0.5}},
+    }
+
+
 def test_a_line_after_one_that_was_cut_short_is_whole(tmp_path: Path) -> None:
-    (tmp_path / "scores.jsonl").write_text(json.dumps(LINE) + "\n" + DAMAGED["cut short"])
+    (tmp_path / "scores.jsonl").write_text(json.dumps(LINE) + "\n" + CUT_SHORT)
     score_log.append(tmp_path, LINE)
     assert score_log.read(tmp_path) == [LINE, LINE]
 
@@ -113,7 +139,9 @@ def test_a_damaged_line_is_named_once_by_the_command(run: Path, ganlab: Ganlab) 
     again = ganlab(*EVAL)
     assert (again.exit_code, again.stdout) == (0, first.stdout)
     warned = [line for line in again.stderr.splitlines() if "damaged" in line]
-    assert warned == [f"warning: {file.relative_to(Path.cwd())}: line 1 is damaged and passed over"]
+    where = f"{file.relative_to(Path.cwd())}: line 1"
+    assert len(warned) == 1
+    assert warned[0].startswith(f"warning: {where} is damaged and skipped: it is not JSON: ")
     assert len(file.read_text().splitlines()) == 2
 
 

@@ -307,18 +307,18 @@ def test_a_killed_run_shows_as_killed(write_experiment: Write, workplace: Path) 
 def test_a_run_that_another_process_made_in_the_meantime_is_not_set_aside(
     write_experiment: Write, ganlab: Ganlab, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ganlab.runs import Run
+    from ganlab.runs import RunDirectory
 
     exp = write_experiment(steps=2)
-    lock = Run.lock
+    lock = RunDirectory.lock
 
-    def lock_late(run: Run) -> None:
+    def lock_late(run: RunDirectory) -> None:
         """The other process is quicker: it trains the run to its end before we have the lock."""
-        monkeypatch.setattr(Run, "lock", lock)
+        monkeypatch.setattr(RunDirectory, "lock", lock)
         assert ganlab("run", exp).exit_code == 0
         run.lock()
 
-    monkeypatch.setattr(Run, "lock", lock_late)
+    monkeypatch.setattr(RunDirectory, "lock", lock_late)
     result = ganlab("run", exp)
     run = only_run(workplace)
     assert result.exit_code == 1
