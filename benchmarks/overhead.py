@@ -23,7 +23,7 @@ from ganlab.config.experiment import Train
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
 from ganlab.plugins import load_plugins
-from ganlab.runs import RunDirectory
+from ganlab.run_directory import RunDirectory
 from ganlab.seeds import mix, seed_everything
 from ganlab.training.iteration import iterate
 from ganlab.training.loop import advanced, collect

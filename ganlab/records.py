@@ -27,7 +27,7 @@ class Record(BaseModel):
 
 
 class ProgressRecord(Record):
-    """How far a run is: see `ganlab.runs.Progress`."""
+    """How far a run is: see `ganlab.run_directory.Progress`."""
 
     steps: int = 0
     batches: int = 0

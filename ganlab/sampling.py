@@ -17,7 +17,7 @@ from ganlab.config.resolve import resolve
 from ganlab.errors import GanlabError, PluginError, RunError, did_you_mean
 from ganlab.labels import Labels, class_index, parse_labels
 from ganlab.plugins import Plugins, load_plugins
-from ganlab.runs import RunDirectory, find_run
+from ganlab.run_directory import RunDirectory, find_run
 from ganlab.training.checkpoint import (
     BEST,
     Stored,

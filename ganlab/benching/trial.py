@@ -16,7 +16,7 @@ from ganlab.config.experiment import BUDGETS, Experiment
 from ganlab.errors import GanlabError, RunError
 from ganlab.events import ignore
 from ganlab.plugins import Plugins
-from ganlab.runs import Progress, RunDirectory, create_run
+from ganlab.run_directory import Progress, RunDirectory, create_run
 from ganlab.training.error_attribution import attributed
 from ganlab.training.loop import train
 from ganlab.training.model import ROLES

@@ -15,10 +15,10 @@ from ganlab.files import write_atomically
 from ganlab.lab.lab import score_request
 from ganlab.lab.scoring import Scoring
 from ganlab.results import Board
-from ganlab.runs import writing
+from ganlab.run_directory import writing
 
 if TYPE_CHECKING:
-    from ganlab.runs import RunDirectory
+    from ganlab.run_directory import RunDirectory
     from ganlab.sampling import Epoch
     from ganlab.training.generate import Bn
 

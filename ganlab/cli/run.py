@@ -19,7 +19,7 @@ from ganlab.cli.launch import in_processes
 from ganlab.errors import Interrupted
 
 if TYPE_CHECKING:
-    from ganlab.runs import RunDirectory
+    from ganlab.run_directory import RunDirectory
     from ganlab.training.session import Plan
 
 

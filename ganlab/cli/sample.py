@@ -68,7 +68,7 @@ def command(
 
     It needs neither the dataset nor a GPU.
     """
-    from ganlab.runs import find_run
+    from ganlab.run_directory import find_run
     from ganlab.sampling import load
 
     if best and epoch is not None:

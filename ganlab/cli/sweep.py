@@ -25,7 +25,7 @@ from ganlab.errors import Interrupted
 if TYPE_CHECKING:
     from ganlab.events import Tell
     from ganlab.lab.sweeps import PlannedRun, Sweep
-    from ganlab.runs import RunDirectory
+    from ganlab.run_directory import RunDirectory
 
 ENGINES = ("here", "ray")
 

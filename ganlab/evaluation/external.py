@@ -37,7 +37,7 @@ from ganlab.events import Tell, ignore
 from ganlab.files import write_json
 from ganlab.metrics import Metric
 from ganlab.plugins import Plugins
-from ganlab.runs import RunDirectory, find_run, list_runs, now, read_run, writing
+from ganlab.run_directory import RunDirectory, find_run, list_runs, now, read_run, writing
 from ganlab.training.record import describe_dataset
 from ganlab.types import DataSpec
 

@@ -23,7 +23,7 @@ from ganlab.evaluation.protocol import PROFILES
 from ganlab.evaluation.score import Candidate, score
 from ganlab.events import Tell, ignore
 from ganlab.metrics import MetricInput
-from ganlab.runs import RunDirectory
+from ganlab.run_directory import RunDirectory
 from ganlab.seeds import seeded
 from ganlab.training import generate
 from ganlab.training.session import Plan

@@ -16,7 +16,7 @@ from ganlab.evaluation import score_log
 from ganlab.evaluation.board import Entry
 from ganlab.evaluation.protocol import AS_THEY_CAME, EvaluationSpec, MetricSpec, Protocol
 from ganlab.files import cache_dir, write_json
-from ganlab.runs import RunDirectory
+from ganlab.run_directory import RunDirectory
 
 if TYPE_CHECKING:
     from ganlab.sampling import Epoch

@@ -21,7 +21,7 @@ from ganlab.evaluation.real_baselines import RealBaselines, real_baselines_of
 from ganlab.events import Detail, Tell, ignore
 from ganlab.metrics import Metric, MetricInput
 from ganlab.pictures import save_picture
-from ganlab.runs import now, writing
+from ganlab.run_directory import now, writing
 from ganlab.sampling import Epoch, Trained
 from ganlab.seeds import seeded
 from ganlab.training.checkpoint import read_stored

@@ -11,7 +11,7 @@ from typing import Any
 from ganlab.evaluation.protocol import EvaluationSpec
 from ganlab.files import append_line
 from ganlab.records import ScoreRecord, read_records
-from ganlab.runs import writing
+from ganlab.run_directory import writing
 
 FILE = "scores.jsonl"
 Line = dict[str, Any]

@@ -24,7 +24,7 @@ from ganlab.evaluation.score import missing_of, score_run
 from ganlab.events import Tell, ignore
 from ganlab.metrics import Extractor, Metric
 from ganlab.plugins import Plugins
-from ganlab.runs import RunDirectory
+from ganlab.run_directory import RunDirectory
 from ganlab.sampling import Epoch, Trained, load
 from ganlab.training.precision import choose_device
 

@@ -11,7 +11,7 @@ from ganlab.errors import GanlabError, RunError
 from ganlab.evaluation.board import Row
 from ganlab.lab.scoring import Scoring
 from ganlab.pictures import draw_scores
-from ganlab.runs import RunDirectory, writing
+from ganlab.run_directory import RunDirectory, writing
 from ganlab.training.checkpoint import kept_epochs
 
 log = logging.getLogger("ganlab")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ganlab.config.resolve import Loaded
     from ganlab.evaluation.request import ScoreRequest
     from ganlab.results import Board, Run
-    from ganlab.runs import RunDirectory
+    from ganlab.run_directory import RunDirectory
     from ganlab.sampling import Epoch, Trained
     from ganlab.training.generate import Bn
 
@@ -112,7 +112,7 @@ class Lab(Workspace):
         """Return the overrides for this lab's device and for the weights to start from."""
         extra = [] if self.device == "auto" else [f"train.device={self.device}"]
         if init_from is not None:
-            from ganlab.runs import find_run
+            from ganlab.run_directory import find_run
             from ganlab.training.processes import from_main_process
 
             # An experiment's name means its newest run, which may be another one tomorrow.
@@ -206,7 +206,7 @@ class Lab(Workspace):
 
         Raises `RunError` if there is none and one is ``needed``.
         """
-        from ganlab.runs import find_run, list_runs
+        from ganlab.run_directory import find_run, list_runs
 
         listed = _listed(names)
         if listed:
@@ -254,14 +254,14 @@ class Lab(Workspace):
 
     def runs(self, experiment: str | None = None) -> list[Run]:
         """Return the runs of an experiment, or all of them, sorted by folder."""
-        from ganlab.runs import list_runs
+        from ganlab.run_directory import list_runs
 
         folder = self.runs_dir / experiment if experiment else self.runs_dir
         return [self._run(directory) for directory in list_runs(folder)]
 
     def run(self, name: str | PathLike[str]) -> Run:
         """Return one run: a folder, ``<experiment>/<id>``, or an experiment's newest run."""
-        from ganlab.runs import find_run
+        from ganlab.run_directory import find_run
 
         return self._run(find_run(os.fspath(name), self.runs_dir))
 

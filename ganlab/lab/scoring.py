@@ -23,7 +23,7 @@ from ganlab.events import (
     ignore,
 )
 from ganlab.lab.workspace import Workspace
-from ganlab.runs import RunDirectory
+from ganlab.run_directory import RunDirectory
 from ganlab.sweeping.jobs import AllStopped, Place
 from ganlab.sweeping.pool import Pool
 from ganlab.sweeping.resources import Slot, places_for

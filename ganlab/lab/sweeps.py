@@ -39,7 +39,7 @@ from ganlab.lab.scoring import Scoring
 from ganlab.lab.trainer import Trainer
 from ganlab.lab.workspace import Overrides, Workspace, override_texts
 from ganlab.results.board import Board
-from ganlab.runs import RunDirectory, read_run
+from ganlab.run_directory import RunDirectory, read_run
 from ganlab.sweeping.jobs import AllStopped, InTurn, Job, Outcome, Stopped
 from ganlab.sweeping.pool import Pool
 from ganlab.sweeping.resources import places_for

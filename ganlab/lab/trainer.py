@@ -20,7 +20,7 @@ from ganlab.training.session import Plan, execute, plan
 
 if TYPE_CHECKING:
     from ganlab.components import Dataset
-    from ganlab.runs import RunDirectory
+    from ganlab.run_directory import RunDirectory
     from ganlab.types import Prepared
 
 log = logging.getLogger("ganlab")

@@ -16,12 +16,12 @@ from ganlab.errors import RunError
 from ganlab.evaluation import score_log
 from ganlab.results import html
 from ganlab.results.record_list import Records
-from ganlab.runs import Progress, read_run
+from ganlab.run_directory import Progress, read_run
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganlab.runs import RunDirectory
+    from ganlab.run_directory import RunDirectory
     from ganlab.sampling import Epoch, Trained, Weights
     from ganlab.training.generate import Bn
 

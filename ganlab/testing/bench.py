@@ -14,7 +14,7 @@ from ganlab.config.experiment import OPTIMIZERS, Experiment, Replaced, Scheme, T
 from ganlab.data.batches import Batches
 from ganlab.nn import one_hot
 from ganlab.options import Component
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.seeds import mix, seed_everything, seeded
 from ganlab.step import Step
 from ganlab.testing import parts

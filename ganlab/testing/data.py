@@ -14,7 +14,7 @@ from ganlab.components import Callback, Dataset, Images, Split
 from ganlab.data import check as data_check
 from ganlab.data.prepare import data_root
 from ganlab.errors import DataUnavailable
-from ganlab.runs import RunDirectory
+from ganlab.run_directory import RunDirectory
 from ganlab.seeds import seeded
 from ganlab.testing.bench import CPU, bench, experiment_of
 from ganlab.testing.report import Findings

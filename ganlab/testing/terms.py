@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganlab.components import BoundComponent, TrainingComponent
 from ganlab.options import Component
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.seeds import seeded
 from ganlab.step import Step
 from ganlab.testing.bench import CPU, bench, experiment_of, labels_of, spec_of, step_of

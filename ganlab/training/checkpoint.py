@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ganlab.errors import RunError
 from ganlab.files import write_atomically
 from ganlab.records import CheckpointRecord, StoredRecord, check
-from ganlab.runs import Progress, RunDirectory, writing
+from ganlab.run_directory import Progress, RunDirectory, writing
 from ganlab.training.model import Model
 from ganlab.training.processes import on_main_process
 

@@ -9,7 +9,7 @@ import torch
 from ganlab.config.experiment import Experiment
 from ganlab.errors import GanlabError, PluginError, RunError, first_line
 from ganlab.files import write_atomically
-from ganlab.runs import RunDirectory
+from ganlab.run_directory import RunDirectory
 from ganlab.training.error_attribution import attributed, not_finite
 from ganlab.training.generate import noise
 from ganlab.training.loop import Diverged

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganlab.config.experiment import Train
 from ganlab.objective import objective
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.step import Step
 from ganlab.training.model import Model
 from ganlab.training.processes import average_gradients

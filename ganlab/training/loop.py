@@ -13,7 +13,7 @@ from ganlab.config.intervals import Interval
 from ganlab.data.batches import Batches
 from ganlab.durations import duration
 from ganlab.errors import RunError
-from ganlab.runs import Clock, Progress, RunDirectory
+from ganlab.run_directory import Clock, Progress, RunDirectory
 from ganlab.seeds import mix, seed_everything
 from ganlab.training.checkpoint import save_checkpoint, save_generator
 from ganlab.training.error_attribution import check_gradients

@@ -15,7 +15,7 @@ from ganlab.events import Logged, Progressed, Scored, SheetDrawn, Tell, phase
 from ganlab.metrics import MetricInput
 from ganlab.pictures import animate, draw_curves, draw_scores, save_picture, sheet
 from ganlab.plugins import Plugins
-from ganlab.runs import Progress, RunDirectory, writing
+from ganlab.run_directory import Progress, RunDirectory, writing
 from ganlab.training.checkpoint import describe_weights, generator_tensors, save_best
 from ganlab.training.generate import COLUMNS, Bn, generate_images, sheet_inputs
 from ganlab.training.iteration import Scalars

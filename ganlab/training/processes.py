@@ -24,7 +24,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from ganlab import distributed
 from ganlab.config.experiment import Train
 from ganlab.errors import ConfigError, DataError, PluginError, Problem, RunError
-from ganlab.runs import Clock
+from ganlab.run_directory import Clock
 from ganlab.step import full
 
 P = ParamSpec("P")

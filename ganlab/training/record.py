@@ -23,7 +23,7 @@ from ganlab.data.prepare import Prepared
 from ganlab.errors import RunError
 from ganlab.options import Component
 from ganlab.plugins import Plugin, Plugins
-from ganlab.runs import RunDirectory
+from ganlab.run_directory import RunDirectory
 
 PACKAGES = ("ganlab", "torch", "torchvision", "numpy", "torch-fidelity")
 

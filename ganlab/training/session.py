@@ -18,7 +18,7 @@ from ganlab.errors import Elsewhere, RunError, said
 from ganlab.events import RunEnded, RunPlanned, RunResumed, Tell, ignore
 from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
-from ganlab.runs import (
+from ganlab.run_directory import (
     Progress,
     RunDirectory,
     create_run,

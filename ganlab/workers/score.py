@@ -10,7 +10,7 @@ from ganlab.evaluation.request import ScoreRequest
 from ganlab.events import RunFailed, RunFinished, RunPrinted
 from ganlab.lab.scoring import Scoring, ScoringTask
 from ganlab.lab.workspace import Workspace
-from ganlab.runs import read_run
+from ganlab.run_directory import read_run
 from ganlab.sweeping.capture import printing
 from ganlab.sweeping.jobs import Outcome, Send
 from ganlab.workers.process import serve, show_warnings, teller

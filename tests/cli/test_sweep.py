@@ -15,7 +15,7 @@ import pytest
 from click.testing import Result
 
 from ganlab.config.experiment import Experiment
-from ganlab.runs import RunDirectory
+from ganlab.run_directory import RunDirectory
 from tests.training.helpers import newest_state, start
 
 Write = Callable[..., Path]

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from ganlab import Run, records
 from ganlab.errors import RunError
-from ganlab.runs import Progress, list_runs, read_run
+from ganlab.run_directory import Progress, list_runs, read_run
 from ganlab.training.checkpoint import read_stored
 from tests.evaluation.helpers import EVAL
 

@@ -25,7 +25,7 @@ from ganlab import Board, Records, Run
 from ganlab.errors import GanlabError, RunError
 from ganlab.evaluation import score_log
 from ganlab.plugins import Plugins
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.sampling import Trained
 from tests.conftest import TINY
 from tests.evaluation.boards import small_table

@@ -25,7 +25,7 @@ import ganlab as package
 from ganlab.errors import PluginError
 from ganlab.evaluation.periodic import PeriodicEvaluator
 from ganlab.plugins import load_plugins
-from ganlab.runs import read_run
+from ganlab.run_directory import read_run
 from ganlab.training.observers import Observers
 from tests.training.helpers import TINY, assert_same_state, newest_state, only_run, start
 
@@ -151,7 +151,7 @@ def test_time_spent_on_scoring_is_not_training_time(
         return score(self, *arguments, **more)
 
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + late)
-    monkeypatch.setattr("ganlab.runs.time", clock)
+    monkeypatch.setattr("ganlab.run_directory.time", clock)
     monkeypatch.setattr(PeriodicEvaluator, "__call__", slow)
     exp = write_experiment(steps=7, seconds=5_000, sections=SCORED)
     assert ganlab("run", exp).exit_code == 0

@@ -15,7 +15,7 @@ from click.testing import Result
 
 from ganlab.evaluation.protocol import EvaluationSpec, MetricSpec, Protocol
 from ganlab.evaluation.request import RequestCache, ScoreRequest, known_entry
-from ganlab.runs import read_run
+from ganlab.run_directory import read_run
 from tests.evaluation.helpers import EVAL, lines
 from tests.training.helpers import TINY, start
 

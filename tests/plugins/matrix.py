@@ -19,7 +19,7 @@ from ganlab.components import Augmentation, Conditioning, Loss, Regularizer
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
 from ganlab.errors import ConfigError
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose
 from ganlab.types import DataSpec, Prepared

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
 from ganlab.plugins import Plugins, load_plugins
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.training.loop import advanced
 from ganlab.training.model import Model, build_model
 from ganlab.training.precision import choose

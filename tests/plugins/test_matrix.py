@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ganlab.errors import ConfigError
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from tests.plugins import matrix
 from tests.plugins.matrix import Combination
 from tests.training.helpers import iterate_once

@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import (
 )
 
 from ganlab.components import BoundComponent, Regularizer
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.step import Step
 from ganlab.training.iteration import Scalars, iterate
 from ganlab.training.model import Model

@@ -17,7 +17,7 @@ from torch import Tensor
 from ganlab import distributed
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.seeds import mix, seed_everything
 from ganlab.training.iteration import iterate
 from ganlab.training.loop import advanced

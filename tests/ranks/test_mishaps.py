@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlab.runs import read_run
+from ganlab.run_directory import read_run
 from tests.ranks.helpers import (
     Ended,
     assert_near,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganlab.config.experiment import Train
 from ganlab.data.batches import Batches
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.training.iteration import Scalars, iterate
 from ganlab.training.model import Model
 from ganlab.types import Batch

@@ -13,7 +13,7 @@ from ganlab.config.resolve import load_experiment
 from ganlab.data.batches import Batches
 from ganlab.data.prepare import prepare
 from ganlab.plugins import Plugins
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.seeds import mix, seed_everything
 from ganlab.training.loop import advanced
 from ganlab.training.model import build_model

@@ -293,7 +293,7 @@ def test_a_device_that_is_not_there_is_refused(
 
 
 def test_a_killed_run_shows_as_killed(write_experiment: Write, workplace: Path) -> None:
-    from ganlab.runs import read_run
+    from ganlab.run_directory import read_run
 
     process = start("run", write_experiment(steps=100_000), cwd=workplace)
     while not list(workplace.glob("runs/*/*/checkpoints/step-*")) and process.poll() is None:
@@ -307,7 +307,7 @@ def test_a_killed_run_shows_as_killed(write_experiment: Write, workplace: Path) 
 def test_a_run_that_another_process_made_in_the_meantime_is_not_set_aside(
     write_experiment: Write, ganlab: Ganlab, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ganlab.runs import RunDirectory
+    from ganlab.run_directory import RunDirectory
 
     exp = write_experiment(steps=2)
     lock = RunDirectory.lock

@@ -14,7 +14,7 @@ from ganlab.config.experiment import Ema, Train
 from ganlab.config.resolve import load_experiment, resolve
 from ganlab.errors import ConfigError
 from ganlab.plugins import Plugins
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.seeds import seed_everything
 from ganlab.training.iteration import Scalars, iterate
 from ganlab.training.model import Model, build_model

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from ganlab.runs import read_run
+from ganlab.run_directory import read_run
 from tests.training.helpers import assert_same_state, newest_state, only_run, start
 
 Write = Callable[..., Path]

@@ -12,7 +12,7 @@ import torch
 from ganlab_plugins.augmentations.ada import Draw, colors, geometry, recolor
 from torch import Tensor
 
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from tests.plugins.stand import SPEC, active, build, part, step_of
 from tests.training.helpers import iterate_once
 

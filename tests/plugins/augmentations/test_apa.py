@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.types import Batch
 from tests.plugins.stand import active, build, part, step_of
 from tests.training.helpers import iterate_once

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.training.iteration import iterate
 from ganlab.types import Batch
 from tests.plugins.conditioning.helpers import build

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ganlab import Loss
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from tests.plugins.conditioning.helpers import PLUGINS, build, loss
 from tests.training.helpers import iterate_once
 

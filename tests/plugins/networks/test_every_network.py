@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from ganlab.errors import ConfigError
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from tests.plugins.networks.helpers import (
     NETWORKS,
     PLUGINS,

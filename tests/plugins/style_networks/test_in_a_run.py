@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganlab.runs import Progress
+from ganlab.run_directory import Progress
 from ganlab.step import Step
 from ganlab.types import Batch
 from tests.plugins.matrix import COMPANIONS
