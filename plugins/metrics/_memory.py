@@ -1,4 +1,4 @@
-"""What was computed of features, kept while those are there: the reference serves every run."""
+"""A cache of results that belong to a tensor of features, such as the reference's statistics."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from typing import TypeVar
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
-_known: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+_cache: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
-def remembered(features: Tensor, name: str, compute: Callable[[], Found], *more: Tensor) -> Found:
-    """Return what ``compute`` gives, once for these features and the content of ``more``."""
+def remembered(features: Tensor, name: str, compute: Callable[[], Result], *more: Tensor) -> Result:
+    """Return ``compute()``, cached for ``features``, ``name`` and the contents of ``more``.
+
+    The result is kept until ``features`` is garbage-collected. It is computed again if ``features``
+    was modified in place.
+    """
     digest = hashlib.sha256(name.encode())
     for tensor in more:
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    kept = _known.setdefault(features, {})
+    results = _cache.setdefault(features, {})
     key = (digest.digest(), features._version)
-    if key not in kept:
-        kept[key] = compute()
-    found: Found = kept[key]
-    return found
+    if key not in results:
+        results[key] = compute()
+    result: Result = results[key]
+    return result

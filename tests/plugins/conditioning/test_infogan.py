@@ -93,6 +93,5 @@ def test_more_codes_than_noise_are_refused() -> None:
     with pytest.raises(ConfigError) as error:
         build({"type": "infogan", "codes": 5}, "mlp")
     assert str(error.value).splitlines()[1:] == [
-        "  conditioning: infogan makes 5 codes of noise, and train.z_dim is 5; make it larger than "
-        "the codes"
+        "  conditioning: infogan needs train.z_dim > codes; got z_dim 5, codes 5"
     ]

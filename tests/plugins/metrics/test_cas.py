@@ -76,7 +76,9 @@ def test_it_says_what_is_missing() -> None:
     for real in (changed(REAL, held_out=None), changed(REAL, held_out=changed(TEST, images=None))):
         with pytest.raises(ValueError, match=tests):
             found.compute(FAKE, real)
-    with pytest.raises(ValueError, match=r"^the generated images are not there, and a classifier"):
+    with pytest.raises(ValueError, match=r"^the generated images are missing; the classifier"):
         found.compute(changed(FAKE, images=None), REAL)
-    with pytest.raises(ValueError, match=r"^the generated images were not shown to a classifier$"):
+    with pytest.raises(
+        ValueError, match=r"^the predicted classes of the generated images are missing$"
+    ):
         found.compute(changed(FAKE, predicted=None), REAL)

@@ -203,7 +203,9 @@ def test_conditional_accuracy_after_the_best_exchange_of_classes() -> None:
 
 def test_conditional_accuracy_needs_a_judge() -> None:
     fake = changed(FAKE, predicted=None)
-    with pytest.raises(ValueError, match=r"^the generated images were not shown to a classifier$"):
+    with pytest.raises(
+        ValueError, match=r"^the predicted classes of the generated images are missing$"
+    ):
         metric("cond-acc").compute(fake, REAL)
 
 

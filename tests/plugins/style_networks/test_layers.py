@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from ganlab_plugins.discriminators.stylegan2 import Block, deviation
+from ganlab_plugins.discriminators.stylegan2 import Block, minibatch_std
 from ganlab_plugins.generators._equalized import Conv, Linear, activate
 from ganlab_plugins.generators._resampling import Blur, Downsample, Upsample
 from ganlab_plugins.generators.stylegan2 import modulated, normalised
@@ -145,11 +145,11 @@ def test_rows_are_scaled_to_a_mean_square_of_1_and_may_be_empty() -> None:
 
 
 @pytest.mark.parametrize(("batch", "group"), [(1, 1), (2, 2), (4, 4), (5, 1), (6, 3), (8, 4)])
-def test_the_deviation_is_that_of_the_largest_groups_that_divide_the_batch(
+def test_minibatch_std_uses_the_largest_groups_that_divide_the_batch(
     batch: int, group: int
 ) -> None:
     h = torch.randn(batch, 3, 4, 4, dtype=torch.float64)
-    out = deviation(h, 4)
+    out = minibatch_std(h, 4)
     assert out.shape == (batch, 1, 4, 4)
     values = h.numpy()
     for n in range(batch):
