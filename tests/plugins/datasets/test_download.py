@@ -24,9 +24,9 @@ Serve = Callable[[Path], str]
 
 def ways_out(place: Path) -> str:
     return (
-        f"(1) Put the files at {place}, or point --data-root or GANLAB_DATA at a folder that has "
+        f"(1) Put the files at {place}, or set --data-root or GANLAB_DATA to a folder that has "
         "them; (2) name a fallback in the experiment: `dataset: {type: mnist, fallback: digits}`; "
-        "(3) repeat the command where the network can be reached."
+        "(3) repeat the command with network access."
     )
 
 
@@ -86,7 +86,7 @@ def test_a_refused_connection_is_one_line_with_the_ways_out(
     use(monkeypatch, "http://127.0.0.1:9/")
     place = tmp_path / "root" / "MNIST" / "raw"
     assert refusal(tmp_path / "root") == (
-        f"mnist cannot be had: not in {place}, and the download failed "
+        f"mnist is not available: not in {place}, and the download failed "
         f"([Errno 111] Connection refused). {ways_out(place)}"
     )
     assert not (tmp_path / "root").exists()
@@ -103,7 +103,7 @@ def test_a_server_that_never_answers_is_not_waited_for(
     assert time.monotonic() - start < 3
     place = tmp_path / "root" / "MNIST" / "raw"
     assert message in {
-        f"mnist cannot be had: not in {place}, and the download failed ({reason}). "
+        f"mnist is not available: not in {place}, and the download failed ({reason}). "
         + ways_out(place)
         for reason in ("timed out", "no answer within 0.5 seconds")
     }
@@ -117,7 +117,7 @@ def test_a_wrong_file_from_the_server_is_not_kept(
     message = refusal(tmp_path / "root")
     place = tmp_path / "root" / "MNIST" / "raw"
     assert message.startswith(
-        f"mnist cannot be had: not in {place}, and the download failed (Error downloading "
+        f"mnist is not available: not in {place}, and the download failed (Error downloading "
         "train-images-idx3-ubyte.gz: Tried http://127.0.0.1:"
     )
     assert message.endswith(f"got: File not found or corrupted.). {ways_out(place)}")
@@ -144,6 +144,6 @@ def test_a_root_that_cannot_be_written_says_so(
     root = tmp_path / "file" / "root"
     place = root / "MNIST" / "raw"
     assert refusal(root) == (
-        f"mnist cannot be had: not in {place}, and the download failed ([Errno 20] Not a "
+        f"mnist is not available: not in {place}, and the download failed ([Errno 20] Not a "
         f"directory: '{root}'). {ways_out(place)}"
     )

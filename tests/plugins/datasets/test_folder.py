@@ -87,7 +87,7 @@ def test_other_files_are_left_out_with_one_warning(
     write(animals / "0.png")
     assert len(prepare(folder(animals)).images) == 4
     assert caplog.messages == [
-        f"{animals}: files left out of the train split: 2, such as {animals}/0.png"
+        f"{animals}: files not used in the train split: 2, such as {animals}/0.png"
     ]
 
 
@@ -117,7 +117,7 @@ def test_a_test_split_has_the_numbers_of_the_training_classes(tmp_path: Path) ->
     )
     write(pets / "test" / "owls" / "1.png")
     assert refusal(folder(pets), "test") == (
-        f"folder: {pets}/test/owls has no counterpart for training; did you mean 'owl'?"
+        f"folder: {pets}/test/owls is not a class of the train split; did you mean 'owl'?"
     )
 
 
@@ -131,7 +131,7 @@ def test_without_a_test_folder_there_is_no_test_split(animals: Path) -> None:
     with pytest.raises(DataUnavailable) as error:
         prepare(folder(animals), split="test")
     assert str(error.value) == (
-        f"folder: {animals} has no test split: no {animals}/test/<class>/<picture>"
+        f"folder: {animals} has no test split: no {animals}/test/<class>/<image>"
     )
 
 
@@ -139,7 +139,7 @@ def test_a_missing_folder_may_be_replaced_by_a_fallback(tmp_path: Path) -> None:
     with pytest.raises(DataUnavailable) as error:
         prepare(folder(tmp_path / "none"))
     assert str(error.value) == (
-        f"folder: there is no folder {tmp_path}/none: correct dataset.path, or name a fallback in "
+        f"folder: {tmp_path}/none does not exist: correct dataset.path, or name a fallback in "
         "the experiment: `fallback: digits`"
     )
 
@@ -147,8 +147,8 @@ def test_a_missing_folder_may_be_replaced_by_a_fallback(tmp_path: Path) -> None:
 def test_pictures_without_class_folders_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "flat" / "1.png")
     assert refusal(folder(tmp_path / "flat")) == (
-        f"folder: there is no {tmp_path}/flat/<class>/<picture>; a picture's name ends in .bmp, "
-        ".gif, .jpeg, .jpg, .png, .tif, .tiff, .webp"
+        f"folder: there are no images {tmp_path}/flat/<class>/<image>; supported extensions: "
+        ".bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp"
     )
 
 
@@ -172,7 +172,7 @@ def test_damaged_pictures_are_named(animals: Path) -> None:
     file = animals / "dog" / "1.png"
     for content, reason in (
         (b"", "is empty"),
-        (b"text", "is no picture"),
+        (b"text", "is not a valid image"),
         (file.read_bytes()[:45], "cannot be decoded: image file is truncated"),
     ):
         file.write_bytes(content)

@@ -72,11 +72,11 @@ def test_a_split_needs_its_own_files_only(write_mnist: WriteMnist) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "no idx file of 3 axes begins like this"),
-        (b"<html>not found</html>", "no idx file of 3 axes begins like this"),
+        (b"", "it has no header of an idx file with 3 dimensions"),
+        (b"<html>not found</html>", "it has no header of an idx file with 3 dimensions"),
         (
             bytes((0, 0, 8, 3, 0, 0, 0, 20, 0, 0, 0, 28, 0, 0, 0, 28)) + bytes(1000),
-            "1,016 bytes where 15,696 belong",
+            "it has 1,016 bytes instead of 15,696",
         ),
     ],
 )
@@ -87,9 +87,7 @@ def test_a_damaged_file_is_named(write_mnist: WriteMnist, content: bytes, reason
     with pytest.raises(DataError) as error:
         prepare(Mnist(), root=root)
     assert type(error.value) is DataError
-    assert str(error.value) == (
-        f"{file} cannot be read: {reason}; delete it to have it downloaded again"
-    )
+    assert str(error.value) == (f"{file} cannot be read: {reason}; delete it to download it again")
 
 
 def test_a_damaged_packed_file_is_named(write_mnist: WriteMnist) -> None:
@@ -102,7 +100,7 @@ def test_a_damaged_packed_file_is_named(write_mnist: WriteMnist) -> None:
         Mnist().read(root, "train")
     assert str(error.value) == (
         f"{packed} cannot be read: Compressed file ended before the end-of-stream marker was "
-        "reached; delete it to have it downloaded again"
+        "reached; delete it to download it again"
     )
 
 

@@ -98,8 +98,8 @@ def test_a_damaged_cifar_file_is_named_and_never_unpickled(cifar10: Path) -> Non
         prepare(Cifar10(), root=cifar10)
     assert type(error.value) is DataError
     assert str(error.value) == (
-        f"{file} is damaged (its MD5 sum is not {published}) and cannot be replaced: delete it "
-        "and repeat the command where the network can be reached"
+        f"{file} is damaged (its MD5 checksum is not {published}) and could not be downloaded "
+        "again: delete it and repeat the command with network access"
     )
 
 
@@ -111,11 +111,10 @@ def test_cifar_that_is_not_there_names_the_archive_to_fetch(
         prepare(Cifar100(), root=tmp_path / "data")
     archive = tmp_path / "data" / "cifar-100-python.tar.gz"
     assert str(error.value) == (
-        f"cifar100 cannot be had: not in {archive}, and the download failed ([Errno 111] "
-        f"Connection refused). (1) Put the files at {archive}, or point --data-root or "
-        "GANLAB_DATA at a folder that has them; (2) name a fallback in the experiment: "
-        "`dataset: {type: cifar100, fallback: digits}`; (3) repeat the command where the network "
-        "can be reached."
+        f"cifar100 is not available: not in {archive}, and the download failed ([Errno 111] "
+        f"Connection refused). (1) Put the files at {archive}, or set --data-root or GANLAB_DATA "
+        "to a folder that has them; (2) name a fallback in the experiment: "
+        "`dataset: {type: cifar100, fallback: digits}`; (3) repeat the command with network access."
     )
 
 

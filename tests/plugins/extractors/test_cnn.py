@@ -11,7 +11,7 @@ import pytest
 import torch
 from ganlab_plugins.datasets.digits import Digits
 from ganlab_plugins.extractors._cnn import Cnn1
-from ganlab_plugins.extractors._weights import SHIPPED, made_here, read, weights_sha256
+from ganlab_plugins.extractors._weights import SHIPPED, read, user_folder, weights_sha256
 from ganlab_plugins.extractors.cnn import Cnn
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -106,7 +106,7 @@ def test_a_weight_changed_changes_the_hash_and_the_file_is_refused(tmp_path: Pat
     with pytest.raises(DataError) as caught:
         read(file)
     assert str(caught.value) == (
-        f"{file} was changed: its weights have the hash {sha[:12]}; get it again"
+        f"{file} was modified: its weights have the hash {sha[:12]}; download it again"
     )
 
 
@@ -131,7 +131,7 @@ def test_a_truncated_file_is_refused_by_name(tmp_path: Path, bytes_left: int) ->
     with pytest.raises(DataError) as caught:
         read(file)
     assert str(caught.value).startswith(f"{file} is damaged (")
-    assert str(caught.value).endswith("); get it or make it again")
+    assert str(caught.value).endswith("); download or train it again")
 
 
 # ------------------------------------------------------------------------ finding them
@@ -151,21 +151,21 @@ def test_what_a_user_made_is_found_in_the_cache_and_two_of_it_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GANLAB_CACHE", str(tmp_path))
-    made_here().mkdir()
+    user_folder().mkdir()
     for shipped in SHIPPED.glob("cnn1x3-digits-*.safetensors"):
         name = shipped.name.replace("digits", "fashion-mnist")
-        (made_here() / name).write_bytes(shipped.read_bytes())
+        (user_folder() / name).write_bytes(shipped.read_bytes())
         card = shipped.with_suffix(".json").read_bytes()
-        (made_here() / name).with_suffix(".json").write_bytes(card)
+        (user_folder() / name).with_suffix(".json").write_bytes(card)
     assert Cnn().load("fashion-mnist", 1).id == Path(name).stem
     for other in ("fashion", "mnist-fashion", "fashion-*"):
         with pytest.raises(DataUnavailable):
             Cnn().load(other, 1)
-    (made_here() / "cnn1x3-fashion-mnist-0123456789ab.safetensors").touch()
+    (user_folder() / "cnn1x3-fashion-mnist-0123456789ab.safetensors").touch()
     with pytest.raises(DataError) as caught:
         Cnn().load("fashion-mnist", 1)
     assert str(caught.value) == (
-        f"{made_here()} has several networks for 'fashion-mnist': "
+        f"{user_folder()} has several networks for 'fashion-mnist': "
         f"cnn1x3-fashion-mnist-0123456789ab.safetensors and {name}; keep one"
     )
 
@@ -219,7 +219,7 @@ def test_installed_files_are_found_and_measure_the_same(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         own.install(Cnn().files("digits"))
     assert str(caught.value) == (
-        f"{own.files('digits')[0]} is there already, and scores may name it: move it away first"
+        f"{own.files('digits')[0]} already exists, and scores may refer to it: move it away first"
     )
 
 
@@ -227,8 +227,8 @@ def test_a_shipped_network_is_not_installed_over() -> None:
     with pytest.raises(DataError) as caught:
         Cnn().install(Cnn().files("digits"))
     assert str(caught.value) == (
-        "cnn1x3-digits-4b7b878c712d.safetensors comes with ganlab, and scores name it; "
-        "keep another one in a folder of its own: --output DIR"
+        "cnn1x3-digits-4b7b878c712d.safetensors ships with ganlab, and scores refer to it; "
+        "save another network in a separate folder: --output DIR"
     )
 
 
@@ -253,33 +253,33 @@ def test_a_changed_weight_is_not_installed(handed: list[Path], tmp_path: Path) -
     changed = changed_file(handed[0].parent)
     sha = weights_sha256(load_file(changed))[:12]
     assert spoilt(handed, tmp_path) == (
-        f"{changed} was changed: its weights have the hash {sha}; get it again"
+        f"{changed} was modified: its weights have the hash {sha}; download it again"
     )
 
 
 def test_a_network_without_its_card_is_not_installed(handed: list[Path], tmp_path: Path) -> None:
     assert spoilt(handed[:3], tmp_path) == (
-        "judge1-digits-c6b89ab2d2d9.json: a network and its card come together"
+        "judge1-digits-c6b89ab2d2d9.json: a network (.safetensors) needs its card (.json)"
     )
-    assert spoilt([], tmp_path) == "there is no network among these files"
+    assert spoilt([], tmp_path) == "these files contain no network (.safetensors)"
 
 
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"id": "x"}, "{net}: its card is that of another network"),
-        ({"sha256": "x"}, "{net}: its card is that of another network"),
+        ({"id": "x"}, "{net}: its card belongs to another network"),
+        ({"sha256": "x"}, "{net}: its card belongs to another network"),
         (
             {"dataset": {"name": "mnist", "class_names": list("0123456789")}},
-            "{net}: its card is that of another network",
+            "{net}: its card belongs to another network",
         ),
         (
             {"dataset": {"name": "digits", "class_names": ["a"]}},
-            "{card} names other classes than its network has",
+            "{card} has other classes than its network",
         ),
         (
             {"dataset": {"class_names": [1]}},
-            "{card}, the network's card, is missing or damaged: its class names are no text",
+            "the card {card} is missing or damaged: its class names are not strings",
         ),
     ],
 )
@@ -297,7 +297,7 @@ def test_another_kind_of_network_is_not_installed(tmp_path: Path) -> None:
     save_file(tensors, file)
     file.with_suffix(".json").write_text("{}")
     assert spoilt([file, file.with_suffix(".json")], tmp_path) == (
-        f"{file} holds another kind of network"
+        f"{file} contains another kind of network"
     )
 
 
@@ -310,7 +310,7 @@ def test_another_kind_of_network_is_not_installed(tmp_path: Path) -> None:
         (torch.zeros(2, 1, 32, 32), "images must be uint8 in 0..255, not torch.float32"),
         (random_images(2, 32, 32), "images must be (N, C, H, W), not (2, 32, 32)"),
         (random_images(2, 2, 32, 32), "images must have 1 channels, not 2"),
-        (random_images(2, 3, 32, 32), "it knows grey images, and these have colours"),
+        (random_images(2, 3, 32, 32), "images must be grey, but these are in colour"),
     ],
 )
 def test_other_images_are_refused(net: Cnn1, images: Tensor, what: str) -> None:
@@ -330,7 +330,7 @@ def test_features_that_are_not_finite_are_refused() -> None:
     net.members[0].output.bias.fill_(torch.nan)  # type: ignore[union-attr, operator]
     with pytest.raises(DataError) as caught:
         net(random_images(1, 1, 32, 32))
-    assert str(caught.value) == f"{net.id}: these images have features that are not finite"
+    assert str(caught.value) == f"{net.id}: the features of these images are not finite"
 
 
 def test_the_batch_size_does_not_change_features(net: Cnn1, digits: Prepared) -> None:

@@ -142,8 +142,8 @@ def test_other_weights_are_announced_and_named_by_their_own_hash(
     assert net.id == f"inception-own-{sha[:12]}"
     assert net.class_names == ()
     assert caplog.messages == [
-        f"{file} is not the published inception (its SHA-256 begins with {sha[:8]}, not with "
-        "6726825d): scores with it do not compare with published ones"
+        f"{file} is not the published file of inception (its SHA-256 starts with {sha[:8]} "
+        "instead of 6726825d): its scores are not comparable with published scores"
     ]
     assert torch.equal(torch.random.get_rng_state(), before)
 
@@ -189,11 +189,11 @@ def test_without_network_one_line_says_what_to_do(hub: Path) -> None:
     with pytest.raises(DataUnavailable) as caught:
         Inception().load("cifar10", 3)
     assert str(caught.value) == (
-        f"inception cannot be had: not in {hub}, and the download failed (Network is unreachable). "
-        "(1) Get https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-        f"weights-inception-2015-12-05-6726825d.pth elsewhere and put it at {hub}/"
-        "weights-inception-2015-12-05-6726825d.pth or name it with --weights FILE; "
-        "(2) offline, make an extractor from the data: ganlab extractor train cifar10"
+        f"inception is not available: not in {hub}, and the download failed (Network is "
+        "unreachable). (1) Download https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+        f"weights-inception-2015-12-05-6726825d.pth on another machine and put it at {hub}/"
+        "weights-inception-2015-12-05-6726825d.pth or pass it with --weights FILE; "
+        "(2) offline, train an extractor on the dataset: ganlab extractor train cifar10"
     )
     assert not hub.exists()
 
@@ -203,8 +203,8 @@ def test_a_file_of_another_hash_in_torch_hubs_folder_is_refused(hub: Path) -> No
     (hub / PUBLISHED.file_name).write_bytes(b"half a file")
     sha = hashlib.sha256(b"half a file").hexdigest()
     assert refusal(Inception()) == (
-        f"{hub / PUBLISHED.file_name} is damaged or another file: its SHA-256 begins with "
-        f"{sha[:8]}, not with 6726825d; delete it, and the next command downloads it again"
+        f"{hub / PUBLISHED.file_name} is damaged or is another file: its SHA-256 starts with "
+        f"{sha[:8]} instead of 6726825d; delete it to download it again"
     )
 
 
@@ -214,7 +214,7 @@ def test_a_truncated_file_is_refused(file: Path, tmp_path: Path, share: float) -
     content = file.read_bytes()
     half.write_bytes(content[: int(share * len(content))])
     assert refusal(Inception(weights=half)) == (
-        f"{half} is damaged, or no state dict that torch.save wrote; get it again"
+        f"{half} is damaged or is not a state dict written by torch.save; download it again"
     )
 
 
@@ -226,7 +226,7 @@ def test_a_file_that_would_execute_something_is_not_opened(tmp_path: Path) -> No
     bomb = tmp_path / "bomb.pth"
     torch.save({"weight": Bomb()}, bomb)
     assert refusal(Inception(weights=bomb)) == (
-        f"{bomb} is damaged, or no state dict that torch.save wrote; get it again"
+        f"{bomb} is damaged or is not a state dict written by torch.save; download it again"
     )
     assert not (tmp_path / "executed").exists()
 
@@ -234,11 +234,11 @@ def test_a_file_that_would_execute_something_is_not_opened(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        ({"epoch": 3}, "holds no state dict: tensors by name, and nothing else"),
-        (torch.zeros(3), "holds no state dict: tensors by name, and nothing else"),
+        ({"epoch": 3}, "is not a state dict, which contains only named tensors"),
+        (torch.zeros(3), "is not a state dict, which contains only named tensors"),
         (
             {"weight": torch.zeros(3)},
-            "holds the weights of another network: Missing key(s) in state_dict: "
+            "has the weights of another network: Missing key(s) in state_dict: "
             '"Conv2d_1a_3x3.conv.weight", "Conv2d_1a_3x3.bn.weight", '
             '"Conv2d_1a_3x3.bn.bias", [...]',
         ),
@@ -254,7 +254,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path, state: dict[str, T
     other = tmp_path / "other.pth"
     torch.save(state | {"fc.bias": torch.zeros(1000)}, other)
     assert refusal(Inception(weights=other)) == (
-        f"{other} holds the weights of another network: size mismatch for fc.bias: copying a "
+        f"{other} has the weights of another network: size mismatch for fc.bias: copying a "
         "param with shape torch.Size([1000]) from checkpoint, the shape in current [...]"
     )
 

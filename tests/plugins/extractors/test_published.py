@@ -22,7 +22,7 @@ from torch_fidelity.utils import create_feature_extractor
 from ganlab import Extractor
 from ganlab.errors import DataError, DataUnavailable
 
-OFFLINE = "; (2) offline, make an extractor from the data: ganlab extractor train cifar10"
+OFFLINE = "; (2) offline, train an extractor on the dataset: ganlab extractor train cifar10"
 HUBCONF = """
 import torch
 from torch import nn
@@ -79,9 +79,10 @@ def test_they_are_used_only_where_they_are_named_and_judge_nothing(kind: type[Ex
 def test_vgg16_without_network_says_what_to_do(hub: Path) -> None:
     folder = hub / "checkpoints"
     assert refusal(Vgg16(), DataUnavailable) == (
-        f"vgg16 cannot be had: not in {folder}, and the download failed (Network is unreachable). "
-        "(1) Get https://download.pytorch.org/models/vgg16-397923af.pth elsewhere and put it at "
-        f"{folder}/vgg16-397923af.pth or name it with --weights FILE{OFFLINE}"
+        f"vgg16 is not available: not in {folder}, and the download failed (Network is "
+        "unreachable). (1) Download https://download.pytorch.org/models/vgg16-397923af.pth on "
+        f"another machine and put it at {folder}/vgg16-397923af.pth or pass it with --weights "
+        f"FILE{OFFLINE}"
     )
 
 
@@ -89,8 +90,8 @@ def test_vgg16_refuses_another_file_in_torch_hubs_folder(hub: Path) -> None:
     file = hub / "checkpoints" / "vgg16-397923af.pth"
     file.write_bytes(b"half a file")
     assert refusal(Vgg16()) == (
-        f"{file} is damaged or another file: its SHA-256 begins with {sha256_of(file)[:8]}, not "
-        "with 397923af; delete it, and the next command downloads it again"
+        f"{file} is damaged or is another file: its SHA-256 starts with {sha256_of(file)[:8]} "
+        "instead of 397923af; delete it to download it again"
     )
 
 
@@ -161,17 +162,17 @@ def test_clip_runs_no_other_program(hub: Path) -> None:
     file = hub / "checkpoints" / f"clip-vit-b-32-{sha}.pt"
     file.write_bytes(b"some other program")
     assert refusal(Clip()) == (
-        f"{file} is damaged or another file: its SHA-256 begins with {sha256_of(file)[:8]}, not "
-        "with 40d36571; delete it, and the next command downloads it again"
+        f"{file} is damaged or is another file: its SHA-256 starts with {sha256_of(file)[:8]} "
+        "instead of 40d36571; delete it to download it again"
     )
 
 
 def test_clip_without_network_says_what_to_do(hub: Path) -> None:
     folder, sha = hub / "checkpoints", fidelity_clip.MODEL_METADATA["clip-vit-b-32"]["hash"]
     assert refusal(Clip(), DataUnavailable) == (
-        f"clip cannot be had: not in {folder}, and the download failed (Network is unreachable). "
-        f"(1) Get https://openaipublic.azureedge.net/clip/models/{sha}/ViT-B-32.pt elsewhere and "
-        f"put it at {folder}/clip-vit-b-32-{sha}.pt{OFFLINE}"
+        f"clip is not available: not in {folder}, and the download failed (Network is "
+        f"unreachable). (1) Download https://openaipublic.azureedge.net/clip/models/{sha}/"
+        f"ViT-B-32.pt on another machine and put it at {folder}/clip-vit-b-32-{sha}.pt{OFFLINE}"
     )
 
 
@@ -214,7 +215,7 @@ def test_dinov2_uses_what_lies_in_torch_hubs_folder(
 def test_dinov2_reads_damaged_weights_before_the_repository_does(weights: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:1000])
     assert refusal(Dinov2(model="vit-s-14")) == (
-        f"{weights} is damaged, or no state dict that torch.save wrote; get it again"
+        f"{weights} is damaged or is not a state dict written by torch.save; download it again"
     )
 
 
@@ -232,13 +233,13 @@ def test_dinov2_says_what_is_missing_and_downloads_nothing(hub: Path) -> None:
     code = f"{hub}/facebookresearch_dinov2_main"
     file = f"{hub}/checkpoints/dinov2_vitl14_pretrain.pth"
     rest = (
-        '(1) Where the network can be reached, and if you trust that code, run python -c "import '
+        '(1) If you trust its code, run, with network access: python -c "import '
         f"torch; torch.hub.load('facebookresearch/dinov2', 'dinov2_vitl14')\"{OFFLINE}"
     )
     assert refusal(Dinov2(), DataUnavailable) == (
-        f"dinov2 cannot be had: torch.hub has no {code} and no {file}. {rest}"
+        f"dinov2 is not available: torch.hub has no {code} and no {file}. {rest}"
     )
     Path(code).mkdir()
     assert refusal(Dinov2(), DataUnavailable) == (
-        f"dinov2 cannot be had: torch.hub has no {file}. {rest}"
+        f"dinov2 is not available: torch.hub has no {file}. {rest}"
     )

@@ -69,7 +69,7 @@ def test_training_makes_an_extractor_and_a_judge_and_says_how_far_it_is(
         "extractor: network 1 of 3, epoch 1 of 15",
         "extractor: network 1 of 3, epoch 2 of 15",
     ]
-    assert said[-2:] == ["classifier: network 1 of 1, epoch 45 of 45", "classifier: examining it"]
+    assert said[-2:] == ["classifier: network 1 of 1, epoch 45 of 45", "classifier: checking it"]
     card = json.loads(files[1].read_text())
     assert card["dataset"]["channels"] == 3
     assert [gate["name"] for gate in card["gates"]] == [
@@ -104,7 +104,7 @@ def test_networks_below_their_gates_are_not_written(
         own.train(colours, test, say=lambda _: None)
     message = str(caught.value)
     assert message.startswith("cnn1x3-made-")
-    assert " is not fit to measure and was not written: accuracy is 0." in message
+    assert " failed its checks and was not saved: accuracy is 0." in message
     assert ", not >= 0.75" in message
     assert not (tmp_path / "own").exists()
 
@@ -113,14 +113,14 @@ def test_a_judge_below_its_gate_leaves_no_extractor_either(
     tmp_path: Path, colours: Prepared, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = Findings(0.5, [Gate("accuracy", ">= 0.75", 0.5, False)], {})
-    monkeypatch.setattr(_train, "examine_judge", lambda *_: failed)
+    monkeypatch.setattr(_train, "examine_classifier", lambda *_: failed)
     with pytest.raises(DataError) as caught:
         Cnn(directory=tmp_path / "own").train(
             brighter(colours), brighter(colours), say=lambda _: None
         )
     assert str(caught.value).startswith("judge1-made-")
     assert str(caught.value).endswith(
-        " is not fit to measure and was not written: accuracy is 0.5, not >= 0.75"
+        " failed its checks and was not saved: accuracy is 0.5, not >= 0.75"
     )
     assert not (tmp_path / "own").exists()
 
@@ -131,7 +131,7 @@ def test_a_second_network_of_a_dataset_is_not_made(tmp_path: Path, colours: Prep
     with pytest.raises(DataError) as caught:
         Cnn(directory=tmp_path).train(colours, colours, say=lambda _: None)
     assert str(caught.value) == (
-        f"{file} is there already, and scores may name it: move it away first"
+        f"{file} already exists, and scores may refer to it: move it away first"
     )
 
 
