@@ -11,7 +11,7 @@ from ._classes import Classifier, cross_entropy
 
 
 class ACGAN(Conditioning):
-    """Add an auxiliary classifier on D's features, which D and G both train to be right.
+    """Add the loss of an auxiliary classifier on D's features to the losses of D and G.
 
     Both networks maximise L_C = E log P(C = c | x_real) + E log P(C = c | x_fake). D's logit does
     not depend on the label.

@@ -22,10 +22,10 @@ class ClassificationAccuracy(Metric):
     """Accuracy on held-out real images of a classifier trained only on generated images.
 
     The training labels are those given to the generator, so the score measures image quality,
-    diversity within a class and label agreement together. The network is a member of the extractor
-    ``cnn``, and its seed is fixed: the same images give the same value. ``cas_gan-test`` is the
-    reverse: the fraction of generated images that a classifier trained on real images assigns to
-    the given class.
+    diversity within a class and label agreement together. The network is a small CNN, like those of
+    the extractor ``cnn``, and its seed is fixed: the same images give the same value.
+    ``cas_gan-test`` is the reverse: the fraction of generated images that a classifier trained on
+    real images assigns to the given class.
     """
 
     name = "cas"

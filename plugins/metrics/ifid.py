@@ -15,8 +15,8 @@ class IntraFID(Metric):
     """Mean over classes of the FID between generated and reference images of the same class.
 
     ``ifid_worst`` is the largest FID of a class. The classes are those that occur in either set.
-    Raises ValueError if a class has fewer than two images in a set, because they have no
-    covariance.
+    The metric cannot be computed if a class has fewer than two images in a set, because they have
+    no covariance.
     """
 
     name = "ifid"

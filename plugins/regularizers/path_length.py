@@ -36,7 +36,7 @@ class PathLength(Penalty):
 
     every: int = Field(default=4, ge=1)
     """Add the term in every k-th update only, multiplied by k (lazy regularization). 4 in the
-    paper."""
+    authors' code."""
 
     def state(self, spec: DataSpec) -> nn.Module:
         return RunningMean()

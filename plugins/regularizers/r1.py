@@ -16,7 +16,7 @@ class R1(Penalty):
 
     gamma: Weight = 10.0
     """Weight of the penalty: a number or a schedule. 10 in the paper; the best value depends on
-    the dataset and grows with the resolution."""
+    the dataset and the resolution."""
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         gradient = step.input_gradient(step.real.x, step.real.y)
