@@ -1,4 +1,4 @@
-"""Arrays of one's own in one file."""
+"""Images and labels in one NumPy file."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def test_grey_images_need_no_channel_axis(tmp_path: Path) -> None:
     assert data.labels.tolist() == LABELS.tolist()
 
 
-def test_where_both_fit_the_last_axis_counts(tmp_path: Path) -> None:
+def test_if_both_axes_are_possible_the_last_one_is_the_channels(tmp_path: Path) -> None:
     images = np.zeros((6, 3, 8, 1), np.uint8)
     assert prepare(write(tmp_path / "a.npz", images=images, labels=LABELS)).spec.channels == 1
 
 
-def test_names_and_keys_can_be_the_users(tmp_path: Path) -> None:
+def test_class_names_and_keys_can_be_set(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", x=IMAGES, y=LABELS, class_names=np.array(["cat", "dog", "owl"]))
     dataset = Npz(path=tmp_path / "a.npz", images_key="x", labels_key="y", classes=["owl", "cat"])
     assert prepare(dataset).spec.class_names == ("owl", "cat")
 
 
-def test_the_test_split_is_in_arrays_of_its_own(tmp_path: Path) -> None:
+def test_the_test_split_has_its_own_arrays(tmp_path: Path) -> None:
     arrays = {"images": IMAGES, "labels": LABELS}
     whole = write(tmp_path / "a.npz", **arrays, test_images=IMAGES[:3], test_labels=LABELS[:3])
     assert len(prepare(whole, split="test").images) == 3
@@ -62,7 +62,7 @@ def test_the_test_split_is_in_arrays_of_its_own(tmp_path: Path) -> None:
     )
 
 
-def test_floats_are_refused(tmp_path: Path) -> None:
+def test_floats_are_rejected(tmp_path: Path) -> None:
     assert refusal(write(tmp_path / "a.npz", images=IMAGES / 255, labels=LABELS)) == (
         "npz (train): images must be uint8, from 0 to 255; these are float64"
     )
@@ -71,13 +71,13 @@ def test_floats_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_a_missing_array_is_named_with_the_nearest(tmp_path: Path) -> None:
+def test_a_missing_array_is_named_with_a_suggestion(tmp_path: Path) -> None:
     assert refusal(write(tmp_path / "a.npz", image=IMAGES, labels=LABELS)) == (
         f"{tmp_path}/a.npz has no array 'images'; did you mean 'image'?"
     )
 
 
-def test_pickles_are_refused(tmp_path: Path) -> None:
+def test_pickles_are_rejected(tmp_path: Path) -> None:
     objects = np.array([{}] * 6, dtype=object)
     assert refusal(write(tmp_path / "a.npz", images=objects, labels=LABELS)) == (
         f"{tmp_path}/a.npz cannot be read as an .npz file: it is not an .npz file, or it contains "
@@ -107,7 +107,7 @@ def test_a_missing_file_may_be_replaced_by_a_fallback(tmp_path: Path) -> None:
     )
 
 
-def test_labels_with_a_gap_that_no_memory_holds_are_refused(tmp_path: Path) -> None:
+def test_labels_with_a_huge_gap_are_rejected(tmp_path: Path) -> None:
     path = write(tmp_path / "a.npz", images=IMAGES, labels=LABELS + 2**40)
     assert "'labels' must number the classes from 0 without gaps; found label 10995116277" in (
         refusal(path)

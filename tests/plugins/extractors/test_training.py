@@ -1,4 +1,4 @@
-"""Making an extractor: the same seed gives the same weights, and a bad one is not written."""
+"""Training an extractor: equal seeds give equal weights, and one that fails is not saved."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def colours() -> Prepared:
     return Prepared(images, torch.arange(300) % 4, DataSpec(4, 16, 3, tuple("abcd")), "sha", "made")
 
 
-def test_the_same_seed_gives_the_same_weights_and_touches_no_generator(colours: Prepared) -> None:
+def test_equal_seeds_give_equal_weights_and_the_global_random_state_is_unchanged(
+    colours: Prepared,
+) -> None:
     torch.manual_seed(5)
     before, threads = torch.random.get_rng_state(), torch.get_num_threads()
     nets = [train(colours, Recipe("r", (seed,), 1)) for seed in (0, 0, 1)]
@@ -53,11 +55,11 @@ def test_the_same_seed_gives_the_same_weights_and_touches_no_generator(colours: 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A little of the usual training."""
+    """Reduce the number of training steps."""
     monkeypatch.setattr(_training, "STEPS", 30)
 
 
-def test_training_makes_an_extractor_and_a_judge_and_says_how_far_it_is(
+def test_training_makes_an_extractor_and_a_classifier_and_reports_progress(
     tmp_path: Path, colours: Prepared, quick: None
 ) -> None:
     said: list[str] = []
@@ -95,7 +97,7 @@ def brighter(data: Prepared) -> Prepared:
     return replace(data, images=images.to(torch.uint8))
 
 
-def test_networks_below_their_gates_are_not_written(
+def test_networks_that_fail_a_gate_are_not_saved(
     tmp_path: Path, colours: Prepared, quick: None
 ) -> None:
     own = Cnn(directory=tmp_path / "own")
@@ -109,7 +111,7 @@ def test_networks_below_their_gates_are_not_written(
     assert not (tmp_path / "own").exists()
 
 
-def test_a_judge_below_its_gate_leaves_no_extractor_either(
+def test_if_the_classifier_fails_the_extractor_is_not_saved_either(
     tmp_path: Path, colours: Prepared, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = Findings(0.5, [Gate("accuracy", ">= 0.75", 0.5, False)], {})
@@ -125,7 +127,7 @@ def test_a_judge_below_its_gate_leaves_no_extractor_either(
     assert not (tmp_path / "own").exists()
 
 
-def test_a_second_network_of_a_dataset_is_not_made(tmp_path: Path, colours: Prepared) -> None:
+def test_a_second_network_of_a_dataset_is_not_trained(tmp_path: Path, colours: Prepared) -> None:
     file = tmp_path / "judge1-made-0123456789ab.safetensors"
     file.touch()
     with pytest.raises(DataError) as caught:
@@ -135,10 +137,10 @@ def test_a_second_network_of_a_dataset_is_not_made(tmp_path: Path, colours: Prep
     )
 
 
-def test_the_sd_of_rare_features_has_a_floor(colours: Prepared) -> None:
+def test_the_sd_of_rare_features_has_a_minimum(colours: Prepared) -> None:
     member = Member(3, 4).eval()
     with torch.no_grad():
-        member.hidden.bias[0] = -1e6  # never fires
+        member.hidden.bias[0] = -1e6  # always zero after ReLU
     measure_features(member, colours.images)
     first_hidden = -member.hidden.out_features
     raw = member.sd[member.sd > member.sd.min()]
@@ -148,7 +150,7 @@ def test_the_sd_of_rare_features_has_a_floor(colours: Prepared) -> None:
     assert not features[:, first_hidden].any()
 
 
-def test_shifts_move_each_image_by_two_pixels_at_most_and_repeat_the_border() -> None:
+def test_images_are_shifted_by_up_to_two_pixels_with_replicate_padding() -> None:
     images = torch.arange(100, dtype=torch.uint8).view(1, 1, 10, 10).expand(200, 1, -1, -1)
     moved = _shifted(images, torch.Generator().manual_seed(0))
     corners = moved[:, 0, 5, 5] - 55
@@ -158,11 +160,11 @@ def test_shifts_move_each_image_by_two_pixels_at_most_and_repeat_the_border() ->
     assert set(moved[:, 0, 0, 0].tolist()) == borders
 
 
-def test_small_datasets_are_seen_more_often() -> None:
+def test_small_datasets_get_more_epochs() -> None:
     assert [default_epochs(count) for count in (60_000, 50_000, 1500, 50)] == [1, 2, 64, 700]
 
 
-def test_gates_measure_what_they_say() -> None:
+def test_gates_measure_what_their_names_state() -> None:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(500, 8, generator=generator)
     at = Statistics(features)
@@ -179,7 +181,7 @@ def test_gates_measure_what_they_say() -> None:
     assert noise.std().item() == pytest.approx(255 * 0.05, rel=0.01)
 
 
-def test_what_is_demanded_depends_on_the_data(colours: Prepared) -> None:
+def test_requirements_depend_on_the_dataset(colours: Prepared) -> None:
     def demand(source: str, images: int, num_classes: int) -> float:
         spec = DataSpec(num_classes, 8, 1, tuple(map(str, range(num_classes))))
         data = Prepared(torch.zeros(images, 1, 1, 1), torch.zeros(images), spec, "sha", source)
@@ -198,7 +200,7 @@ def test_what_is_demanded_depends_on_the_data(colours: Prepared) -> None:
     ]
 
 
-def test_one_thread_ends_when_something_fails() -> None:
+def test_one_thread_restores_the_number_of_threads_after_an_error() -> None:
     before = torch.get_num_threads()
     with pytest.raises(ZeroDivisionError), one_thread():
         raise ZeroDivisionError
