@@ -85,7 +85,7 @@ def find_server(urls: Sequence[str]) -> None:
     """
     answers: SimpleQueue[Exception | None] = SimpleQueue()
     for url in urls:
-        Thread(target=_ask, args=(url, answers), daemon=True).start()
+        Thread(target=_request, args=(url, answers), daemon=True).start()
     deadline = time.monotonic() + SECONDS
     problem: Exception = TimeoutError(f"no answer within {SECONDS:g} seconds")
     for _ in urls:
@@ -99,7 +99,7 @@ def find_server(urls: Sequence[str]) -> None:
     raise problem
 
 
-def _ask(url: str, answers: SimpleQueue[Exception | None]) -> None:
+def _request(url: str, answers: SimpleQueue[Exception | None]) -> None:
     try:
         urlopen(Request(url, method="HEAD"), timeout=SECONDS).close()
     except HTTPError as error:

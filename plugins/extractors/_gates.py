@@ -86,7 +86,7 @@ def examine_classifier(net: Cnn1, train: Prepared, test: Prepared) -> Findings:
     return Findings(value, [accuracy_gate(value, train)], {})
 
 
-def rungs(num_classes: int) -> list[int]:
+def class_counts(num_classes: int) -> list[int]:
     """Return the numbers of classes to keep: 90 %, 80 % and 50 % of them, in descending order.
 
     Each number is at least 1; duplicates are removed.
@@ -114,7 +114,7 @@ def examine(net: Cnn1, train: Prepared, test: Prepared) -> Findings:
         for percent in NOISE_PERCENT
     ]
     classes = train.spec.num_classes
-    kept = rungs(classes)
+    kept = class_counts(classes)
     dropped = [reference_statistics.distance(features[reference][labels < count]) for count in kept]
     same = reference_statistics.distance(features[reference])
     value = accuracy(test_logits, test.labels)
@@ -124,8 +124,8 @@ def examine(net: Cnn1, train: Prepared, test: Prepared) -> Findings:
     gates = [
         accuracy_gate(value, train),
         Gate("FID of images from themselves", f"within {tolerance:g}", same, abs(same) < tolerance),
-        rising(f"FID after noise of {_listed(NOISE_PERCENT)} %", noisy),
-        rising(f"FID with {_listed(kept)} classes", dropped),
+        rising_gate(f"FID after noise of {_listed(NOISE_PERCENT)} %", noisy),
+        rising_gate(f"FID with {_listed(kept)} classes", dropped),
     ]
     if is_known(train):
         least = LEAST_IS_SHARE * classes
@@ -164,7 +164,7 @@ class Statistics:
         return float(result["frechet_inception_distance"])
 
 
-def rising(name: str, values: Sequence[float]) -> Gate:
+def rising_gate(name: str, values: Sequence[float]) -> Gate:
     """Return a gate that requires each value to be larger than the previous one."""
     return Gate(name, "rising", list(values), all(a < b for a, b in pairwise(values)))
 

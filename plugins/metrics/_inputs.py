@@ -42,13 +42,13 @@ def ordered(features: Tensor) -> Tensor:
     return features.sum(1, dtype=torch.float64).argsort(stable=True)
 
 
-def spread(features: Tensor, most: int) -> Tensor:
-    """Return the indices of at most ``most`` rows of ``features`` (N, D).
+def subsample(features: Tensor, maximum: int) -> Tensor:
+    """Return the indices of at most ``maximum`` rows of ``features`` (N, D).
 
     The rows are taken at equal steps from the rows sorted by their sum, so that the choice does not
     depend on the order of the images.
     """
-    if len(features) <= most:
+    if len(features) <= maximum:
         return torch.arange(len(features))
-    places = torch.linspace(0, len(features) - 1, most, dtype=torch.float64).round().long()
+    places = torch.linspace(0, len(features) - 1, maximum, dtype=torch.float64).round().long()
     return ordered(features)[places]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganlab import Metric, MetricInput, hookimpl
 
-from ._inputs import checked, checked_features, spread
+from ._inputs import checked, checked_features, subsample
 from ._neighbours import nearest
 
 WARN_BELOW = -10.0
@@ -49,7 +49,7 @@ class DataCopying(Metric):
             raise ValueError("there are no held-out real images to compare with")
         tests = checked(real.held_out.features, "held-out features", minimum=self.min_images)
         fake_distances, test_distances = (
-            nearest(images[spread(images, self.images)], reals)[1] for images in (fakes, tests)
+            nearest(images[subsample(images, self.images)], reals)[1] for images in (fakes, tests)
         )
         n, m = len(fake_distances), len(test_distances)
         u = _mann_whitney(fake_distances, test_distances)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ganlab import Metric, MetricInput, hookimpl
 
+from ._cache import cached
 from ._frechet import frechet, statistics
 from ._inputs import checked_features
-from ._memory import remembered
 
 
 class FID(Metric):
@@ -26,7 +26,7 @@ class FID(Metric):
 
     def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         fakes, reals = checked_features(fake, real, minimum=self.min_images)
-        reference = remembered(real.features, "all", lambda: statistics(reals))
+        reference = cached(real.features, "all", lambda: statistics(reals))
         return {"fid": frechet(statistics(fakes), reference)}
 
 

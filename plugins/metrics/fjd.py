@@ -7,9 +7,9 @@ from torch import Tensor
 
 from ganlab import Metric, MetricInput, hookimpl, one_hot
 
+from ._cache import cached
 from ._frechet import Statistics, frechet, statistics
 from ._inputs import checked_features
-from ._memory import remembered
 
 
 class FJD(Metric):
@@ -36,7 +36,7 @@ class FJD(Metric):
                 torch.cat([x, a * one_hot(labels.cpu(), num_classes, dtype=x.dtype)], 1)
             )
 
-        reference = remembered(
+        reference = cached(
             real.features, f"joint {num_classes}", lambda: joint(reals, real.labels), real.labels
         )
         return {"fjd": frechet(joint(fakes, fake.labels), reference)}

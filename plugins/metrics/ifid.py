@@ -6,9 +6,9 @@ from torch import Tensor
 
 from ganlab import Metric, MetricInput, hookimpl
 
+from ._cache import cached
 from ._frechet import Statistics, frechet, statistics
 from ._inputs import checked_features
-from ._memory import remembered
 
 
 class IntraFID(Metric):
@@ -28,7 +28,7 @@ class IntraFID(Metric):
     def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         fakes, reals = checked_features(fake, real, minimum=self.min_images)
         generated = _by_class(fakes, fake.labels.cpu())
-        reference = remembered(
+        reference = cached(
             real.features, "by class", lambda: _by_class(reals, real.labels.cpu()), real.labels
         )
         distances = []

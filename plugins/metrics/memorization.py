@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ganlab import Metric, MetricInput, hookimpl
 
-from ._inputs import checked_features, spread
-from ._memory import remembered
+from ._cache import cached
+from ._inputs import checked_features, subsample
 from ._neighbours import nearest
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ class Memorization(Metric):
         All three are (N,).
         """
         name = f"nearest of {self.fakes}"
-        return remembered(fake.features, name, lambda: self._search(fake, real), real.features)
+        return cached(fake.features, name, lambda: self._search(fake, real), real.features)
 
     def _search(self, fake: MetricInput, real: MetricInput) -> tuple[Tensor, Tensor, Tensor]:
         fakes, reals = checked_features(fake, real, minimum=self.min_images)
-        chosen = spread(fakes, self.fakes)
+        chosen = subsample(fakes, self.fakes)
         neighbours, distances = nearest(fakes[chosen], reals)
         distinct, position = neighbours.unique(return_inverse=True)
         real_distances = nearest(reals[distinct], reals, leave_out=distinct)[1][position]

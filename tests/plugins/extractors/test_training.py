@@ -14,9 +14,9 @@ from ganlab_plugins.extractors._gates import (
     Findings,
     Gate,
     Statistics,
+    class_counts,
     least_accuracy,
-    rising,
-    rungs,
+    rising_gate,
     with_noise,
 )
 from ganlab_plugins.extractors._training import (
@@ -174,8 +174,8 @@ def test_gates_measure_what_their_names_state() -> None:
         float(4 * features.double().var(0).sum() + 4 * features.double().mean(0).square().sum()),
         rel=1e-5,
     )
-    assert rising("x", [1.0, 2.0, 3.0]).passed
-    assert not rising("x", [1.0, 1.0, 3.0]).passed
+    assert rising_gate("x", [1.0, 2.0, 3.0]).passed
+    assert not rising_gate("x", [1.0, 1.0, 3.0]).passed
     grey = torch.full((100, 1, 32, 32), 128, dtype=torch.uint8)
     noise = with_noise(grey, 5, generator).float() - 128
     assert noise.std().item() == pytest.approx(255 * 0.05, rel=0.01)
@@ -191,7 +191,7 @@ def test_requirements_depend_on_the_dataset(colours: Prepared) -> None:
     assert demand("digits", 1_500, 10) == 0.95
     assert demand("mnist", 500, 10) == demand("cifar10", 50_000, 10) == pytest.approx(0.3)
     assert demand("pairs", 1000, 2) == 0.75
-    assert [rungs(count) for count in (2, 3, 4, 10, 100)] == [
+    assert [class_counts(count) for count in (2, 3, 4, 10, 100)] == [
         [1],
         [2, 1],
         [3, 2],

@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 _cache: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
-def remembered(features: Tensor, name: str, compute: Callable[[], Result], *more: Tensor) -> Result:
+def cached(features: Tensor, name: str, compute: Callable[[], Result], *more: Tensor) -> Result:
     """Return ``compute()``, cached for ``features``, ``name`` and the contents of ``more``.
 
     The result is kept until ``features`` is garbage-collected. It is computed again if ``features``
