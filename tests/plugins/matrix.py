@@ -39,10 +39,10 @@ OFF, D, G, BOTH = "off", "discriminator", "generator", "both"
 FOR_G, FOR_D = "concat", "projection"
 COMPANIONS = {"shared-embedding": "cbn", "mismatch": FOR_G}
 
-OWN_CONVOLUTIONS, ZERO = "has convolutions of its own kind", "starts at zero"
+CUSTOM_CONVOLUTIONS, ZERO = "has custom convolutions", "is initialised to zero"
 REFUSED: dict[tuple[str, str], str] = {
-    ("generator", "stylegan2"): OWN_CONVOLUTIONS,
-    ("discriminator", "stylegan2"): OWN_CONVOLUTIONS,
+    ("generator", "stylegan2"): CUSTOM_CONVOLUTIONS,
+    ("discriminator", "stylegan2"): CUSTOM_CONVOLUTIONS,
     ("generator", "r3gan"): ZERO,
     ("discriminator", "r3gan"): ZERO,
 }
@@ -284,25 +284,27 @@ def page(results: Results) -> str:
     )
 
 
-PAGE = """# What goes together
+PAGE = """# Compatible components
 
 `make matrix` writes this page. It builds every combination of conditioning, generator,
-discriminator and loss at 16 x 16 with small widths, trains one step, and asserts that every term
-and every parameter's gradient is finite and that G's image and D's logit depend on the label
-exactly where a scheme brings it there. {works:,} combinations work. `make test` does the same for
-every pair of these and of regularizers, augmentations and spectral normalisation.
+discriminator and loss with small networks for 16 x 16 images and trains one step. It asserts that
+every term and the gradient of every parameter are finite, and that G's image and D's logit depend
+on the label exactly if a scheme conditions the network. {works:,} combinations work. `make test`
+does the same for every pair of these components, regularizers, augmentations and spectral
+normalisation.
 
-The networks, each as generator with each as discriminator: {generators}. A number says how many of
-these {pairs} pairs work. A conditioning that names one scheme is used in both networks; `a, b` is
-`a` in the generator and `b` in the discriminator. Loss `-` is none: the scheme is the loss.
+Each generator is combined with each discriminator: {generators}.
+A number in the table is the number of working pairs of networks, of {pairs}. A conditioning that names
+one scheme is used in both networks. `a, b` is `a` in the generator and `b` in the discriminator.
+Loss `-` is no loss: the scheme replaces it.
 
 {table}
 
-Refused, by these messages:
+Other combinations are rejected with these messages:
 
 {reasons}
-* `spectral-norm` beside `stylegan2`: the network has convolutions of its own kind
-* `spectral-norm` beside `r3gan`: a layer starts at zero and has no direction to divide by
+* `spectral-norm` with `stylegan2`: the network has custom convolutions
+* `spectral-norm` with `r3gan`: a layer is initialised to zero
 """
 
 if __name__ == "__main__":
