@@ -294,8 +294,8 @@ does the same for every pair of these components, regularizers, augmentations an
 normalisation.
 
 Each generator is combined with each discriminator: {generators}.
-A number in the table is the number of working pairs of networks, of {pairs}. A conditioning that names
-one scheme is used in both networks. `a, b` is `a` in the generator and `b` in the discriminator.
+A number in the table is the number of working pairs of networks, of {pairs}. A conditioning that
+names one scheme is used in both networks. `a, b` is `a` in the generator and `b` in the discriminator.
 Loss `-` is no loss: the scheme replaces it.
 
 {table}
