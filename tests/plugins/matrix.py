@@ -295,8 +295,8 @@ normalisation.
 
 Each generator is combined with each discriminator: {generators}.
 A number in the table is the number of working pairs of networks, of {pairs}. A conditioning that
-names one scheme is used in both networks. `a, b` is `a` in the generator and `b` in the discriminator.
-Loss `-` is no loss: the scheme replaces it.
+names one scheme is used in both networks. `a, b` is `a` in the generator and `b` in the
+discriminator. Loss `-` is no loss: the scheme replaces it.
 
 {table}
 
