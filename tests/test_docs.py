@@ -105,7 +105,7 @@ def _install(workplace: Path, environment: dict[str, str]) -> None:
 
 def test_the_tutorial_runs_from_top_to_bottom(workplace: Path, ganlab: Ganlab) -> None:
     ran = execute(DOCS / "plugins.md", workplace, ganlab)
-    assert len(ran) == 12
+    assert len(ran) == 14
     folders = {file.parent.name for file in workplace.glob("runs/offset/*/curves.png")}
     assert len(folders) == 5
     (table,) = workplace.glob("runs/offset/*/losses.csv")

@@ -142,7 +142,7 @@ def test_the_default_experiment_runs_on_any_machine_by_its_fallback(workplace: P
     )
     assert result.returncode == 0, result.stderr
     first, second, *_ = result.stderr.splitlines()
-    assert first.startswith("warning: mnist cannot be had: not in ")
+    assert first.startswith("warning: mnist is not available: not in ")
     assert second == "warning: falling back: this run trains on 'digits', not on 'mnist'"
     (info,) = (json.loads(file.read_text()) for file in workplace.glob("runs/*/*/run.json"))
     assert info["dataset"]["name"] == "digits"

@@ -1,4 +1,4 @@
-"""A strength that follows how much D overfits."""
+"""The base class of augmentations whose probability adapts to D's overfitting."""
 
 from __future__ import annotations
 
@@ -12,26 +12,32 @@ from ganlab import Augmentation, DataSpec, Step, distributed
 
 
 class Adaptive(Augmentation):
-    """An augmentation with a probability p that rises while D is too sure of what is real.
+    """An augmentation with a probability p that increases while D overfits.
 
-    At every k-th update of D, p moves by k * N / images_to_full: up if r > target, else down. It
-    stays within [0, 1].
+    After every k-th D update, p changes by k * N / images_to_full, where N is the batch size: it
+    increases if the overfitting measure r exceeds the target and decreases otherwise. p stays in
+    [0, 1].
     """
 
     p: float = Field(default=0.0, ge=0, le=1)
-    """The probability at the start."""
+    """Initial probability, in [0, 1]. It stays constant if ``target`` is null."""
 
     target: float | None = Field(default=0.6, gt=-1, lt=1)
-    """The value of r that p is adapted to hold; null keeps p as it is."""
+    """Target of the overfitting measure r: p increases while r is above it. null keeps p
+    constant."""
 
     adapt_every: PositiveInt = 4
-    """Updates of D from one change of p to the next (k)."""
+    """Number of D updates between two changes of p (k). 4 in the ADA paper."""
 
     images_to_full: PositiveInt = 500_000
-    """Real images in which p can rise from 0 to 1; fewer for small experiments."""
+    """Number of real images shown to D in which p can increase from 0 to 1. 500,000 in the
+    papers; use fewer for short runs."""
 
     def overfitting(self, step: Step) -> Tensor:
-        """Return r of this batch, 0-d: 1 if D knows every image, 0 if it guesses."""
+        """Return the overfitting measure r of this batch, 0-d, in [-1, 1].
+
+        r is 1 if every logit has the correct sign, and 0 if half of them do.
+        """
         return step.real.output.logit.sign().mean()
 
     def state(self, spec: DataSpec) -> nn.Module:
@@ -43,8 +49,8 @@ class Adaptive(Augmentation):
         state.r.add_(distributed.mean(self.overfitting(step)) / self.adapt_every)
         if (step.index + 1) % self.adapt_every == 0:
             batch_size = len(step.real.x) * distributed.world_size()
-            speed = self.adapt_every * batch_size / self.images_to_full
-            state.p.add_(speed * (state.r - self.target).sign()).clamp_(0, 1)
+            change = self.adapt_every * batch_size / self.images_to_full
+            state.p.add_(change * (state.r - self.target).sign()).clamp_(0, 1)
             step.log(f"{self.name}_r", state.r)
             state.r.zero_()
         step.log(f"{self.name}_p", state.p)
@@ -54,4 +60,4 @@ class Strength(nn.Module):
     def __init__(self, p: float) -> None:
         super().__init__()
         self.register_buffer("p", torch.tensor(p))
-        self.register_buffer("r", torch.zeros(()))  # its mean since the last change, so far
+        self.register_buffer("r", torch.zeros(()))  # running sum of r / k since the last change

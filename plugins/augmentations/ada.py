@@ -21,14 +21,19 @@ GROUPS = {"blit": get_args(Blit), "geometry": get_args(Geometry), "color": get_a
 
 
 class ADA(Adaptive):
-    """D sees every image through T, each part of which acts with probability p.
+    """Augment every image that D sees; each transform is applied with an adaptive probability p.
 
-    blit: mirror, turn by 90 degrees, translate by up to an eighth; geometry: scale by
-    2^N(0, 0.2^2), rotate, stretch, shift by N(0, 0.125^2) of the size, all by one resampling;
-    color: brightness, contrast, luma flip, hue, saturation; a grey image has the first three. p
-    rises while r = E sign(D(x)) > target. Both networks learn through T, which G does not learn to
-    imitate as long as p stays below about 0.8. The paper's filters and corruptions, not in
-    the pipeline that it settles on, are left out.
+    p increases while r = E sign(D(x)) > target. The transforms, in order:
+
+    blit: horizontal flip, rotation by multiples of 90 degrees, translation by up to 1/8 of the
+    size in whole pixels. geometry: isotropic scaling by 2^N(0, 0.2^2), rotation, anisotropic
+    scaling ("stretch"), translation by N(0, 0.125^2) of the size, combined into one resampling.
+    color: brightness, contrast, luma flip, hue and saturation; grey images have only the first
+    three.
+
+    Gradients flow through the transforms to both networks. In the paper the augmentations do not
+    leak into the generated images as long as p stays below about 0.8. The image-space filtering
+    and corruptions of appendix B are not implemented: the final pipeline of the paper omits them.
     """
 
     name = "ada"
@@ -38,7 +43,8 @@ class ADA(Adaptive):
     policy: list[Literal["blit", "geometry", "color"] | Blit | Geometry | Color] = Field(
         default=["blit", "geometry", "color"], min_length=1
     )
-    """The groups of changes, or single ones: take out what changes the class of an image."""
+    """Groups of transforms, or single transforms. Remove those that can change the class of an
+    image, such as ``flip`` for digits."""
 
     def state(self, spec: DataSpec) -> nn.Module:
         state = Strength(self.p)
@@ -58,41 +64,41 @@ class ADA(Adaptive):
 
 
 class Draw:
-    """Random numbers, one for each image, that are ``neutral`` where a change does not act."""
+    """Random parameters of the transforms, one for each image of a batch."""
 
     def __init__(self, x: Tensor, step: Step, p: Tensor) -> None:
         self.n, self.size, self.step, self.p = len(x), x.shape[3], step, p
         self.zero = x.new_zeros(len(x))
 
     def uniform(self, low: float, high: float) -> Tensor:
-        """Uniform numbers (N,) in [low, high)."""
+        """Return uniform random numbers (N,) in [low, high)."""
         return low + (high - low) * self.step.rand(self.n)
 
     def normal(self, std: float) -> Tensor:
-        """Normal numbers (N,) around 0."""
+        """Return normal random numbers (N,) with mean 0."""
         return std * self.step.randn(self.n)
 
     def acting(self, value: Tensor, neutral: float, p: Tensor | None = None) -> Tensor:
-        """Return ``value`` (N,) or (N, 2) for a share p of the images, ``neutral`` for others."""
+        """Return ``value`` (N,) or (N, 2) with probability p for each image, else ``neutral``."""
         acts = self.step.rand(self.n, *(1,) * (value.dim() - 1)) < (self.p if p is None else p)
         return torch.where(acts, value, neutral)
 
 
 def blits(chosen: set[str], draw: Draw) -> dict[str, Tensor]:
-    """Return what `blit` does to each image."""
+    """Return random arguments of `blit`."""
     mirror, turns, shift = draw.zero, draw.zero, torch.stack([draw.zero, draw.zero], 1)
     if "flip" in chosen:
         mirror = draw.acting(draw.uniform(0, 2).floor(), 0)
     if "rotate90" in chosen:
         turns = draw.acting(draw.uniform(0, 4).floor(), 0)
     if "translate" in chosen:
-        way = torch.stack([draw.uniform(-0.125, 0.125), draw.uniform(-0.125, 0.125)], 1)
-        shift = (draw.acting(way, 0) * draw.size).round()
+        offset = torch.stack([draw.uniform(-0.125, 0.125), draw.uniform(-0.125, 0.125)], 1)
+        shift = (draw.acting(offset, 0) * draw.size).round()
     return {"mirror": mirror, "turns": turns, "shift": shift}
 
 
 def geometry(chosen: set[str], draw: Draw) -> Tensor:
-    """Return the maps (N, 3, 3) from an augmented image back to the image, in pixels."""
+    """Return the matrices (N, 3, 3) that map the augmented image to its source, in pixels."""
     zero, one = draw.zero, draw.zero + 1
     inverse = matrix([[one, zero, zero], [zero, one, zero], [zero, zero, one]])
 
@@ -100,7 +106,7 @@ def geometry(chosen: set[str], draw: Draw) -> Tensor:
         return matrix([[1 / x, zero, zero], [zero, 1 / y, zero], [zero, zero, one]])
 
     def rotated() -> Tensor:
-        # Before and after the stretch, so that either happens with probability p.
+        # Called before and after the stretch: at least one rotation acts with probability p.
         angle = draw.uniform(-math.pi, math.pi)
         angle = draw.acting(angle, 0, 1 - (1 - draw.p).clamp(0, 1).sqrt())
         cos, sin = angle.cos(), angle.sin()
@@ -117,17 +123,17 @@ def geometry(chosen: set[str], draw: Draw) -> Tensor:
     if "rotate" in chosen:
         inverse = inverse @ rotated()
     if "shift" in chosen:
-        way = torch.stack([draw.normal(0.125), draw.normal(0.125)], 1)
-        x, y = (draw.acting(way, 0) * draw.size).unbind(1)
+        offset = torch.stack([draw.normal(0.125), draw.normal(0.125)], 1)
+        x, y = (draw.acting(offset, 0) * draw.size).unbind(1)
         inverse = inverse @ matrix([[one, zero, -x], [zero, one, -y], [zero, zero, one]])
     return inverse
 
 
 def colors(chosen: set[str], draw: Draw, *, channels: int) -> Tensor:
-    """Return the maps (N, 4, 4) of homogeneous colours (r, g, b, 1)."""
+    """Return matrices (N, 4, 4) that transform homogeneous colours (r, g, b, 1)."""
     zero, one = draw.zero, draw.zero + 1
     unit = torch.eye(4, device=zero.device, dtype=zero.dtype)
-    # Onto the grey axis: the luma axis of the paper, (1, 1, 1) / sqrt 3.
+    # The projection onto the luma axis of the paper, (1, 1, 1) / sqrt 3.
     luma = torch.full_like(unit, 1 / 3)
     luma[3] = 0
     luma[:, 3] = 0
@@ -154,7 +160,10 @@ def colors(chosen: set[str], draw: Draw, *, channels: int) -> Tensor:
 
 
 def turned_hue(angle: Tensor) -> Tensor:
-    """Return rotations (N, 4, 4) around the grey axis, by Rodrigues' formula."""
+    """Return rotations (N, 4, 4) around the luma axis by ``angle`` (N,), in radians.
+
+    They are computed with Rodrigues' formula.
+    """
     zero, one, axis = torch.zeros_like(angle), torch.ones_like(angle), math.sqrt(1 / 3)
     cos, sin = angle.cos(), angle.sin() * axis
     same, third = cos + (1 - cos) / 3, (1 - cos) / 3
@@ -169,9 +178,9 @@ def turned_hue(angle: Tensor) -> Tensor:
 
 
 def recolor(x: Tensor, map_: Tensor) -> Tensor:
-    """Apply colour maps (N, 4, 4) to images (N, 3, H, W), or to grey ones: the mean over r, g, b.
+    """Apply colour transforms (N, 4, 4) to images (N, C, H, W) with C = 3 or 1.
 
-    Of a grey image r = g = b, and what becomes of it is their mean.
+    A grey image is transformed as r = g = b; the result is the mean of the three channels.
     """
     if x.shape[1] == 1:
         row = map_[:, :3].mean(1)
@@ -182,7 +191,7 @@ def recolor(x: Tensor, map_: Tensor) -> Tensor:
 
 
 def matrix(rows: list[list[Tensor]]) -> Tensor:
-    """Return matrices (N, rows, columns) of entries (N,)."""
+    """Return matrices (N, rows, columns) from entries (N,)."""
     return torch.stack([torch.stack(row, 1) for row in rows], 1)
 
 

@@ -13,11 +13,11 @@ from ._adaptive import Adaptive
 
 
 class APA(Adaptive):
-    """In the real batch each image is, with probability p, replaced by a generated one.
+    """Replace each image of the real batch by a generated one with an adaptive probability p.
 
-    It comes with the label that it was made for: with the label of the image that it replaces it
-    would teach D that labels mean nothing. p rises while r > target. r is E sign(D(x)) (real),
-    -E sign(D(G(z))) (fake), or the mean of both.
+    The generated image keeps its own label: with the label of the image that it replaces, it would
+    teach D to ignore labels. p increases while r > target. r is E sign(D(x)) (``real``),
+    -E sign(D(G(z))) (``fake``) or the mean of both (``both``).
     """
 
     name = "apa"
@@ -25,7 +25,7 @@ class APA(Adaptive):
     for_tests = {"p": 0.5, "adapt_every": 1, "images_to_full": 100}
 
     heuristic: Literal["real", "fake", "both"] = "real"
-    """What r is: lambda_r, lambda_f or lambda_rf."""
+    """Overfitting measure r: lambda_r, lambda_f or lambda_rf of the paper."""
 
     def overfitting(self, step: Step) -> Tensor:
         real = step.real.output.logit.sign().mean()
@@ -35,7 +35,7 @@ class APA(Adaptive):
     def real_batch(self, step: Step, state: Any) -> Batch:
         real, fake = step.real, step.fake
         assert fake.z is not None
-        # Other images than those that are shown as generated: D is not asked to say both of one.
+        # New images, so that no image is both a real and a generated example in one update.
         x = step.generate(step.randn(*fake.z.shape), fake.y)
         y, pseudo_y = real.y, fake.y
         if y.dim() != pseudo_y.dim():

@@ -13,11 +13,12 @@ from ganlab import Augmentation, Step, hookimpl
 
 
 class DiffAugment(Augmentation):
-    """D sees T(x) and T(G(z)), and G learns through T, drawn anew for each image.
+    """Augment real and generated images with differentiable random transforms.
 
-    color: brightness by U(-0.5, 0.5), saturation times U(0, 2), contrast times U(0.5, 1.5);
-    translation: up to an eighth of the size, whole pixels, with zeros coming in;
-    cutout: a square of half the size becomes zero, which is grey.
+    D sees T(x) and T(G(z)), and G's gradient flows through T. The parameters are drawn for each
+    image. color: brightness + U(-0.5, 0.5), saturation * U(0, 2), contrast * U(0.5, 1.5).
+    translation: by up to 1/8 of the size, in whole pixels, with zero padding. cutout: a square of
+    half the size is set to zero, which is grey.
     """
 
     name = "diffaugment"
@@ -26,19 +27,19 @@ class DiffAugment(Augmentation):
     policy: list[Literal["color", "translation", "cutout"]] = Field(
         default=["color", "translation", "cutout"], min_length=1
     )
-    """What is done, in this order."""
+    """Transforms to apply, in this order."""
 
     p: float = Field(default=1.0, ge=0, le=1)
-    """Share of images to which it is done: all, in the paper."""
+    """Probability that an image is transformed. 1 in the paper."""
 
     def augment(self, x: Tensor, step: Step, state: nn.Module | None) -> Tensor:
-        changed = x
+        augmented = x
         for policy in self.policy:
-            for change in POLICIES[policy]:
-                changed = change(changed, step)
+            for transform in POLICIES[policy]:
+                augmented = transform(augmented, step)
         if self.p == 1:
-            return changed
-        return torch.where(step.rand(len(x), 1, 1, 1) < self.p, changed, x)
+            return augmented
+        return torch.where(step.rand(len(x), 1, 1, 1) < self.p, augmented, x)
 
 
 def brightness(x: Tensor, step: Step) -> Tensor:
@@ -59,9 +60,9 @@ def translation(x: Tensor, step: Step, ratio: float = 0.125) -> Tensor:
     x = x.clone()
     for dim in (2, 3):
         size = x.shape[dim]
-        longest = int(size * ratio + 0.5)
-        way = (step.rand(len(x), 1) * (2 * longest + 1)).floor().long() - longest
-        index = torch.arange(size, device=x.device) - way  # (N, size): where a pixel comes from
+        maximum = int(size * ratio + 0.5)
+        shift = (step.rand(len(x), 1) * (2 * maximum + 1)).floor().long() - maximum
+        index = torch.arange(size, device=x.device) - shift  # (N, size): the source of each pixel
         shape = (len(x), 1, size, 1) if dim == 2 else (len(x), 1, 1, size)
         inside = ((index >= 0) & (index < size)).view(shape)
         source = index.clamp(0, size - 1).view(shape).expand_as(x)
@@ -74,9 +75,9 @@ def cutout(x: Tensor, step: Step, ratio: float = 0.5) -> Tensor:
     for dim in (2, 3):
         size = x.shape[dim]
         length = int(size * ratio + 0.5)
-        # The middle may be any pixel: part of the square may lie outside.
-        middle = (step.rand(len(x), 1) * (size + 1 - length % 2)).floor()
-        index = torch.arange(size, device=x.device) - (middle - length // 2)
+        # The centre may be any pixel, so that part of the square may lie outside the image.
+        centre = (step.rand(len(x), 1) * (size + 1 - length % 2)).floor()
+        index = torch.arange(size, device=x.device) - (centre - length // 2)
         out = (index < 0) | (index >= length)
         outside = outside | out.view((len(x), 1, size, 1) if dim == 2 else (len(x), 1, 1, size))
     return x * outside

@@ -1,4 +1,4 @@
-"""Instance noise: Gaussian noise on every image that D sees."""
+"""Instance noise: Gaussian noise added to every image that D sees."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from ganlab.schedules import Weight
 
 
 class InstanceNoise(Augmentation):
-    """D sees x + std * noise, real and generated images alike: their supports overlap."""
+    """Add Gaussian noise to the real and generated images that D sees: x + std * N(0, I).
+
+    With noise, the distributions of real and generated images overlap, which stabilises training.
+    """
 
     name = "instance-noise"
     paper = (
@@ -17,8 +20,8 @@ class InstanceNoise(Augmentation):
     )
 
     std: Weight = 0.1
-    """Standard deviation, where pixels go from -1 to 1; it is often annealed to zero:
-    ``0.1 to 0 over 1000000 images``."""
+    """Standard deviation of the noise, for pixels in [-1, 1]: a number or a schedule. It is often
+    annealed to zero: ``0.1 to 0 over 1000000 images``."""
 
     def augment(self, x: Tensor, step: Step, state: nn.Module | None) -> Tensor:
         return x + step.now(self.std) * step.randn(*x.shape)

@@ -1,4 +1,4 @@
-"""The loss of every iteration in two text files, as the tutorial that the default set follows."""
+"""Text files with the loss of every step, as in the tutorial that `cgan_mnist.yaml` follows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from ganlab import Callback, hookimpl
 
 
 class LossFiles(Callback):
-    """Write ``Log_D.txt`` and ``Log_G.txt`` into the run: a line ``iteration loss`` a step."""
+    """Write D's and G's loss to ``Log_D.txt`` and ``Log_G.txt``: one line ``step loss`` per step.
+
+    The files lie in the run's folder. A resumed run continues them from its checkpoint.
+    """
 
     name = "loss-files"
 
@@ -18,7 +21,7 @@ class LossFiles(Callback):
         for file, _ in self.FILES:
             path = run.path / file
             lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-            # After a kill the file may be ahead of the checkpoint that the run goes on from.
+            # After a crash the file may have more steps than the checkpoint that the run resumes.
             logged = run.progress.steps - len(run.unlogged)
             path.write_text("".join(lines[:logged]))
 

@@ -1,4 +1,4 @@
-"""The modules of InfoGAN: codes that go into G, and the network that reads them off images."""
+"""The modules of InfoGAN: the latent codes of G and the network Q that predicts them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ganlab.nn import BatchNorm
 
 
 def uniform(z: Tensor) -> Tensor:
-    """Return standard normal numbers as numbers uniform on [-1, 1]."""
+    """Map standard normal numbers to numbers uniform on [-1, 1], elementwise."""
     return torch.erf(z / math.sqrt(2))
 
 
 class Code(nn.Module):
-    """(z, y) -> the continuous codes, the rest of the noise, and the label."""
+    """(z (N, Z), y) -> (N, Z + K): the continuous codes, the other noise, the one-hot label."""
 
     def __init__(self, z_dim: int, num_classes: int, codes: int) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Code(nn.Module):
 
 
 class Q(nn.Sequential):
-    """(h (N, features), y) -> (N, outputs), without a look at y; layers as in appendix C.1."""
+    """(h (N, features), y) -> (N, outputs); y is ignored. The layers are those of appendix C.1."""
 
     def __init__(self, features: int, hidden: int, outputs: int) -> None:
         inner = [nn.Linear(features, hidden), BatchNorm(hidden), nn.LeakyReLU(0.1)]

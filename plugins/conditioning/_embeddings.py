@@ -1,4 +1,4 @@
-"""What the contrastive schemes share: images and classes as unit vectors in one space."""
+"""Embeddings of images and classes, shared by the contrastive schemes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ganlab import Embed, distributed, one_hot
 
 
 class Embedded(NamedTuple):
-    """A batch in the space of embeddings."""
+    """The embeddings of a batch: unit vectors of E elements."""
 
     images: Tensor
-    """(N, E) of length 1."""
+    """(N, E) The embedding of each image."""
 
     proxies: Tensor
-    """(N, E) of length 1: the vector of each image's class."""
+    """(N, E) The embedding of each image's class."""
 
 
 class Embeddings(nn.Module):
-    """(h (N, features), y) -> `Embedded`; linear, or with a hidden ReLU layer."""
+    """(h (N, features), y) -> `Embedded`: a linear projection, or an MLP with one ReLU layer."""
 
     def __init__(
         self, features: int, num_classes: int, size: int, *, hidden: int | None = None
@@ -37,9 +37,10 @@ class Embeddings(nn.Module):
 
 
 def agreement(y: Tensor, num_classes: int, *, dtype: torch.dtype) -> Tensor:
-    """Return (n, N) how far a label agrees with those of the whole batch: 1 for one class, else 0.
+    """Return the agreement (n, N) of labels: 1 for two labels of the same class, else 0.
 
-    n are this process's and N those of all processes.
+    n is the batch size of this process and N that of all processes together. For soft labels the
+    agreement is the inner product of two rows of class weights.
     """
     rows = one_hot(y, num_classes, dtype=dtype)
     return rows @ distributed.gather(rows).T

@@ -11,22 +11,24 @@ from ._classes import Classifier, cross_entropy
 
 
 class ACGAN(Conditioning):
-    """D names the class of an image instead of seeing it; G draws what D recognises.
+    """Add the loss of an auxiliary classifier on D's features to the losses of D and G.
 
-    L_C = E log P(C = c | x_real) + E log P(C = c | x_fake), which D and G both maximise.
+    Both networks maximise L_C = E log P(C = c | x_real) + E log P(C = c | x_fake). D's logit does
+    not depend on the label.
     """
 
     name = "acgan"
     paper = "Odena, Olah & Shlens, 2017, arXiv:1610.09585, equation 3"
 
     real: float = Field(default=1.0, ge=0)
-    """Weight for D of the cross-entropy at real images."""
+    """Weight of the cross-entropy on real images in D's loss."""
 
     fake: float = Field(default=1.0, ge=0)
-    """Weight for D of the cross-entropy at generated images; much later work sets it to 0."""
+    """Weight of the cross-entropy on generated images in D's loss. 1 in the paper; much later work
+    uses 0."""
 
     generator: float = Field(default=1.0, ge=0)
-    """Weight for G of the cross-entropy at generated images."""
+    """Weight of the cross-entropy on generated images in G's loss."""
 
     def auxiliary(self, features: int, spec: DataSpec) -> nn.Module:
         return Classifier(features, spec.num_classes)

@@ -10,10 +10,12 @@ from ganlab.nn import modulate
 
 
 class AdaIN(Conditioning):
-    """Every normalisation of G is one of each channel of each image, with gains from the style.
+    """Replace G's normalisation layers by instance normalisation with conditional gain and bias.
 
-    h -> (1 + gamma(s)) * (h - mu(h)) / sigma(h) + beta(s), with the style s, by default the label.
-    Features without height and width are normalised over their units instead.
+    h -> (1 + gamma(s)) * (h - mu(h)) / sigma(h) + beta(s), where mu and sigma are taken over the
+    pixels of each channel of each image. s is the output of the style site, by default the one-hot
+    label; gamma and beta are linear. Features (N, C) without height and width are normalised over
+    their C units.
     """
 
     name = "adain"
@@ -33,10 +35,10 @@ class Norm(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, h: Tensor, style: Tensor) -> Tensor:
-        over = tuple(range(2, h.dim())) or (1,)
-        variance, mean = torch.var_mean(h, over, correction=0, keepdim=True)
-        normal = (h - mean) * (variance + 1e-5).rsqrt()
-        return modulate(normal, 1 + self.gamma(style), self.beta(style))
+        dims = tuple(range(2, h.dim())) or (1,)
+        variance, mean = torch.var_mean(h, dims, correction=0, keepdim=True)
+        normalised = (h - mean) * (variance + 1e-5).rsqrt()
+        return modulate(normalised, 1 + self.gamma(style), self.beta(style))
 
 
 @hookimpl

@@ -11,17 +11,18 @@ from ._classes import Classifier, cross_entropy
 
 
 class ADCGAN(Conditioning):
-    """A classifier of 2K classes: each class real, and each class generated.
+    """Train a classifier with 2K outputs: each class once as real and once as generated.
 
     D maximises E_real log C(y, real | x) + E_fake log C(y, fake | x);
     G maximises E_fake log C(y, real | x) - E_fake log C(y, fake | x).
+    D's logit does not depend on the label.
     """
 
     name = "adcgan"
     paper = "Hou et al., 2022, arXiv:2107.10060, section 4"
 
     weight: float = Field(default=1.0, ge=0)
-    """Weight of all terms, lambda."""
+    """Weight of all terms in both networks (lambda)."""
 
     def auxiliary(self, features: int, spec: DataSpec) -> nn.Module:
         return Classifier(features, 2 * spec.num_classes)
@@ -35,7 +36,7 @@ class ADCGAN(Conditioning):
         return {"classes_real": self.weight * real, "classes_fake": -self.weight * self._fake(step)}
 
     def _fake(self, step: Step) -> Tensor:
-        """-E_fake log C(y, fake | x): the second half of the outputs."""
+        """Return -E_fake log C(y, fake | x), from the second half of the outputs."""
         logits = step.fake.output.auxiliary[self.name]
         return cross_entropy(logits, step.fake.y, first=step.spec.num_classes)
 

@@ -9,9 +9,10 @@ from ganlab.nn import BatchNorm, modulate
 
 
 class ConditionalBatchNorm(Conditioning):
-    """Every normalisation of G has a gain and a bias for each class.
+    """Replace G's normalisation layers by batch normalisation with conditional gain and bias.
 
-    h -> (1 + gamma(s)) * (h - mean) / std + beta(s), with the style s, by default the label.
+    h -> (1 + gamma(s)) * (h - mean) / std + beta(s). s is the output of the style site, by default
+    the one-hot label, which gives a gain and a bias per class; gamma and beta are linear.
     """
 
     name = "cbn"

@@ -1,4 +1,4 @@
-"""Concatenation: the label as further inputs of both networks."""
+"""Concatenation of the label to the inputs of both networks."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from ganlab import Conditioning, DataSpec, Embed, hookimpl, one_hot
 
 
 class Concat(Conditioning):
-    """One-hot labels beside G's noise, and one constant plane per class beside D's image.
+    """Concatenate the label to G's noise and, as constant planes, to D's image.
 
-    G(z, y) = G([z, c(y)]) and D(x, y) = D([x, c(y)]), with c(y) one-hot or learned vectors.
+    G(z, y) = G([z, c(y)]) and D(x, y) = D([x, c(y)]), where c(y) is the one-hot label or a learned
+    vector. In D each element of c(y) becomes one further channel.
     """
 
     name = "concat"
     paper = "Mirza & Osindero, 2014, arXiv:1411.1784, figure 1"
 
     embedding: PositiveInt | None = None
-    """Length of a learned vector for each class, one in each network, instead of one-hot."""
+    """Length of a learned vector per class that replaces the one-hot label. G and D learn separate
+    vectors. null: one-hot."""
 
     def latent(self, z_dim: int, spec: DataSpec) -> nn.Module:
-        return Beside(z_dim, Code(spec.num_classes, self.embedding))
+        return ConcatLatent(z_dim, Code(spec.num_classes, self.embedding))
 
     def image(self, channels: int, spec: DataSpec) -> nn.Module:
-        return Planes(channels, Code(spec.num_classes, self.embedding))
+        return ConcatImage(channels, Code(spec.num_classes, self.embedding))
 
 
 class Code(nn.Module):
-    """y -> (N, size): one-hot, or learned if a length is given."""
+    """y -> c(y) (N, size): one-hot, or a learned vector if ``embedding`` is given."""
 
     def __init__(self, num_classes: int, embedding: int | None) -> None:
         super().__init__()
@@ -40,7 +42,7 @@ class Code(nn.Module):
         return self.embed(y).to(dtype) if self.embed else one_hot(y, self.size, dtype=dtype)
 
 
-class Beside(nn.Module):
+class ConcatLatent(nn.Module):
     def __init__(self, z_dim: int, code: Code) -> None:
         super().__init__()
         self.code = code
@@ -50,7 +52,7 @@ class Beside(nn.Module):
         return torch.cat([z, self.code(y, z.dtype)], dim=1)
 
 
-class Planes(nn.Module):
+class ConcatImage(nn.Module):
     def __init__(self, channels: int, code: Code) -> None:
         super().__init__()
         self.code = code

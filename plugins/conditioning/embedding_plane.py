@@ -1,4 +1,4 @@
-"""The label as one further plane of D's image."""
+"""The label as one learned additional channel of D's image."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from ganlab import Conditioning, DataSpec, Embed, hookimpl
 
 
 class EmbeddingPlane(Conditioning):
-    """Each class has a learned image of one channel that is laid beside D's image."""
+    """Concatenate a learned plane per class to D's image, as one additional channel."""
 
     name = "embedding-plane"
     paper = "Denton et al., 2015, arXiv:1506.05751, section 3 (one-hot label, linear layer, plane)"
 
     embedding: PositiveInt | None = None
-    """Length of a vector for each class that a linear layer turns into the plane; none: direct."""
+    """Length of a learned vector per class that a linear layer maps to the plane. null: learn the
+    pixels of the planes directly."""
 
     def image(self, channels: int, spec: DataSpec) -> nn.Module:
         return Plane(channels, spec, self.embedding)

@@ -9,9 +9,10 @@ from ganlab.nn import modulate
 
 
 class FiLM(Conditioning):
-    """After every normalisation of G, which stays as it is, a gain and a bias from the style.
+    """Apply a conditional gain and bias after each normalisation layer of G.
 
-    h -> (1 + gamma(s)) * norm(h) + beta(s), with the style s, by default the label.
+    h -> (1 + gamma(s)) * norm(h) + beta(s), where norm is G's own layer. s is the output of the
+    style site, by default the one-hot label; gamma and beta are linear.
     """
 
     name = "film"

@@ -1,4 +1,4 @@
-"""InfoGAN: codes that can be read off the images, found without any real label."""
+"""InfoGAN: latent codes that can be predicted from the image, learned without real labels."""
 
 from __future__ import annotations
 
@@ -16,35 +16,36 @@ from ._codes import Code, Q, uniform
 
 
 class InfoGAN(Conditioning):
-    """G draws from a code c besides noise, and Q reads c off the image. D sees no label.
+    """Give G latent codes c in addition to noise; a network Q on D's features predicts c.
 
-    Both networks maximise lambda * L_I, L_I = E log Q(c | x) + H(c) <= I(c; G(z, c)), for a code
-    with a value for each class, which is the label that G is given, and for continuous codes,
-    uniform on [-1, 1], made of the first numbers of the noise.
+    Both networks maximise lambda * L_I with L_I = E log Q(c | x) + H(c) <= I(c; G(z, c)). The
+    categorical code is the label given to G. The continuous codes are uniform on [-1, 1] and are
+    computed from the first elements of the noise. No real label is used: D does not see labels, so
+    the meaning of each code is learned.
     """
 
     name = "infogan"
     paper = "Chen et al., 2016, arXiv:1606.03657, equations 5 and 6"
 
     categorical: float = Field(default=1.0, ge=0)
-    """lambda of the categorical code."""
+    """Weight lambda of the categorical code. 1 in the paper."""
 
     continuous: float = Field(default=0.1, ge=0)
-    """lambda of the continuous codes. The authors' code has 1, PyTorch-StudioGAN 0.1."""
+    """Weight lambda of the continuous codes. The authors' code uses 1, PyTorch-StudioGAN 0.1."""
 
     codes: NonNegativeInt = 2
-    """How many continuous codes."""
+    """Number of continuous codes. It must be smaller than ``train.z_dim``."""
 
     fixed_std: bool = True
-    """Q's standard deviation of continuous codes is 1; else it is learned."""
+    """Fix the standard deviation that Q predicts for continuous codes at 1. false: learn it."""
 
     hidden: PositiveInt = 128
-    """Units of Q's hidden layer, on top of D's features."""
+    """Width of Q's hidden layer. Q's input is D's features."""
 
     def latent(self, z_dim: int, spec: DataSpec) -> nn.Module:
         if self.codes >= z_dim:
-            what = f"infogan makes {self.codes} codes of noise, and train.z_dim is {z_dim}"
-            raise ConfigError([Problem("conditioning", f"{what}; make it larger than the codes")])
+            message = f"infogan needs train.z_dim > codes; got z_dim {z_dim}, codes {self.codes}"
+            raise ConfigError([Problem("conditioning", message)])
         return Code(z_dim, spec.num_classes, self.codes)
 
     def auxiliary(self, features: int, spec: DataSpec) -> nn.Module:

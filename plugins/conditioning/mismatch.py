@@ -1,4 +1,4 @@
-"""Real images with a wrong label, which D must reject: GAN-CLS."""
+"""GAN-CLS: D must also reject real images with a wrong label."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from ganlab import Conditioning, Step, hookimpl
 
 
 class Mismatch(Conditioning):
-    """D also sees real images with a wrong label, which count as generated, by half.
+    """Train D to reject real images with a wrong label, in addition to generated images.
 
-    L_D = log s_r + (log(1 - s_w) + log(1 - s_f)) / 2 for the pairs real and right, real and wrong,
-    generated. It needs a scheme beside it by which D's logit depends on the label.
+    D maximises log s_r + (log(1 - s_w) + log(1 - s_f)) / 2, where s_r is D's output for real images
+    with the right label, s_w for real images with a wrong label and s_f for generated images.
+    Combine it with a scheme that makes D's logit depend on the label.
     """
 
     name = "mismatch"
@@ -25,7 +26,8 @@ class Mismatch(Conditioning):
     requires_sites = ("image", "head")
 
     weight: float = Field(default=0.5, ge=0, le=1)
-    """Share of real images with a wrong label in what D must reject."""
+    """Weight of wrongly labelled real images relative to generated images, from 0 to 1. 0.5 in the
+    paper."""
 
     def adversarial(
         self, step: Step, plain: Callable[[], Tensor], state: nn.Module | None
@@ -38,13 +40,17 @@ class Mismatch(Conditioning):
 
 
 def other_labels(step: Step, y: Tensor) -> Tensor:
-    """Return labels of other classes, all equally likely; rows (N, K) are turned by as much."""
+    """Return labels like ``y``, (N,) or (N, K), of other classes, all equally likely.
+
+    The class index is shifted by a random number from 1 to K - 1, modulo K. Rows (N, K) are rolled
+    by this number.
+    """
     k = step.spec.num_classes
     # A number below 1 times k - 1 may round up to k - 1.
-    turn = 1 + (step.rand(len(y)) * (k - 1)).long().clamp(max=k - 2)
+    shift = 1 + (step.rand(len(y)) * (k - 1)).long().clamp(max=k - 2)
     if y.dim() == 1:
-        return (y + turn) % k
-    columns = torch.arange(k, device=y.device) - turn[:, None]
+        return (y + shift) % k
+    columns = torch.arange(k, device=y.device) - shift[:, None]
     return y.gather(1, columns % k)
 
 

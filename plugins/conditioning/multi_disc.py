@@ -1,4 +1,4 @@
-"""One output of D for each class."""
+"""A separate output of D for each class."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ganlab import Conditioning, DataSpec, hookimpl, one_hot
 
 
 class MultiDisc(Conditioning):
-    """D's last layer has a row for each class, and the label picks one: (W h + b)_y.
+    """Give D one output per class; the label selects the logit: (W h + b)_y.
 
-    It replaces the network's own last layer, so that nothing of it is shared between the classes.
+    The layer replaces the network's own last layer, so that the classes share no weights in it.
     """
 
     name = "multi-disc"

@@ -11,12 +11,12 @@ from ganlab import Batch, Conditioning, DataSpec, Step, hookimpl, one_hot
 
 
 class MultiHinge(Conditioning):
-    """D scores K classes and "generated" as class K + 1, and every margin is 1. It is the loss.
+    """Replace the loss by a multi-class hinge loss over K classes and the class "generated".
 
     D: max(0, 1 - s_y(x) + s_{not y}(x)) + max(0, 1 - s_{K+1}(G) + s_{not K+1}(G)).
-    G: max(0, 1 - s_y(G) + s_{not y}(G)), with s_{not k} the largest of the other scores.
-    D's logit, for the log and for gradient penalties, is s_y - s_{K+1}. The authors' code trains G
-    by feature matching and adds this term with weight 0.05; here it stands alone.
+    G: max(0, 1 - s_y(G) + s_{not y}(G)), where s_{not k} is the largest of the other scores.
+    D's logit, which the log and gradient penalties use, is s_y - s_{K+1}. The authors' code trains
+    G with feature matching and adds this loss with weight 0.05. Here it is G's only loss.
     """
 
     name = "multi-hinge"
@@ -30,16 +30,18 @@ class MultiHinge(Conditioning):
         self, step: Step, plain: Callable[[], Tensor], state: nn.Module | None
     ) -> Tensor:
         if step.role == "generator":
-            return self._own(step.fake)
-        return self._own(step.real) + margins(step.fake.output.auxiliary[self.name])[:, -1]
+            return self._label_loss(step.fake)
+        generated = margins(step.fake.output.auxiliary[self.name])[:, -1]
+        return self._label_loss(step.real) + generated
 
-    def _own(self, batch: Batch) -> Tensor:
-        each = margins(batch.output.auxiliary[self.name])[:, :-1]
-        return (one_hot(batch.y, each.shape[1], dtype=each.dtype) * each).sum(1)
+    def _label_loss(self, batch: Batch) -> Tensor:
+        """Return max(0, 1 - s_y + s_{not y}) for each image, (N,)."""
+        losses = margins(batch.output.auxiliary[self.name])[:, :-1]
+        return (one_hot(batch.y, losses.shape[1], dtype=losses.dtype) * losses).sum(1)
 
 
 def margins(scores: Tensor) -> Tensor:
-    """Return max(0, 1 - s_k + s_{not k}) for every class k, (N, K + 1)."""
+    """Return max(0, 1 - s_k + s_{not k}) for every class k, (N, K + 1), from scores (N, K + 1)."""
     top = scores.topk(2, dim=1)
     classes = torch.arange(scores.shape[1], device=scores.device)
     others = torch.where(classes == top.indices[:, :1], top.values[:, 1:], top.values[:, :1])
@@ -53,8 +55,8 @@ class Head(nn.Module):
 
     def forward(self, h: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         scores = self.scores(h)
-        own = one_hot(y, scores.shape[1] - 1, dtype=scores.dtype) * scores[:, :-1]
-        return own.sum(1) - scores[:, -1], scores
+        selected = one_hot(y, scores.shape[1] - 1, dtype=scores.dtype) * scores[:, :-1]
+        return selected.sum(1) - scores[:, -1], scores
 
 
 @hookimpl

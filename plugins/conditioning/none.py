@@ -1,4 +1,4 @@
-"""No conditioning: the control of every comparison."""
+"""No conditioning: the baseline of a comparison."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ganlab import Conditioning, hookimpl
 
 
 class NoConditioning(Conditioning):
-    """Neither network sees the label."""
+    """Leave the network unconditioned: it does not see the label."""
 
     name = "none"
 

@@ -8,7 +8,10 @@ from ganlab import Conditioning, DataSpec, Embed, hookimpl
 
 
 class Projection(Conditioning):
-    """D's logit is its own plus the inner product of its features with a vector of the class."""
+    """Add the inner product of D's features and a learned class vector to D's logit.
+
+    D(x, y) = psi(h) + v_y . h, where h are D's features and psi is the network's own last layer.
+    """
 
     name = "projection"
     paper = "Miyato & Koyama, 2018, arXiv:1802.05637, equation 3"

@@ -12,31 +12,34 @@ from ._embeddings import Embeddings, agreement
 
 
 class ReACGAN(Conditioning):
-    """An auxiliary classifier that tells images of different classes apart: the D2D-CE loss.
+    """Pull images to their class embedding and away from images of other classes: D2D-CE.
 
     -log of exp([f_i . v_{y_i} - m_p]_- / tau)
     over    exp([f_i . v_{y_i} - m_p]_- / tau) + sum_{y_j != y_i} exp([f_i . f_j - m_n]_+ / tau)
-    with unit vectors f_i of images and v_y of classes, [.]_- = min(., 0), [.]_+ = max(., 0): D at
-    real, G at generated images. What is close, or far, enough no longer counts.
+    with unit vectors f_i of images and v_y of classes, [.]_- = min(., 0) and [.]_+ = max(., 0).
+    The margins m_p and m_n remove the gradient of easy positives and easy negatives. D minimises
+    the loss on real images and G on generated images.
     """
 
     name = "reacgan"
     paper = "Kang et al., 2021, arXiv:2111.01118, equation 8"
 
     weight: float = Field(default=1.0, ge=0)
-    """Weight of the loss in both networks, lambda."""
+    """Weight of the D2D-CE loss in both networks (lambda)."""
 
     temperature: PositiveFloat = 0.5
-    """tau: the smaller, the more the hardest negatives count."""
+    """Temperature tau. A smaller value gives more weight to the hardest negatives."""
 
     m_p: float = Field(default=0.98, ge=-1, le=1)
-    """Similarity to its class's vector beyond which an image is left in peace."""
+    """Positive margin: cosine similarity to the class embedding above which an image has no
+    gradient from this term."""
 
     m_n: float = Field(default=0.02, ge=-1, le=1)
-    """Similarity to an image of another class below which it is left in peace."""
+    """Negative margin: cosine similarity to an image of another class below which the pair has no
+    gradient."""
 
     size: PositiveInt = 512
-    """Length of the vectors."""
+    """Dimension of the embeddings."""
 
     def auxiliary(self, features: int, spec: DataSpec) -> nn.Module:
         return Embeddings(features, spec.num_classes, self.size)
@@ -49,15 +52,16 @@ class ReACGAN(Conditioning):
 
     def _loss(self, batch: Batch, spec: DataSpec) -> Tensor:
         images, proxies = batch.output.auxiliary[self.name]
-        own = ((images * proxies).sum(1, keepdim=True) - self.m_p).clamp(max=0)  # (n, 1)
-        whole = distributed.gather(images)  # (N, E), of all processes; n rows are this one's
-        others = (images @ whole.T - self.m_n).clamp(min=0)
-        # Rows of soft labels agree with themselves by less than 1, and are no negative still.
-        itself = distributed.local(torch.eye(len(whole), dtype=torch.bool, device=images.device))
-        negative = 1 - agreement(batch.y, spec.num_classes, dtype=images.dtype)
-        others = others / self.temperature + negative.masked_fill(itself, 0).clamp(min=0).log()
-        own = own / self.temperature
-        return (torch.cat([own, others], dim=1).logsumexp(1) - own[:, 0]).mean()
+        positive = ((images * proxies).sum(1, keepdim=True) - self.m_p).clamp(max=0)  # (n, 1)
+        all_images = distributed.gather(images)  # (N, E) of all processes; n rows of this process
+        negative = (images @ all_images.T - self.m_n).clamp(min=0)  # (n, N)
+        other_class = 1 - agreement(batch.y, spec.num_classes, dtype=images.dtype)
+        # A soft label agrees with itself by less than 1, but an image is no negative of itself.
+        diagonal = torch.eye(len(all_images), dtype=torch.bool, device=images.device)
+        other_class = other_class.masked_fill(distributed.local(diagonal), 0).clamp(min=0)
+        negative = negative / self.temperature + other_class.log()
+        positive = positive / self.temperature
+        return (torch.cat([positive, negative], dim=1).logsumexp(1) - positive[:, 0]).mean()
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Self-modulation: normalisation in G that depends on the noise and the label."""
+"""Self-modulation: batch normalisation in G whose gain and bias depend on noise and label."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ganlab.nn import BatchNorm, modulate
 
 
 class SelfModulation(Conditioning):
-    """Every normalisation of G has gains and biases made of noise and label by a small network.
+    """Compute the gain and bias of G's normalisation layers from the noise and the label.
 
-    h -> (1 + gamma(z')) * (h - mean) / std + beta(z'), with z' = z + E(y) + z * E'(y), and gamma
-    and beta linear in max(0, U z' + b), which they share.
+    h -> (1 + gamma(z')) * (h - mean) / std + beta(z') with z' = z + E(y) + z * E'(y). gamma and
+    beta are linear functions of one hidden layer max(0, U z' + b), which they share.
     """
 
     name = "self-modulation"
     paper = "Chen, Lucic, Houlsby & Gelly, 2019, arXiv:1810.01365, equations 2 to 4"
 
     hidden: PositiveInt = 32
-    """Units of the small network at each normalisation."""
+    """Width of the hidden layer at each normalisation. 32 in the paper."""
 
     def style(self, z_dim: int, spec: DataSpec) -> nn.Module:
         return Style(z_dim, spec.num_classes)
@@ -34,7 +34,7 @@ class Style(nn.Module):
     def __init__(self, z_dim: int, num_classes: int) -> None:
         super().__init__()
         self.out_features = z_dim
-        # The label's part of z' starts as large as the noise.
+        # E(y) is initialised with the standard deviation of the noise.
         self.offset = Embed(num_classes, z_dim)
         self.scale = Embed(num_classes, z_dim, std=0.02)
 

@@ -1,4 +1,4 @@
-"""One vector for each class that all normalisations of G share."""
+"""A class embedding shared by all conditional normalisation layers of G."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ganlab import Conditioning, DataSpec, hookimpl, one_hot
 
 
 class SharedEmbedding(Conditioning):
-    """The style is a learned vector of the class instead of the label itself.
+    """Use a learned class embedding as the style, instead of the one-hot label.
 
-    It brings no normalisation of its own: use it beside ``cbn``, ``adain`` or ``film``, whose
-    gains and biases are then linear in the vector.
+    The scheme has no normalisation layers of its own. Combine it with ``cbn``, ``adain`` or
+    ``film``, whose gains and biases are then linear functions of the embedding.
     """
 
     name = "shared-embedding"
     paper = "Brock, Donahue & Simonyan, 2019, arXiv:1809.11096, section 3 and appendix B"
 
     size: PositiveInt = 128
-    """Length of the vectors."""
+    """Dimension of the embedding. 128 in the paper."""
 
     def style(self, z_dim: int, spec: DataSpec) -> nn.Module:
         return Style(spec.num_classes, self.size)
@@ -30,8 +30,8 @@ class Style(nn.Module):
     def __init__(self, num_classes: int, size: int) -> None:
         super().__init__()
         self.out_features = size
-        # No embedding layer: spectral normalisation of G would cut its vectors to lengths below
-        # 1, and the authors' BigGAN-PyTorch exempts them as that cripples G.
+        # A plain parameter, which spectral normalisation of G skips: it would shrink the vectors
+        # to norms below 1. BigGAN-PyTorch exempts the embedding because this harms G.
         self.table = nn.Parameter(torch.empty(num_classes, size))
         nn.init.orthogonal_(self.table)
 

@@ -11,20 +11,23 @@ from ._classes import Classifier, cross_entropy
 
 
 class TACGAN(Conditioning):
-    """A second classifier, of generated images, takes back AC-GAN's pull to easy images.
+    """Add a twin classifier of generated images to AC-GAN, which keeps the images diverse.
 
     D maximises E_real log C(y | x) + E_fake log C_mi(y | x);
     G maximises E_fake log C(y | x) - E_fake log C_mi(y | x).
+    C is AC-GAN's classifier and C_mi the twin. The second term of G removes AC-GAN's preference
+    for images that are easy to classify. D's logit does not depend on the label.
     """
 
     name = "tacgan"
     paper = "Gong et al., 2019, arXiv:1907.02690, section 3.2"
 
     weight: float = Field(default=1.0, ge=0)
-    """Weight of all terms, lambda_c."""
+    """Weight of all terms in both networks (lambda_c)."""
 
     fake: float = Field(default=0.0, ge=0)
-    """Share with which C learns from generated images too; its analysis has it learn from real."""
+    """Weight of a cross-entropy of C on generated images, relative to real images, in D's loss. 0
+    as in the paper's analysis, where C is trained on real images only."""
 
     def auxiliary(self, features: int, spec: DataSpec) -> nn.Module:
         return Twins(features, spec.num_classes)
@@ -32,9 +35,9 @@ class TACGAN(Conditioning):
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         real, _ = step.real.output.auxiliary[self.name]
         fake, twin = step.fake.output.auxiliary[self.name]
-        own = cross_entropy(real, step.real.y) + self.fake * cross_entropy(fake, step.fake.y)
+        classes = cross_entropy(real, step.real.y) + self.fake * cross_entropy(fake, step.fake.y)
         return {
-            "classes": self.weight * own,
+            "classes": self.weight * classes,
             "twin": self.weight * cross_entropy(twin, step.fake.y),
         }
 

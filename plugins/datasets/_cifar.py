@@ -1,4 +1,4 @@
-"""What CIFAR-10 and CIFAR-100 have in common: an archive with one folder of pickles."""
+"""The common base class of CIFAR-10 and CIFAR-100: an archive with a folder of pickle files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._pinned import PinnedDataset
 
 
 class Cifar(PinnedDataset):
-    """Colour images of 32 x 32 from ``<root>/cifar-*/``."""
+    """Colour images of 32 x 32 pixels from ``<root>/cifar-*/``."""
 
     def sums(self, kind: Any, root: Path, split: Split) -> dict[Path, str]:
         files = [*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])]
@@ -26,7 +26,7 @@ class Cifar(PinnedDataset):
 
     def open(self, kind: Any, root: Path, split: Split, *, download: bool = False) -> Any:
         with warnings.catch_warnings():
-            # The pickles are of NumPy's early days; what newer versions say of them is no news.
+            # New NumPy versions warn about the old format of these pickle files.
             warnings.simplefilter("ignore")
             return kind(root, train=split == "train", download=download)
 

@@ -1,4 +1,4 @@
-"""Have torchvision download a dataset: whole or not at all, and never waiting for long."""
+"""Downloads by torchvision that are complete or leave nothing behind, and that time out quickly."""
 
 from __future__ import annotations
 
@@ -22,19 +22,27 @@ from urllib.request import Request, urlopen
 from ganlab.errors import DataUnavailable
 
 SECONDS = 10.0
-"""How long to wait for an answer: once for any server's first, then for each of a download."""
+"""Timeout in seconds: for the first answer of any server, and for each read of the download."""
 
 ARCHIVES = {".gz", ".tgz"}
 
-MISHAPS = (OSError, RuntimeError, http.client.HTTPException, EOFError, zlib.error, tarfile.TarError)
+DOWNLOAD_ERRORS = (
+    OSError,
+    RuntimeError,
+    http.client.HTTPException,
+    EOFError,
+    zlib.error,
+    tarfile.TarError,
+)
 
 
 def download(
     name: str, get: Callable[[Path], object], *, urls: Sequence[str], root: Path, place: Path
 ) -> None:
-    """Call ``get(folder)``, which downloads into a folder, and move what it got to ``root``.
+    """Download with ``get(folder)`` into a temporary folder and move the files to ``root``.
 
-    Raises `DataUnavailable`, with the ways out. ``place`` is where a user would put the files.
+    ``urls`` are the servers to try. ``place`` is where a user would put the files by hand. Raises
+    `DataUnavailable`, which lists the possible solutions, if the download fails.
     """
     try:
         find_server(urls)
@@ -42,39 +50,42 @@ def download(
         with TemporaryDirectory(prefix=".download-", dir=root) as folder:
             quietly(get, Path(folder))
             _move(Path(folder), root)
-    except MISHAPS as error:
+    except DOWNLOAD_ERRORS as error:
         raise unavailable(name, f"not in {place}, and the download failed", error, place) from error
 
 
 def unpack(name: str, get: Callable[[Path], object], *, root: Path, place: Path) -> None:
-    """Call ``get(root)``, which unpacks an archive that lies there."""
+    """Call ``get(root)``, which unpacks an archive in ``root``.
+
+    Raises `DataUnavailable`, which lists the possible solutions, if the archive cannot be unpacked.
+    """
     try:
         quietly(get, root)
-    except MISHAPS as error:
-        tried = "its archive could not be unpacked"
-        raise unavailable(name, tried, error, place) from error
+    except DOWNLOAD_ERRORS as error:
+        failure = "its archive could not be unpacked"
+        raise unavailable(name, failure, error, place) from error
 
 
-def unavailable(name: str, tried: str, error: Exception, place: Path) -> DataUnavailable:
-    """Return the error of a dataset that cannot be had: what was tried, and three ways out."""
+def unavailable(name: str, failure: str, error: Exception, place: Path) -> DataUnavailable:
+    """Return the error of a dataset that is not available, with its cause and three solutions."""
     reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
     return DataUnavailable(
-        f"{name} cannot be had: {tried} ({textwrap.shorten(reason, 160)}). "
-        f"(1) Put the files at {place}, or point --data-root or GANLAB_DATA at a folder that has "
+        f"{name} is not available: {failure} ({textwrap.shorten(reason, 160)}). "
+        f"(1) Put the files at {place}, or set --data-root or GANLAB_DATA to a folder that has "
         f"them; (2) name a fallback in the experiment: "
         f"`dataset: {{type: {name}, fallback: digits}}`; "
-        "(3) repeat the command where the network can be reached."
+        "(3) repeat the command with network access."
     )
 
 
 def find_server(urls: Sequence[str]) -> None:
-    """Return as soon as one of the servers answers anything; else raise why none did.
+    """Return as soon as one of the servers answers; raise the last error if none does.
 
-    Threads, because a name server that is silent is waited for longer than any timeout says.
+    The requests run in threads, because name resolution can block for longer than the timeout.
     """
     answers: SimpleQueue[Exception | None] = SimpleQueue()
     for url in urls:
-        Thread(target=_ask, args=(url, answers), daemon=True).start()
+        Thread(target=_request, args=(url, answers), daemon=True).start()
     deadline = time.monotonic() + SECONDS
     problem: Exception = TimeoutError(f"no answer within {SECONDS:g} seconds")
     for _ in urls:
@@ -88,11 +99,11 @@ def find_server(urls: Sequence[str]) -> None:
     raise problem
 
 
-def _ask(url: str, answers: SimpleQueue[Exception | None]) -> None:
+def _request(url: str, answers: SimpleQueue[Exception | None]) -> None:
     try:
         urlopen(Request(url, method="HEAD"), timeout=SECONDS).close()
     except HTTPError as error:
-        error.close()  # an answer all the same: whether the file is there, the download will tell
+        error.close()  # the server answered; the download will report a missing file
     except Exception as error:
         answers.put(error)
         return
@@ -100,7 +111,10 @@ def _ask(url: str, answers: SimpleQueue[Exception | None]) -> None:
 
 
 def quietly(get: Callable[[Path], object], folder: Path) -> None:
-    """Call torchvision, which sets no limit to waiting and prints to where results belong."""
+    """Call ``get(folder)`` with a socket timeout and with its stdout redirected to stderr.
+
+    torchvision sets no timeout and prints to stdout.
+    """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SECONDS)
     try:

@@ -1,4 +1,4 @@
-"""Datasets in MNIST's four idx files, where torchvision keeps them: ``<root>/<folder>/raw/``."""
+"""Datasets in the idx format of MNIST, in torchvision's folder ``<root>/<name>/raw/``."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ FILES: dict[Split, tuple[str, str]] = {
 
 
 class IdxDataset(Dataset):
-    """Grey 28 x 28 images in idx files, plain or .gz. torchvision is used to download them only.
+    """Grey images of 28 x 28 pixels in idx files, uncompressed or .gz.
 
-    Reading them here needs no torchvision, only the split that is asked for, and names a broken
-    file.
+    torchvision is used only to download the files. They are read here, so that reading one split
+    needs neither torchvision nor the other split, and so that an error names the damaged file.
     """
 
     torchvision_name: ClassVar[str]
-    """The class in `torchvision.datasets`, and the folder below the root."""
+    """Name of the class in `torchvision.datasets` and of the folder in the data root."""
 
     titles: ClassVar[tuple[str, ...]]
     """A name for each class."""
@@ -63,7 +63,10 @@ class IdxDataset(Dataset):
 
 
 def read_idx(path: Path, *, axes: int) -> np.ndarray:
-    """Return the uint8 array of an idx file, or raise `DataError`, naming the file."""
+    """Return the uint8 array with ``axes`` dimensions in an idx file.
+
+    Raises `DataError`, which names the file, if the file is damaged.
+    """
     try:
         data = path.read_bytes()
         data = gzip.decompress(data) if path.suffix == ".gz" else data
@@ -71,19 +74,19 @@ def read_idx(path: Path, *, axes: int) -> np.ndarray:
         raise _damaged(path, str(error)) from error
     start = 4 + 4 * axes
     if len(data) < start or data[:4] != bytes((0, 0, 8, axes)):
-        raise _damaged(path, f"no idx file of {axes} axes begins like this")
+        raise _damaged(path, f"it has no header of an idx file with {axes} dimensions")
     shape = struct.unpack(f">{axes}I", data[4:start])
     expected = start + math.prod(shape)
     if len(data) != expected:
-        raise _damaged(path, f"{len(data):,} bytes where {expected:,} belong")
+        raise _damaged(path, f"it has {len(data):,} bytes instead of {expected:,}")
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
 def _found(path: Path) -> Path:
-    """Return the file, or its .gz if only that is there."""
-    packed = path.with_name(f"{path.name}.gz")
-    return packed if packed.is_file() and not path.is_file() else path
+    """Return ``path``, or the path with .gz if only that file exists."""
+    compressed = path.with_name(f"{path.name}.gz")
+    return compressed if compressed.is_file() and not path.is_file() else path
 
 
-def _damaged(path: Path, why: str) -> DataError:
-    return DataError(f"{path} cannot be read: {why}; delete it to have it downloaded again")
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(f"{path} cannot be read: {reason}; delete it to download it again")

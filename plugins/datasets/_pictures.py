@@ -1,4 +1,4 @@
-"""Picture files in a folder for each class."""
+"""Image files in one folder per class."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from PIL import Image
 
 from ganlab.errors import DataError
 
-ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
+EXTENSIONS = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff"}
 
 
 class Pictures(Sequence[Image.Image]):
-    """Picture files, each opened when it is asked for and decoded by who asked."""
+    """A sequence of image files. A file is opened on access; its pixels are decoded on use."""
 
     def __init__(self, files: list[Path]) -> None:
         self.files = files
@@ -33,21 +33,21 @@ class Pictures(Sequence[Image.Image]):
         file = self.files[index]
         try:
             return Image.open(file)
-        except Exception as error:  # Pillow's decoders raise whatever they stumble upon
+        except Exception as error:  # Pillow's decoders raise many types of exceptions
             empty = file.is_file() and file.stat().st_size == 0
-            raise DataError(f"{file} {'is empty' if empty else 'is no picture'}") from error
+            raise DataError(f"{file} is {'empty' if empty else 'not a valid image'}") from error
 
 
 def class_folders(place: Path) -> list[str]:
-    """Return the names of the folders in a folder, sorted, hidden ones apart."""
-    return sorted(one.name for one in place.iterdir() if one.is_dir() and not _hidden(one.name))
+    """Return the sorted names of the subfolders of ``place``, without hidden ones."""
+    return sorted(path.name for path in place.iterdir() if path.is_dir() and not _hidden(path.name))
 
 
 def files_below(place: Path) -> Iterator[Path]:
-    """Yield every file below a folder in a fixed order, hidden ones apart."""
+    """Yield every file below ``place`` in a fixed order, without hidden files and folders."""
     seen = {os.path.realpath(parent) for parent in place.absolute().parents}
     for folder, folders, files in os.walk(place, followlinks=True):
-        if os.path.realpath(folder) in seen:  # a link that leads back
+        if os.path.realpath(folder) in seen:  # a symbolic link to a parent folder
             folders.clear()
             continue
         seen.add(os.path.realpath(folder))
@@ -58,12 +58,12 @@ def files_below(place: Path) -> Iterator[Path]:
 
 
 def is_picture(file: Path) -> bool:
-    """Return whether a file's name ends like a picture's."""
-    return file.suffix.lower() in ENDINGS
+    """Return True if the file name has the extension of an image."""
+    return file.suffix.lower() in EXTENSIONS
 
 
 def holds_classes(place: Path) -> bool:
-    """Return whether pictures lie in a folder's folders, and none in it directly."""
+    """Return True if ``place`` has images in subfolders and none directly in it."""
     if not place.is_dir() or any(is_picture(file) for file in place.iterdir()):
         return False
     return any(is_picture(file) for file in files_below(place))

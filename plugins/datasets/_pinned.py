@@ -1,4 +1,4 @@
-"""Datasets whose files torchvision knows by their MD5 sums and reads itself."""
+"""Datasets that torchvision reads and whose files it identifies by MD5 checksums."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ._download import download, unpack
 
 
 class PinnedDataset(Dataset):
-    """A dataset of torchvision's. A file is opened only if its MD5 sum is the published one.
+    """A torchvision dataset. A file is opened only if it has the published MD5 checksum.
 
-    The content is therefore always the same, and the fingerprint empty: once it is in the cache,
-    the files may go.
+    The content is therefore always the same, and the fingerprint is empty. The files may be deleted
+    once the dataset is in the cache.
     """
 
     torchvision_name: ClassVar[str]
-    """The class in `torchvision.datasets`."""
+    """Name of the class in `torchvision.datasets`."""
 
     def read(self, root: Path, split: Split) -> Images:
         from torchvision import datasets
@@ -38,13 +38,14 @@ class PinnedDataset(Dataset):
                 if not damaged:
                     raise
                 raise DataError(
-                    f"{damaged[0]} is damaged (its MD5 sum is not {sums[damaged[0]]}) and cannot "
-                    "be replaced: delete it and repeat the command where the network can be reached"
+                    f"{damaged[0]} is damaged (its MD5 checksum is not {sums[damaged[0]]}) and "
+                    "could not be downloaded again: delete it and repeat the command with network "
+                    "access"
                 ) from error
         return self.load(kind, root, split)
 
     def _get(self, kind: Any, root: Path, split: Split) -> None:
-        """Unpack the archive if it is there and whole, else download."""
+        """Unpack the archive if it exists and is intact; otherwise download it."""
         from torchvision.datasets.utils import check_integrity
 
         archive, md5, url = self.archive(kind, root, split)
@@ -58,17 +59,17 @@ class PinnedDataset(Dataset):
             download(self.name, get, urls=[url], root=root, place=archive)
 
     def sums(self, kind: Any, root: Path, split: Split) -> dict[Path, str]:
-        """Return the files that must be there and their MD5 sums."""
+        """Return the required files and their MD5 checksums."""
         raise NotImplementedError
 
     def archive(self, kind: Any, root: Path, split: Split) -> tuple[Path, str, str]:
-        """Return what is downloaded: its place, MD5 sum and address."""
+        """Return the path, the MD5 checksum and the URL of the download."""
         raise NotImplementedError
 
     def open(self, kind: Any, root: Path, split: Split, *, download: bool = False) -> Any:
-        """Return torchvision's dataset."""
+        """Return torchvision's dataset object for a split, optionally downloading the files."""
         raise NotImplementedError
 
     def load(self, kind: Any, root: Path, split: Split) -> Images:
-        """Return the images of files that are known to be whole."""
+        """Return the images of a split. Its files have the correct checksums."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""CIFAR-10: small photographs in ten classes."""
+"""CIFAR-10: small photographs of ten classes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ._cifar import Cifar
 
 
 class Cifar10(Cifar):
-    """Vehicles and animals in ten classes, colour, 32 x 32: 50,000 and 10,000 for tests."""
+    """Vehicles and animals, 10 classes, colour, 32 x 32: 50,000 training, 10,000 test images."""
 
     name = "cifar10"
     paper = "Krizhevsky 2009: Learning multiple layers of features from tiny images"

@@ -1,4 +1,4 @@
-"""CIFAR-100: small photographs in a hundred classes."""
+"""CIFAR-100: small photographs of a hundred classes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ._cifar import Cifar
 
 
 class Cifar100(Cifar):
-    """A hundred kinds of things, colour, 32 x 32: 50,000 for training and 10,000 for tests."""
+    """Objects of 100 classes, colour, 32 x 32: 50,000 training, 10,000 test images."""
 
     name = "cifar100"
     paper = "Krizhevsky 2009: Learning multiple layers of features from tiny images"

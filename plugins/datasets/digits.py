@@ -1,4 +1,4 @@
-"""The digits that scikit-learn brings along: they work where nothing can be downloaded."""
+"""The handwritten digits that come with scikit-learn and need no download."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from ganlab import Dataset, Images, hookimpl
 from ganlab.components import Split
 
-TEST_SHARE = 297 / 1797
+TEST_FRACTION = 297 / 1797
 
 
 class Digits(Dataset):
-    """Handwritten digits 0 to 9, grey, 8 x 8: 1,500 for training and 297 for tests.
+    """Handwritten digits 0 to 9, grey, 8 x 8: 1,500 training, 297 test images.
 
-    scikit-learn has no splits. The test split is the same share of every class, drawn at random
-    once and for all.
+    scikit-learn defines no splits. The test split is a fixed random sample with the same fraction
+    of every class.
     """
 
     name = "digits"
@@ -26,13 +26,13 @@ class Digits(Dataset):
         from sklearn.datasets import load_digits
 
         found = load_digits()
-        images = np.rint(found.images * (255 / 16)).astype(np.uint8)  # (1797, 8, 8), were 0 to 16
+        images = np.rint(found.images * (255 / 16)).astype(np.uint8)  # (1797, 8, 8), from 0..16
         test = np.zeros(len(images), dtype=bool)
         for digit in range(10):
-            own = np.flatnonzero(found.target == digit)
-            # RandomState promises the same numbers in every NumPy version.
-            order = np.random.RandomState(digit).permutation(len(own))
-            test[own[order[: round(len(own) * TEST_SHARE)]]] = True
+            members = np.flatnonzero(found.target == digit)
+            # RandomState guarantees the same numbers in every NumPy version.
+            order = np.random.RandomState(digit).permutation(len(members))
+            test[members[order[: round(len(members) * TEST_FRACTION)]]] = True
         chosen = test if split == "test" else ~test
         titles = tuple(str(digit) for digit in range(10))
         return Images(images[chosen], found.target[chosen], titles)

@@ -1,4 +1,4 @@
-"""Fashion-MNIST: pieces of clothing."""
+"""Fashion-MNIST: images of clothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ._idx import IdxDataset
 
 
 class FashionMnist(IdxDataset):
-    """Pieces of clothing in ten classes, grey, 28 x 28: 60,000 for training, 10,000 for tests."""
+    """Clothing of 10 classes, grey, 28 x 28: 60,000 training, 10,000 test images."""
 
     name = "fashion-mnist"
     paper = "Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747"

@@ -8,7 +8,7 @@ from ._idx import IdxDataset
 
 
 class Kmnist(IdxDataset):
-    """Ten cursive hiragana, grey, 28 x 28: 60,000 for training and 10,000 for tests."""
+    """Ten cursive hiragana, grey, 28 x 28: 60,000 training, 10,000 test images."""
 
     name = "kmnist"
     paper = "Clanuwat, Bober-Irizar, Kitamoto, Lamb, Yamamoto, Ha 2018, arXiv 1812.01718"

@@ -8,7 +8,7 @@ from ._idx import IdxDataset
 
 
 class Mnist(IdxDataset):
-    """Handwritten digits 0 to 9, grey, 28 x 28: 60,000 for training and 10,000 for tests."""
+    """Handwritten digits 0 to 9, grey, 28 x 28: 60,000 training, 10,000 test images."""
 
     name = "mnist"
     paper = "LeCun, Bottou, Bengio, Haffner 1998: Gradient-based learning for document recognition"

@@ -1,4 +1,4 @@
-"""SVHN: house numbers seen from the street."""
+"""SVHN: photographs of house numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._pinned import PinnedDataset
 
 
 class Svhn(PinnedDataset):
-    """Digits of house numbers, colour, 32 x 32: 73,257 for training and 26,032 for tests."""
+    """Digits 0 to 9 of house numbers, colour, 32 x 32: 73,257 training, 26,032 test images."""
 
     name = "svhn"
     paper = (

@@ -1,4 +1,4 @@
-"""The residual block of discriminators, and how wide the networks are that are made of it."""
+"""The residual block of discriminators, and the options that set the number of channels."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from .._layers import Init
 
 
 class ResidualDiscriminator(Discriminator):
-    """The options of the residual discriminators for ImageNet and CIFAR-10."""
+    """The common options of the residual discriminators for ImageNet and CIFAR-10."""
 
     width: PositiveInt | None = None
-    """Channels after the first block; by default 64 if they double from there on, else 128."""
+    """Number of channels after the first block. null: 64 with ``doubling``, else 128."""
 
     doubling: bool | None = None
-    """Twice the channels at half the size, up to 16 times; by default from 64 x 64 on."""
+    """Double the channels at each halving of the size, up to 16 times ``width``. false: the same
+    number of channels in all blocks. null: true for images of 64 x 64 and larger."""
 
     def stages(self, image_size: int) -> list[tuple[int, bool]]:
-        """Return of each block how many channels it gives and whether it halves the size.
+        """Return the output channels of each block and whether it halves the size.
 
-        Equal channels: halve to 8 x 8, then two more blocks. Doubling channels: halve to 4 x 4,
-        then one more block, which halves again if it doubles again, as the authors' for 64 x 64.
+        Without doubling, blocks halve the size down to 8 x 8, and two more blocks follow. With
+        doubling, blocks halve the size down to 4 x 4, and one more block follows. It halves the
+        size again if it doubles the channels again, as in the authors' network for 64 x 64.
         """
         doubling = image_size >= 64 if self.doubling is None else self.doubling
         if not doubling:
@@ -37,12 +39,13 @@ class ResidualDiscriminator(Discriminator):
 
 
 class DownBlock(nn.Module):
-    """h (N, before, H, W) -> (N, after, H/2, W/2), or (N, after, H, W) if it does not halve.
+    """h (N, before, H, W) -> (N, after, H/2, W/2) if ``halve``, else (N, after, H, W).
 
-    ReLU, 3 x 3 convolution to ``hidden`` channels, ReLU, 3 x 3 convolution, half the size, added
-    to the input at half the size after a 1 x 1 convolution, if either differs. The ``first`` block
-    sees an image and starts without ReLU (Miyato et al., 2018, arXiv:1802.05957, figure 8 and
-    tables 4 to 6; Gulrajani et al., 2017, arXiv:1704.00028).
+    ReLU, 3 x 3 convolution to ``hidden`` channels, ReLU, 3 x 3 convolution, average pooling. The
+    shortcut has a 1 x 1 convolution and average pooling; it is the identity if neither the channels
+    nor the size change. The ``first`` block receives an image and starts without ReLU (Miyato et
+    al., 2018, arXiv:1802.05957, figure 8 and tables 4 to 6; Gulrajani et al., 2017,
+    arXiv:1704.00028).
     """
 
     def __init__(
@@ -66,10 +69,10 @@ class DownBlock(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         inner = self.conv2(torch.relu(self.conv1(self.start(h))))
-        # Some papers halve last; it makes no difference to a 1 x 1 convolution, except in time.
+        # Some papers pool after the 1 x 1 convolution. The result is the same, but slower.
         return self.pool(inner) + self.shortcut(self.pool(h))
 
 
 def summed(h: Tensor) -> Tensor:
-    """Return the sum of each channel over its places, after ReLU: (N, C, H, W) -> (N, C)."""
+    """Apply ReLU and sum each channel over its pixels: (N, C, H, W) -> (N, C)."""
     return torch.relu(h).sum((2, 3))

@@ -16,15 +16,16 @@ STAGES = {
     64: ((1, True), (2, True), (4, True), (8, True), (16, False)),
     128: ((1, True), (2, True), (4, True), (8, True), (16, True), (16, False)),
 }
-"""Of each block the multiple of the width, and whether it halves the size: 128 as in the paper, 64
-and 32 as in its authors' BigGAN-PyTorch, 16 as 32 with a block less."""
+"""Image size -> for each block, the multiple of the width and whether the block halves the size.
+128 follows the paper, 64 and 32 the authors' BigGAN-PyTorch; 16 is 32 without its first block."""
 
 
 class BigGANDiscriminator(Discriminator):
-    """Residual blocks without normalisation, attention after one of them, and a linear layer.
+    """Residual blocks without normalisation, self-attention after one block, and a linear layer.
 
-    Its spectral normalisation is the regularizer ``spectral-norm`` with ``network: both``, and
-    the projection the scheme of that name. The hidden layer of a block is as wide as its output.
+    Spectral normalisation and projection are not part of the network: add the regularizer
+    ``spectral-norm`` with ``network: both`` and the scheme ``projection``, as in the paper. The
+    hidden layer of a block has as many channels as its output.
     """
 
     name = "biggan"
@@ -32,10 +33,12 @@ class BigGANDiscriminator(Discriminator):
     for_tests = {"width": 1}
 
     width: PositiveInt = 64
-    """Channels after the first block at 128 x 128, of which all layers have multiples (ch; 96)."""
+    """Base number of channels (ch): all layers have a multiple of it, and the first block has ch
+    channels at 128 x 128. 96 in the paper."""
 
     attention: NonNegativeInt | None = None
-    """Height of the feature map that attends to itself; by default half the image, 0 for none."""
+    """Height in pixels of the feature map with self-attention. null: half of the image size. 0: no
+    attention."""
 
     def build(self, spec: DataSpec, sites: Sites) -> DiscriminatorNet:
         stages = [(self.width * multiple, halve) for multiple, halve in STAGES[spec.image_size]]

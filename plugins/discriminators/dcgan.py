@@ -13,17 +13,18 @@ from ganlab.nn import BatchNorm, dcgan_init
 
 
 class DCGANDiscriminator(Discriminator):
-    """Strided convolutions down to 4 x 4, halving the size and doubling the channels."""
+    """Strided convolutions down to 4 x 4; each halves the size and doubles the channels."""
 
     name = "dcgan"
     paper = "Radford, Metz & Chintala, 2016, arXiv:1511.06434"
     for_tests = {"width": 4}
 
     width: PositiveInt = 64
-    """Channels after the first layer; twice as many in each layer further in (ndf)."""
+    """Number of channels after the first layer (ndf). Each further layer doubles it."""
 
     norm: Literal["batch", "instance", "none"] = "batch"
-    """Normalisation after every layer but the first. Gradient penalties ask for one per image."""
+    """Normalisation after each layer except the first. Gradient penalties assume that images do
+    not affect each other: use ``instance`` or ``none`` with them."""
 
     def build(self, spec: DataSpec, sites: Sites) -> DiscriminatorNet:
         return Net(self.width, self.norm, spec, sites)

@@ -1,4 +1,4 @@
-"""A discriminator of fully connected layers, as in the first conditional GAN."""
+"""A discriminator of fully connected layers, as in the original conditional GAN."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class MLPDiscriminator(Discriminator):
     for_tests = {"widths": [16, 8]}
 
     widths: list[PositiveInt] = Field(default=[512, 256], min_length=1)
-    """Units of the hidden layers, from the image to the output."""
+    """Number of units of each hidden layer, from the image to the output."""
 
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    """Share of hidden units that are dropped in training."""
+    """Dropout probability of hidden units in training."""
 
     def build(self, spec: DataSpec, sites: Sites) -> DiscriminatorNet:
         return Net(self.widths, self.dropout, spec, sites)

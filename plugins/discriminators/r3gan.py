@@ -14,12 +14,13 @@ from ..generators._resnext import Block, change, initialised, widths
 
 
 class R3GANDiscriminator(Discriminator):
-    """ResNeXt blocks without normalisation down to 4 x 4, and a weighted sum of the 16 pixels.
+    """ResNeXt blocks without normalisation down to 4 x 4, then a learned weighted sum of pixels.
 
-    The label's way in the paper is a projection: its logit is <A h, v_y>, with the features h
-    (N, width), a square matrix A and a vector for each class. `projection` gives the same functions
-    with A left out, and adds a logit of no class. The paper's loss is `relativistic` with `r1` and
-    `r2`. Spectral normalisation does not go with layers that start as 0.
+    The paper conditions D by projection: its logit is <A h, v_y>, where h (N, width) are the
+    features, A is a square matrix and v_y a class vector. The scheme ``projection`` gives the same
+    functions without A and adds an unconditional logit. The paper uses the loss ``relativistic``
+    with the regularizers ``r1`` and ``r2``. ``spectral-norm`` cannot be used, because some layers
+    are initialised to zero.
     """
 
     name = "r3gan"
@@ -27,17 +28,17 @@ class R3GANDiscriminator(Discriminator):
     for_tests = {"width": 8, "group_size": 4}
 
     width: PositiveInt = 768
-    """Channels of the stages up to 32 x 32; half as many at each doubling from there."""
+    """Number of channels of the stages up to 32 x 32. It is halved at each larger size."""
 
     blocks: PositiveInt = 2
-    """Residual blocks of a stage."""
+    """Number of residual blocks per stage."""
 
     expansion: PositiveInt = 2
-    """How many times wider a block is inside."""
+    """Ratio of the hidden channels of a block to its input channels."""
 
     group_size: PositiveInt = 16
-    """Channels of a group of the 3 x 3 convolutions; where it does not divide them, the largest
-    common divisor."""
+    """Number of channels per group in the 3 x 3 convolutions. If it does not divide the hidden
+    channels, their greatest common divisor is used."""
 
     def build(self, spec: DataSpec, sites: Sites) -> DiscriminatorNet:
         return Net(self, spec, sites)

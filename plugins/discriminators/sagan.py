@@ -12,10 +12,11 @@ from ._residual import DownBlock, ResidualDiscriminator, summed
 
 
 class SAGANDiscriminator(ResidualDiscriminator):
-    """Residual blocks without normalisation, attention after one of them, and a linear layer.
+    """Residual blocks without normalisation, self-attention after one block, and a linear layer.
 
-    Its spectral normalisation is the regularizer ``spectral-norm`` with ``network: both``, and
-    the projection the scheme of that name. The hidden layer of a block is as wide as its output.
+    Spectral normalisation and projection are not part of the network: add the regularizer
+    ``spectral-norm`` with ``network: both`` and the scheme ``projection``, as in the paper. The
+    hidden layer of a block has as many channels as its output.
     """
 
     name = "sagan"
@@ -23,7 +24,8 @@ class SAGANDiscriminator(ResidualDiscriminator):
     for_tests = {"width": 4}
 
     attention: PositiveInt | None = None
-    """Height of the feature map that attends to itself; 32, or half of a smaller image."""
+    """Height in pixels of the feature map with self-attention. null: 32, or half of the image size
+    if that is smaller."""
 
     def build(self, spec: DataSpec, sites: Sites) -> DiscriminatorNet:
         attention = self.attention or min(32, spec.image_size // 2)

@@ -1,4 +1,4 @@
-"""The residual discriminator of spectrally normalised GANs and the projection discriminator."""
+"""The residual discriminator of SNGAN and of the projection discriminator."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ._residual import DownBlock, ResidualDiscriminator, summed
 
 
 class SNGANDiscriminator(ResidualDiscriminator):
-    """Residual blocks without normalisation, sums over all places, and a linear layer.
+    """Residual blocks without normalisation, sum pooling, and a linear layer.
 
-    Its spectral normalisation is the regularizer ``spectral-norm``, and the projection the scheme
-    of that name: both are left out here, so that they can be changed. The hidden layer of a block
-    is as wide as its input, as in the authors' code.
+    Spectral normalisation and projection are not part of the network, so that they can be varied:
+    add the regularizer ``spectral-norm`` and the scheme ``projection``, as in the papers. The
+    hidden layer of a block has as many channels as its input, as in the authors' code.
     """
 
     name = "sngan"

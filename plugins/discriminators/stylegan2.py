@@ -16,12 +16,12 @@ from ..generators._resampling import Blur, Downsample
 
 
 class StyleGAN2Discriminator(Discriminator):
-    """Residual blocks that halve the size down to 4 x 4, where D sees how much a batch varies.
+    """Residual blocks that halve the size down to 4 x 4, with minibatch standard deviation.
 
-    The label's way in ADA (Karras et al., 2020, arXiv:2006.06676) is a projection: its logit is
-    <A h, M(y)> / sqrt(F), with the features h (N, F), a last layer A of F outputs, and a mapping M
-    of a learned vector by 8 layers. `projection` has the same functions of h and y without that
-    mapping and root: a vector v_y for each class, <h, v_y>, and a logit of no class beside it.
+    ADA (Karras et al., 2020, arXiv:2006.06676) conditions D by projection: its logit is
+    <A h, M(y)> / sqrt(F), where h (N, F) are the features, A is a last layer of F outputs and M
+    maps a learned class vector through 8 layers. The scheme ``projection`` has neither the mapping
+    nor the root: its logit is <h, v_y> with a class vector v_y, plus an unconditional logit.
     """
 
     name = "stylegan2"
@@ -32,17 +32,17 @@ class StyleGAN2Discriminator(Discriminator):
     for_tests = {"channel_max": 8}
 
     channel_base: PositiveInt = 32768
-    """Channels of a layer times its height, where ``channel_max`` is not the limit."""
+    """A feature map of height S has ``channel_base`` / S channels, at most ``channel_max``."""
 
     channel_max: PositiveInt = 512
-    """Channels of a layer at most."""
+    """Maximum number of channels of a layer."""
 
     group_size: PositiveInt = 4
-    """Images over which deviations are taken: if need be fewer, the largest number that divides
-    the batch. ADA takes 32 for CIFAR-10."""
+    """Number of images per group for the minibatch standard deviation. If it does not divide the
+    batch size, the largest smaller divisor is used. ADA uses 32 for CIFAR-10."""
 
     residual: bool = True
-    """Blocks add what they got, halved by the filter. ADA leaves it out for CIFAR-10."""
+    """Add a shortcut with downsampling to each block. ADA omits it for CIFAR-10."""
 
     def build(self, spec: DataSpec, sites: Sites) -> DiscriminatorNet:
         return Net(self, spec, sites)
@@ -65,13 +65,13 @@ class Net(DiscriminatorNet):
 
     def features(self, x: Tensor) -> Tensor:
         h = self.blocks(activate(self.from_image(x)))  # (N, C, 4, 4)
-        varies = distributed.local(deviation(distributed.gather(h), self.group_size))
-        h = torch.cat([h, varies], dim=1)
+        std = distributed.local(minibatch_std(distributed.gather(h), self.group_size))
+        h = torch.cat([h, std], dim=1)
         return activate(self.dense(activate(self.conv(h)).flatten(1)))
 
 
 class Block(nn.Module):
-    """Two convolutions, the second behind the filter and with stride 2."""
+    """A convolution, a low-pass filter and a convolution with stride 2."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class Block(nn.Module):
 
 
 class ResidualBlock(Block):
-    """A block and its linear shortcut, over sqrt 2, so that the sum is as large as either."""
+    """A block plus a linear shortcut, divided by sqrt(2) to preserve the variance."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__(before, after)
@@ -94,11 +94,11 @@ class ResidualBlock(Block):
         return (self.shortcut(h) + super().forward(h)) / math.sqrt(2)
 
 
-def deviation(h: Tensor, group_size: int) -> Tensor:
-    """Return (N, 1, H, W): how much h (N, C, H, W) varies within groups of images.
+def minibatch_std(h: Tensor, group_size: int) -> Tensor:
+    """Return the minibatch standard deviation of h (N, C, H, W) as one channel (N, 1, H, W).
 
-    It is the mean, over channels and pixels, of the standard deviation over a group. With groups of
-    n images from N, image i is in the group of i mod N / n.
+    It is the standard deviation over a group of images, averaged over channels and pixels. With
+    groups of n images, image i belongs to group i mod (N / n).
     """
     group = next(n for n in range(min(group_size, len(h)), 0, -1) if len(h) % n == 0)
     split = h.reshape(group, -1, *h.shape[1:])  # (n, N / n, C, H, W)

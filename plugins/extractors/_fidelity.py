@@ -1,4 +1,4 @@
-"""torch-fidelity's networks as extractors: verified weights, checked images."""
+"""The networks of torch-fidelity as extractors, with verified weights and validated images."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from ganlab import ExtractorNet
 from ganlab.errors import DataError, DataUnavailable
 from ganlab.seeds import seeded
 
-from ..datasets._download import MISHAPS, find_server, quietly
+from ..datasets._download import DOWNLOAD_ERRORS, find_server, quietly
 from ._images import check_images
 
 log = logging.getLogger("ganlab")
 
 HEX = 12
-"""How many digits of the hash are in an id."""
+"""Number of hexadecimal digits of the hash in an extractor's id."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """A file of weights that everybody can have."""
+    """A published file of weights."""
 
     architecture: str
-    """What the id begins with: ``inception-v3-compat``."""
+    """First part of the extractor's id, such as ``inception-v3-compat``."""
 
     url: str
     file_name: str
-    """In torch.hub's folder of checkpoints, where torch-fidelity looks for it too."""
+    """File name in torch.hub's folder of checkpoints, which torch-fidelity also uses."""
 
     sha256: str
-    """The hash of the file, or how it begins."""
+    """SHA-256 of the file, or its first digits."""
 
     replaceable: bool = True
-    """True if the extractor has the option ``weights``."""
+    """True if the extractor has the option ``weights`` to use another file."""
 
     @property
     def place(self) -> Path:
@@ -54,7 +54,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Weights:
-    """What a file of weights holds, and its hash."""
+    """The content of a file of weights, and its hash."""
 
     content: bytes
     sha256: str
@@ -62,15 +62,15 @@ class Weights:
 
 
 def checkpoints() -> Path:
-    """Return torch.hub's folder of checkpoints: TORCH_HOME or ``~/.cache/torch``, and below."""
+    """Return torch.hub's folder of checkpoints, below TORCH_HOME or ``~/.cache/torch``."""
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def get(wanted: Published, *, own: Path | None, dataset: str, name: str) -> Weights:
-    """Return the weights in the file ``own``, else in torch.hub's folder, else download them.
+    """Return the weights from the file ``own`` or from torch.hub's folder, or download them.
 
-    A published file is known by its hash. Only ``own`` may be another one. Raises `DataError` for
-    a file that is not what it should be, `DataUnavailable` if there is none.
+    A published file is identified by its hash. Only ``own`` may have a different hash. Raises
+    `DataError` for an unreadable or wrong file and `DataUnavailable` if the download fails.
     """
     if own is None and not wanted.place.is_file():
         _download(wanted, dataset=dataset, name=name)
@@ -83,14 +83,17 @@ def get(wanted: Published, *, own: Path | None, dataset: str, name: str) -> Weig
     published = sha.startswith(wanted.sha256)
     if own is None and not published:
         raise DataError(
-            f"{file} is damaged or another file: its SHA-256 begins with {sha[:8]}, not with "
-            f"{wanted.sha256[:8]}; delete it, and the next command downloads it again"
+            f"{file} is damaged or is another file: its SHA-256 starts with {sha[:8]} instead of "
+            f"{wanted.sha256[:8]}; delete it to download it again"
         )
     return Weights(content, sha, published)
 
 
 def _download(wanted: Published, *, dataset: str, name: str) -> None:
-    """Download a published file into torch.hub's folder: whole and with its hash, or not at all."""
+    """Download a published file into torch.hub's folder, verify its hash, and move it into place.
+
+    A download that fails leaves no file behind.
+    """
     place = wanted.place
 
     def into(folder: Path) -> None:
@@ -104,40 +107,43 @@ def _download(wanted: Published, *, dataset: str, name: str) -> None:
         with TemporaryDirectory(prefix=".download-", dir=place.parent) as folder:
             quietly(into, Path(folder))
             os.replace(Path(folder) / wanted.file_name, place)
-    except MISHAPS as error:
+    except DOWNLOAD_ERRORS as error:
         reason = f"not in {place.parent}, and the download failed ({reason_of(error)})"
-        own = " or name it with --weights FILE" if wanted.replaceable else ""
-        get_it = f"Get {wanted.url} elsewhere and put it at {place}{own}"
-        raise unavailable(name, reason, get_it, dataset) from error
+        own = " or pass it with --weights FILE" if wanted.replaceable else ""
+        solution = f"Download {wanted.url} on another machine and put it at {place}{own}"
+        raise unavailable(name, reason, solution, dataset) from error
 
 
-def unavailable(name: str, tried: str, get_it: str, dataset: str) -> DataUnavailable:
-    """Return the error of weights that cannot be had: what was tried, and the ways out."""
+def unavailable(name: str, failure: str, solution: str, dataset: str) -> DataUnavailable:
+    """Return the error of weights that are not available, with its cause and the solutions."""
     return DataUnavailable(
-        f"{name} cannot be had: {tried}. (1) {get_it}; (2) offline, make an extractor from the "
-        f"data: ganlab extractor train {dataset}"
+        f"{name} is not available: {failure}. (1) {solution}; (2) offline, train an extractor on "
+        f"the dataset: ganlab extractor train {dataset}"
     )
 
 
 def reason_of(error: Exception) -> str:
-    """Return why a download failed, in one short line."""
+    """Return the reason of a failed download in one line of at most 160 characters."""
     reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
     return textwrap.shorten(reason, 160)
 
 
 def state_of(weights: Weights, file: Path) -> dict[str, Tensor]:
-    """Return the tensors of a state dict that torch.save wrote; nothing in it is executed."""
+    """Return the tensors of a state dict written by torch.save, without executing any code in it.
+
+    Raises `DataError` if the file is damaged or contains anything else.
+    """
     try:
         state = torch.load(io.BytesIO(weights.content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, *MISHAPS, ValueError, LookupError, TypeError) as error:
+    except (pickle.UnpicklingError, *DOWNLOAD_ERRORS, ValueError, LookupError, TypeError) as error:
         raise DataError(
-            f"{file} is damaged, or no state dict that torch.save wrote; get it again"
+            f"{file} is damaged or is not a state dict written by torch.save; download it again"
         ) from error
     tensors = isinstance(state, Mapping) and all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
     )
     if not tensors:
-        raise DataError(f"{file} holds no state dict: tensors by name, and nothing else")
+        raise DataError(f"{file} is not a state dict, which contains only named tensors")
     return dict(state)
 
 
@@ -150,28 +156,29 @@ def load_network(
     dataset: str,
     name: str,
 ) -> FidelityNet:
-    """Return one of torch-fidelity's networks, its weights from a state dict.
+    """Return a network of torch-fidelity with the weights of a state dict.
 
-    Its classes read a file with ``weights_only=False``: what they read here is a copy, written by
-    this process, of tensors that were read safely.
+    ``kind`` is torch-fidelity's class and ``layers`` the outputs to compute. The class reads its
+    file with ``weights_only=False``, which can execute code. It therefore gets a copy that this
+    process writes after it has read the tensors safely.
     """
     found = get(wanted, own=own, dataset=dataset, name=name)
     file = own or wanted.place
     copy = io.BytesIO()
     torch.save(state_of(found, file), copy)
     copy.seek(0)
-    with seeded(0, torch.device("cpu")):  # weights that are drawn only to be replaced
+    with seeded(0, torch.device("cpu")):  # the constructor draws weights before it replaces them
         try:
             network = kind(wanted.architecture, layers, feature_extractor_weights_path=copy)
         except RuntimeError as error:
-            what = textwrap.shorten(" ".join(str(error).split()).partition(": ")[2], 120)
-            raise DataError(f"{file} holds the weights of another network: {what}") from error
+            reason = textwrap.shorten(" ".join(str(error).split()).partition(": ")[2], 120)
+            raise DataError(f"{file} has the weights of another network: {reason}") from error
     architecture = wanted.architecture
     if not found.published:
         architecture = f"{name}-own"
         log.warning(
-            "%s is not the published %s (its SHA-256 begins with %s, not with %s): scores with it "
-            "do not compare with published ones",
+            "%s is not the published file of %s (its SHA-256 starts with %s instead of %s): its "
+            "scores are not comparable with published scores",
             file,
             name,
             found.sha256[:8],
@@ -181,7 +188,7 @@ def load_network(
 
 
 class FidelityNet(ExtractorNet):
-    """One of torch-fidelity's networks: features, and logits if it has a layer of them."""
+    """A network of torch-fidelity: features, and logits if its second output is requested."""
 
     def __init__(self, network: nn.Module, net_id: str) -> None:
         super().__init__()
@@ -193,15 +200,15 @@ class FidelityNet(ExtractorNet):
         self.eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in eval mode, even if a network that contains this one is set to train."""
+        """Stay in eval mode, even if a module that contains this network is set to train mode."""
         return super().train(False)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features (N, D) and logits (N, K), float32, of uint8 (N, C, H, W).
+        """Return features (N, D) and logits (N, K), float32, of uint8 images (N, C, H, W).
 
-        C is 1 or 3; grey images count as colour images with three equal channels. K is 0 for a
-        network without logits.
+        C is 1 or 3; grey images are repeated to three channels. K is 0 for a network without
+        logits.
         """
         check_images(images, self.id)
         channels = images.shape[1]

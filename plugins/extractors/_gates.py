@@ -1,4 +1,4 @@
-"""What a trained extractor must show before it measures anything."""
+"""The checks ("gates") that a trained extractor must pass before it is saved."""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ from ._cnn import Cnn1
 from ._training import accuracy, extract
 
 KNOWN = {"mnist": (60_000, 0.98), "digits": (1_500, 0.95)}
-"""Least accuracies of datasets that these networks know nearly by heart, given so many images."""
+"""Dataset -> (size of the train split, required accuracy), for datasets with a known result."""
 
 LEAST_IS_SHARE = 0.85
-"""Of the number of classes, for these datasets."""
+"""Required inception score of these datasets, as a fraction of the number of classes."""
 
 SAME = 1e-6
+"""Tolerance of the FID between equal sets."""
+
 SAME_FEW = 1e-2
-"""Where images are hardly more than features: directions without variance show the rounding."""
+"""The same tolerance if there are hardly more images than features: rounding errors are larger
+because the covariance is nearly singular."""
 
 LARGEST = 10_000
-"""Images on either side of a gate's distance, at most."""
+"""Maximum number of images in each set of a distance."""
 
 NOISE_PERCENT = (2, 5, 10)
-"""Standard deviation, of the range of pixels."""
+"""Standard deviations of the noise, in percent of the pixel range."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """One demand."""
+    """One check: its name, the requirement, the measured value or values, and the result."""
 
     name: str
     demand: str
@@ -48,12 +51,12 @@ class Gate:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a card says of the finished network."""
+    """The measurements of a trained network, which its card records."""
 
     accuracy: float
     gates: list[Gate]
     real_baselines: dict[str, dict[str, Any]]
-    """Distances between real images: no generator can be told to be nearer than that."""
+    """Distances between sets of real images: the smallest distances that can be resolved."""
 
     def failed(self) -> list[str]:
         return [f"{g.name} is {g.measured}, not {g.demand}" for g in self.gates if not g.passed]
@@ -63,12 +66,12 @@ class Findings:
 
 
 def is_known(train: Prepared) -> bool:
-    """Return whether this is one of the known datasets, in full."""
+    """Return True if this is the full train split of a dataset in `KNOWN`."""
     return train.source in KNOWN and len(train.images) >= KNOWN[train.source][0]
 
 
 def least_accuracy(train: Prepared) -> float:
-    """Return the accuracy to demand: for unknown datasets three times that of guessing."""
+    """Return the required accuracy: for unknown datasets three times chance, at most 0.75."""
     return KNOWN[train.source][1] if is_known(train) else min(3 / train.spec.num_classes, 0.75)
 
 
@@ -77,92 +80,105 @@ def accuracy_gate(value: float, train: Prepared) -> Gate:
     return Gate("accuracy", f">= {least:g}", value, value >= least)
 
 
-def examine_judge(net: Cnn1, train: Prepared, test: Prepared) -> Findings:
-    """Measure a network whose classes alone are used."""
+def examine_classifier(net: Cnn1, train: Prepared, test: Prepared) -> Findings:
+    """Check a network of which only the predicted classes are used."""
     value = accuracy(extract(net, test.images)[1], test.labels)
     return Findings(value, [accuracy_gate(value, train)], {})
 
 
-def rungs(num_classes: int) -> list[int]:
-    """Return how many classes are kept: all but a tenth, all but a fifth, half; at least one."""
+def class_counts(num_classes: int) -> list[int]:
+    """Return the numbers of classes to keep: 90 %, 80 % and 50 % of them, in descending order.
+
+    Each number is at least 1; duplicates are removed.
+    """
     tenth = max(1, num_classes // 10)
     kept = {num_classes - tenth, num_classes - 2 * tenth, num_classes // 2}
     return sorted((count for count in kept if count > 0), reverse=True)
 
 
 def examine(net: Cnn1, train: Prepared, test: Prepared) -> Findings:
-    """Measure a network whose distances are used, on real images and on damaged ones."""
+    """Check a network of which distances are used, on real images and on corrupted ones."""
     generator = torch.Generator().manual_seed(mix("gates"))
     features = extract(net, train.images)[0]
     test_features, test_logits = extract(net, test.images)
     order = torch.randperm(len(features), generator=generator)
     half = len(order) // 2
     reference, other = order[:half][:LARGEST], order[half:][:LARGEST]
-    at = Statistics(features[reference])
+    reference_statistics = Statistics(features[reference])
 
-    # The reference itself is damaged: between other images chance would count too, and of a few
-    # hundred more than the damage.
+    # The reference images themselves are corrupted. Between different images the sampling error
+    # would add to the distance, and with a few hundred images it would dominate.
     images, labels = train.images[reference], train.labels[reference]
     noisy = [
-        at.distance(extract(net, with_noise(images, percent, generator))[0])
+        reference_statistics.distance(extract(net, with_noise(images, percent, generator))[0])
         for percent in NOISE_PERCENT
     ]
     classes = train.spec.num_classes
-    kept = rungs(classes)
-    dropped = [at.distance(features[reference][labels < count]) for count in kept]
-    same = at.distance(features[reference])
+    kept = class_counts(classes)
+    dropped = [reference_statistics.distance(features[reference][labels < count]) for count in kept]
+    same = reference_statistics.distance(features[reference])
     value = accuracy(test_logits, test.labels)
-    within = SAME if len(reference) > 1.1 * features.shape[1] else SAME_FEW
+    tolerance = SAME if len(reference) > 1.1 * features.shape[1] else SAME_FEW
     score = isc_features_to_metric(test_logits, splits=1)["inception_score_mean"]
 
     gates = [
         accuracy_gate(value, train),
-        Gate("FID of images from themselves", f"within {within:g}", same, abs(same) < within),
-        rising(f"FID after noise of {_listed(NOISE_PERCENT)} %", noisy),
-        rising(f"FID with {_listed(kept)} classes", dropped),
+        Gate("FID of images from themselves", f"within {tolerance:g}", same, abs(same) < tolerance),
+        rising_gate(f"FID after noise of {_listed(NOISE_PERCENT)} %", noisy),
+        rising_gate(f"FID with {_listed(kept)} classes", dropped),
     ]
     if is_known(train):
         least = LEAST_IS_SHARE * classes
         gates.append(Gate("IS of the test split", f">= {least:g}", score, score >= least))
-    whole = Statistics(features)
     real_baselines = {
-        "halves of train": floor(
+        "halves of train": real_baseline(
             Statistics(features[order[:half]]).distance(features[order[half:]]),
             half,
             len(order) - half,
         ),
-        "parts of those": floor(at.distance(features[other]), len(reference), len(other)),
-        "test from train": floor(whole.distance(test_features), len(test_features), len(features)),
+        "parts of those": real_baseline(
+            reference_statistics.distance(features[other]), len(reference), len(other)
+        ),
+        "test from train": real_baseline(
+            Statistics(features).distance(test_features), len(test_features), len(features)
+        ),
     }
     return Findings(value, gates, real_baselines)
 
 
 class Statistics:
-    """Mean and covariance of features (N, D), to measure others from."""
+    """The mean and covariance of reference features (N, D)."""
 
     def __init__(self, features: Tensor) -> None:
-        self.own = fid_features_to_statistics(features.double())
+        self.reference = fid_features_to_statistics(features.double())
 
     def distance(self, features: Tensor) -> float:
-        """Return the FID; NaN, which no gate lets pass, of too few images for a covariance."""
+        """Return the FID of ``features`` (N, D) from the reference.
+
+        Return NaN, which fails every gate, for N < 2.
+        """
         if len(features) < 2:
             return math.nan
-        others = fid_features_to_statistics(features.double())
-        found = fid_statistics_to_metric(others, self.own, verbose=False)
-        return float(found["frechet_inception_distance"])
+        statistics = fid_features_to_statistics(features.double())
+        result = fid_statistics_to_metric(statistics, self.reference, verbose=False)
+        return float(result["frechet_inception_distance"])
 
 
-def rising(name: str, values: Sequence[float]) -> Gate:
-    """Demand that each value is larger than the one before."""
+def rising_gate(name: str, values: Sequence[float]) -> Gate:
+    """Return a gate that requires each value to be larger than the previous one."""
     return Gate(name, "rising", list(values), all(a < b for a, b in pairwise(values)))
 
 
-def floor(distance: float, count: int, reference: int) -> dict[str, Any]:
+def real_baseline(distance: float, count: int, reference: int) -> dict[str, Any]:
+    """Return the card's entry for the FID between two sets of real images of these sizes."""
     return {"fid": distance, "images": count, "reference_images": reference}
 
 
 def with_noise(images: Tensor, percent: float, generator: torch.Generator) -> Tensor:
-    """Add Gaussian noise to uint8 images; what leaves the range is cut off."""
+    """Add Gaussian noise to uint8 images and clamp to 0..255.
+
+    ``percent`` is the standard deviation in percent of the pixel range.
+    """
     noise = torch.randn(images.shape, generator=generator) * (255 * percent / 100)
     return (images + noise).round().clamp(0, 255).to(torch.uint8)
 

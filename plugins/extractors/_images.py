@@ -1,4 +1,4 @@
-"""What every extractor asks of the images that it is given."""
+"""The validation of the images given to an extractor."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from ganlab.errors import DataError
 
 
 def check_images(images: Tensor, net_id: str) -> None:
-    """Raise `DataError` for anything but uint8 (N, C, H, W): floats would score, and wrongly."""
+    """Raise `DataError` unless images are uint8 (N, C, H, W).
+
+    Images of floats would give wrong scores without any other error.
+    """
     if images.dtype != torch.uint8:
         raise DataError(f"{net_id}: images must be uint8 in 0..255, not {images.dtype}")
     if images.dim() != 4:

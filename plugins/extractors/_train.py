@@ -1,4 +1,4 @@
-"""Make the extractor and the classifier of a dataset: both are good enough, or none is kept."""
+"""Train the extractor and the classifier of a dataset. Both must pass their checks to be saved."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from ganlab.errors import DataError
 from ganlab.types import Prepared
 
 from ._cnn import SIDE, WIDTH, Cnn1
-from ._gates import examine, examine_judge
+from ._gates import examine, examine_classifier
 from ._training import Recipe, as_recorded, default_epochs, member_accuracies, one_thread, train
-from ._weights import ENSEMBLE, HEX, JUDGE, weights_sha256, write
+from ._weights import CLASSIFIER, ENSEMBLE, HEX, weights_sha256, write
 
-TITLES = {ENSEMBLE: "extractor", JUDGE: "classifier"}
+TITLES = {ENSEMBLE: "extractor", CLASSIFIER: "classifier"}
 
 
 def recipes(num_images: int) -> list[Recipe]:
-    """Return the recipes of extractor and classifier; the classifier trains three times as long."""
+    """Return the recipes of the extractor and the classifier, which trains three times longer."""
     epochs = default_epochs(num_images)
-    return [Recipe(ENSEMBLE, (0, 1, 2), epochs), Recipe(JUDGE, (101,), 3 * epochs)]
+    return [Recipe(ENSEMBLE, (0, 1, 2), epochs), Recipe(CLASSIFIER, (101,), 3 * epochs)]
 
 
 def make_all(
     data: Prepared, test: Prepared, folder: Path, *, say: Callable[[str], None]
 ) -> list[Path]:
-    """Train, examine and write both networks; return their files and cards.
+    """Train, check and write both networks; return the paths of the files and cards.
 
-    Raises `DataError` if one of them is not good enough: then nothing is written.
+    Raises `DataError` and writes nothing if one of them fails a check.
     """
     made = [make(recipe, data, test, say=say) for recipe in recipes(len(data.images))]
     try:
@@ -43,7 +43,7 @@ def make_all(
 def make(
     recipe: Recipe, data: Prepared, test: Prepared, *, say: Callable[[str], None]
 ) -> tuple[Cnn1, dict[str, Any]]:
-    """Return a network and its card, or raise `DataError` if it is not good enough."""
+    """Train a network and return it with its card. Raises `DataError` if it fails a check."""
     title = TITLES[recipe.name]
     started = time.monotonic()
     net = train(data, recipe, say=lambda text: say(f"{title}: {text}"))
@@ -51,7 +51,7 @@ def make(
     sha = weights_sha256(net.state_dict())
     net.id = f"{recipe.name}-{data.source}-{sha[:HEX]}"
     seconds = time.monotonic() - started
-    say(f"{title}: examining it")
+    say(f"{title}: checking it")
     with one_thread():
         card = card_of(net, recipe, data, test, sha=sha)
     return net, card | {"training_seconds": round(seconds, 1)}
@@ -60,10 +60,11 @@ def make(
 def card_of(
     net: Cnn1, recipe: Recipe, data: Prepared, test: Prepared, *, sha: str
 ) -> dict[str, Any]:
-    """Return what there is to know of a network, or raise `DataError` if it failed a gate."""
-    findings = examine_judge(net, data, test) if recipe.name == JUDGE else examine(net, data, test)
+    """Check a network and return its card. Raises `DataError` if it fails a check."""
+    check = examine_classifier if recipe.name == CLASSIFIER else examine
+    findings = check(net, data, test)
     if failed := findings.failed():
-        raise DataError(f"{net.id} is not fit to measure and was not written: {'; '.join(failed)}")
+        raise DataError(f"{net.id} failed its checks and was not saved: {'; '.join(failed)}")
     return {
         "id": net.id,
         "sha256": sha,

@@ -1,4 +1,4 @@
-"""How the extractor's networks are trained: the same seeds give the same weights on a machine."""
+"""The training of the extractor's networks. Equal seeds give equal weights on the same machine."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from ._cnn import Cnn1, Member, to_input
 LR = 2e-3
 BATCH = 128
 SHIFT = 2
-"""Pixels that an image is moved by at most, in each direction."""
+"""Maximum shift of an image in pixels, in each direction."""
 
 STEPS = 700
-"""About as many steps are made; at least one epoch."""
+"""Approximate number of training steps. At least one epoch is trained."""
 
-SD_FLOOR = 0.25
-"""Of the median sd: a unit that hardly ever fires would else count for more than all others."""
+MIN_SD = 0.25
+"""Minimum standard deviation of a feature, relative to the median. Without it, a unit that is
+almost always zero would dominate the distances."""
 
 CHUNK = 500
 
 REPORTS = 10
-"""How often a network's training is reported, about."""
+"""Approximate number of progress messages per network."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What distinguishes one network file from another of the same dataset."""
+    """The name, seeds (one per member) and epochs of a network of a dataset."""
 
     name: str
     seeds: tuple[int, ...]
@@ -42,12 +43,12 @@ class Recipe:
 
 
 def default_epochs(num_images: int) -> int:
-    """Return how many epochs make about `STEPS` steps: one for MNIST, 64 for 1,500 digits."""
+    """Return the number of epochs of about `STEPS` steps: 1 for MNIST, 64 for 1,500 digits."""
     return max(1, round(STEPS / _steps_of(num_images)))
 
 
 def train(data: Prepared, recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> Cnn1:
-    """Return the trained networks of a recipe, still without an id."""
+    """Train the members of a recipe and return the ensemble, whose ``id`` is still empty."""
     members = []
     with one_thread():
         for number, seed in enumerate(recipe.seeds, start=1):
@@ -68,7 +69,10 @@ def train_member(
     say: Callable[[str], None] = lambda _: None,
     title: str = "network",
 ) -> Member:
-    """Train one classifier; torch's own generators stay as they were found."""
+    """Train one classifier and return it in eval mode.
+
+    The state of torch's global random generators does not change.
+    """
     generator = torch.Generator().manual_seed(mix(seed, "order and shifts"))
     with seeded(mix(seed, "weights"), torch.device("cpu")):
         member = Member(data.spec.channels, data.spec.num_classes)
@@ -92,22 +96,22 @@ def train_member(
 
 @torch.no_grad()
 def measure_features(member: Member, images: Tensor) -> None:
-    """Set what a member standardises its features with."""
+    """Set the mean and standard deviation that standardise the features of a member."""
     features = torch.cat([member(to_input(part))[0] for part in images.split(CHUNK)]).double()
     sd = features.std(0)
     member.mean.copy_(features.mean(0))
-    member.sd.copy_(sd.clamp(min=SD_FLOOR * sd.median()))
+    member.sd.copy_(sd.clamp(min=MIN_SD * sd.median()))
 
 
 def extract(net: Cnn1, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return features and logits of any number of images."""
+    """Return the features and logits of images (N, C, H, W), computed in chunks."""
     features, logits = zip(*(net(part) for part in images.split(CHUNK)), strict=True)
     return torch.cat(features), torch.cat(logits)
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread: another number of threads sums in another order."""
+    """Compute on one thread, because the order of summation depends on the number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -117,12 +121,12 @@ def one_thread() -> Iterator[None]:
 
 
 def _steps_of(num_images: int) -> int:
-    """Return the steps of an epoch; what does not fill a batch waits for the next."""
+    """Return the number of steps per epoch. The last incomplete batch is skipped."""
     return max(1, num_images // BATCH)
 
 
 def _shifted(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Move each image of (N, C, H, W) by up to `SHIFT` pixels; the border repeats."""
+    """Shift each image (N, C, H, W) randomly by up to `SHIFT` pixels, with replicate padding."""
     count, _, height, width = images.shape
     offsets = torch.randint(-SHIFT, SHIFT + 1, (2, count, 1), generator=generator)
     rows = (torch.arange(height) + offsets[0]).clamp(0, height - 1)  # (N, H)
@@ -132,7 +136,7 @@ def _shifted(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def as_recorded(recipe: Recipe, data: Prepared) -> dict[str, object]:
-    """Return what a card says of the training."""
+    """Return the description of the training for the card."""
     return {
         "seeds": list(recipe.seeds),
         "epochs": recipe.epochs,
@@ -141,18 +145,18 @@ def as_recorded(recipe: Recipe, data: Prepared) -> dict[str, object]:
         "optimizer": f"AdamW {LR:g}, OneCycle",
         "loss": "cross-entropy",
         "shift_pixels": SHIFT,
-        "sd_floor": f"{SD_FLOOR:g} of the median",
+        "sd_floor": f"{MIN_SD:g} of the median",
         "split": "train",
     }
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:
-    """Return the share of logits (N, K) whose largest is the label's."""
+    """Return the fraction of logits (N, K) whose largest element is that of the label (N,)."""
     return (logits.argmax(1) == labels).float().mean().item()
 
 
 def member_accuracies(net: Cnn1, data: Prepared) -> Sequence[float]:
-    """Return the accuracy of each member alone."""
+    """Return the accuracy of each single member."""
     return [
         accuracy(extract(Cnn1([member]), data.images)[1], data.labels)  # type: ignore[list-item]
         for member in net.members

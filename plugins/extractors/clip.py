@@ -1,4 +1,4 @@
-"""CLIP's image encoders, which have seen far more than ImageNet."""
+"""The image encoders of CLIP, which are trained on far more images than ImageNet."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from ._fidelity import HEX, FidelityNet, Published, get
 
 
 class Clip(Extractor):
-    """The image embedding of a CLIP model, 512 features for ViT-B/32. No logits.
+    """The image embedding of a CLIP model: 512 features for ViT-B/32, no logits.
 
-    Images are resized without antialiasing, to 224 x 224 by most models. The weights, 354 MB for
-    ViT-B/32, are looked for in torch.hub's folder and downloaded once. They are a program, which
-    is run only if it has the published hash. It is used only where it is named.
+    Images are resized without antialiasing, to 224 x 224 for most models. The weights (354 MB for
+    ViT-B/32) are read from torch.hub's folder and downloaded once if they are missing. The file is
+    a TorchScript program and is run only if it has the published hash. This extractor is never
+    chosen by default; name it in the experiment or on the command line.
     """
 
     name = "clip"
@@ -36,7 +37,7 @@ class Clip(Extractor):
         "vit-l-14",
         "vit-l-14-336px",
     ] = "vit-b-32"
-    """Which of the published models."""
+    """The published model to use."""
 
     def load(self, dataset: str, channels: int) -> ExtractorNet:
         from torch_fidelity import feature_extractor_clip as clip
@@ -52,7 +53,7 @@ class Clip(Extractor):
         )
         found = get(wanted, own=None, dataset=dataset, name=self.name)
         with seeded(0, torch.device("cpu")), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # TorchScript is on its way out
+            warnings.simplefilter("ignore", FutureWarning)  # TorchScript is deprecated
             network = clip.FeatureExtractorCLIP(
                 architecture,
                 ["clip"],

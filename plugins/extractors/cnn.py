@@ -1,4 +1,4 @@
-"""The extractor that comes with ganlab: three small classifiers, trained on the dataset itself."""
+"""The extractor that ships with ganlab: three small classifiers trained on the dataset itself."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from ganlab import Extractor, ExtractorNet, hookimpl
 from ganlab.errors import DataError, DataUnavailable
 from ganlab.types import Prepared
 
-from ._weights import ENSEMBLE, JUDGE, SHIPPED, find, install, made_here, read
+from ._weights import CLASSIFIER, ENSEMBLE, SHIPPED, find, install, read, user_folder
 
 
 class Cnn(Extractor):
-    """Features of all layers of three classifiers of 101k parameters; works offline.
+    """Features of all layers of three small classifiers of the dataset; works offline.
 
-    The weights for `mnist` and `digits` are part of ganlab, so their scores compare anywhere.
-    Those for another dataset are made once, on this machine, by ``ganlab extractor train``; scores
-    name them by their hash. The classifier is a fourth classifier, trained three times as long.
-    Training takes one to three minutes on a CPU.
+    Each network has 101k parameters for grey images. The weights for `mnist` and `digits` ship with
+    ganlab, so that their scores are comparable everywhere. For another dataset, train the networks
+    once with ``ganlab extractor train``, which takes one to three minutes on a CPU; scores record
+    the hash of the weights. The classifier that predicts classes is a fourth network, trained three
+    times longer.
     """
 
     name = "cnn"
 
     directory: Path | None = None
-    """The folder with the networks, instead of the shipped ones and those in ganlab's cache."""
+    """Folder of the networks. null: the shipped networks and those in ganlab's cache."""
 
     @classmethod
     def priority(cls, channels: int) -> int:
@@ -40,22 +41,22 @@ class Cnn(Extractor):
         return _read(file, channels)
 
     def classifier(self, dataset: str, channels: int) -> ExtractorNet | None:
-        file = self._find(JUDGE, dataset)
+        file = self._find(CLASSIFIER, dataset)
         return None if file is None else _read(file, channels)
 
     def train(self, data: Prepared, test: Prepared, *, say: Callable[[str], None]) -> list[Path]:
         from ._train import make_all
 
-        for recipe in (ENSEMBLE, JUDGE):
+        for recipe in (ENSEMBLE, CLASSIFIER):
             self._refuse(self._find(recipe, data.source))
         return make_all(data, test, self._own_folder, say=say)
 
     def files(self, dataset: str) -> list[Path]:
-        found = [self._find(recipe, dataset) for recipe in (ENSEMBLE, JUDGE)]
-        return [part for file in found if file for part in (file, file.with_suffix(".json"))]
+        found = [self._find(recipe, dataset) for recipe in (ENSEMBLE, CLASSIFIER)]
+        return [path for file in found if file for path in (file, file.with_suffix(".json"))]
 
     def install(self, files: Sequence[Path]) -> list[Path]:
-        """Keep networks and cards; raise `DataError`, and keep none, if one is not sound."""
+        """Install networks and cards. Raises `DataError` and installs none if one is invalid."""
 
         def check_free(recipe: str, dataset: str) -> None:
             self._refuse(self._find(recipe, dataset))
@@ -64,10 +65,10 @@ class Cnn(Extractor):
 
     @property
     def _own_folder(self) -> Path:
-        return self.directory or made_here()
+        return self.directory or user_folder()
 
     def _find(self, recipe: str, dataset: str) -> Path | None:
-        folders = [self.directory] if self.directory else [SHIPPED, made_here()]
+        folders = [self.directory] if self.directory else [SHIPPED, user_folder()]
         return next((file for f in folders if (file := find(recipe, dataset, f))), None)
 
     def _refuse(self, file: Path | None) -> None:
@@ -75,10 +76,10 @@ class Cnn(Extractor):
             return
         if file.parent == SHIPPED:
             raise DataError(
-                f"{file.name} comes with ganlab, and scores name it; "
-                "keep another one in a folder of its own: --output DIR"
+                f"{file.name} ships with ganlab, and scores refer to it; "
+                "save another network in a separate folder: --output DIR"
             )
-        raise DataError(f"{file} is there already, and scores may name it: move it away first")
+        raise DataError(f"{file} already exists, and scores may refer to it: move it away first")
 
 
 def _read(file: Path, channels: int) -> ExtractorNet:

@@ -1,4 +1,4 @@
-"""The Inception-v3 that published FIDs come from."""
+"""The Inception-v3 network with which published FIDs are computed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ PUBLISHED = Published(
 
 
 class Inception(Extractor):
-    """2,048 features and 1,008 unbiased logits of Inception-v3, trained on ImageNet.
+    """2,048 features and 1,008 logits (without bias) of Inception-v3, trained on ImageNet.
 
-    Images of any size are resized to 299 x 299 as TensorFlow 1 does it. The weights, 91 MB, are
-    looked for in torch.hub's folder and downloaded once. A CPU takes 110 to 180 seconds for 1,000
-    images. For grey images it is used only where it is named.
+    Images of any size are resized to 299 x 299 with the method of TensorFlow 1. The weights (91 MB)
+    are read from torch.hub's folder and downloaded once if they are missing. A CPU takes 110 to
+    180 seconds per 1,000 images. For grey images this extractor is not chosen by default; name it
+    in the experiment or on the command line.
     """
 
     name = "inception"
@@ -31,7 +32,8 @@ class Inception(Extractor):
     published: ClassVar[bool] = True
 
     weights: Path | None = None
-    """A file of weights instead of torch.hub's; only the published ones give comparable scores."""
+    """File of weights. null: the published weights in torch.hub's folder. Scores are comparable
+    with published scores only with the published weights."""
 
     @classmethod
     def priority(cls, channels: int) -> int | None:

@@ -1,4 +1,4 @@
-"""VGG-16, whose features precision and recall were first measured with."""
+"""VGG-16, with which improved precision and recall were originally computed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ PUBLISHED = Published(
 
 
 class Vgg16(Extractor):
-    """4,096 features of VGG-16, trained on ImageNet: its second hidden layer. No logits.
+    """4,096 features of VGG-16 (second hidden layer), trained on ImageNet; no logits.
 
-    Images are resized to 224 x 224 without antialiasing. The weights, 528 MB, are looked for in
-    torch.hub's folder and downloaded once. It is used only where it is named.
+    Images are resized to 224 x 224 without antialiasing. The weights (528 MB) are read from
+    torch.hub's folder and downloaded once if they are missing. This extractor is never chosen by
+    default; name it in the experiment or on the command line.
     """
 
     name = "vgg16"
@@ -29,7 +30,8 @@ class Vgg16(Extractor):
     )
 
     weights: Path | None = None
-    """A file of weights instead of torch.hub's; only the published ones give comparable scores."""
+    """File of weights. null: the published weights in torch.hub's folder. Scores are comparable
+    with published scores only with the published weights."""
 
     def load(self, dataset: str, channels: int) -> ExtractorNet:
         from torch_fidelity.feature_extractor_vgg16 import FeatureExtractorVGG16

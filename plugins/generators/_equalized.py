@@ -1,10 +1,11 @@
-"""The layers of StyleGAN2: weights that start as N(0, 1) and are scaled when they are used.
+"""Layers with an equalized learning rate, as in StyleGAN2.
 
-Adam moves each weight by about the learning rate, whatever its size. With the scale of He's
-initialisation outside the weight all layers learn at the same speed: the equalized learning rate
-of Karras et al., 2018, arXiv:1710.10196, section 4.1. These are no ``nn.Linear`` and
-``nn.Conv2d``: spectral normalisation passes them by, as on top of it their scale would make every
-layer shrink what it gets.
+The weights are initialised from N(0, 1) and multiplied by the constant of He's initialisation in
+each forward pass. Adam changes each weight by about the learning rate, whatever its magnitude, so
+that all layers learn at the same relative speed (Karras et al., 2018, arXiv:1710.10196, section
+4.1). The layers are not subclasses of ``nn.Linear`` and ``nn.Conv2d``, so that spectral
+normalisation skips them: applied to the unscaled weights, it would make the gain of every layer
+much smaller than 1.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from torch.nn.functional import conv2d, leaky_relu, linear
 
 
 def activate(h: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2, times sqrt 2, so that it keeps the size of its input."""
+    """Apply a leaky ReLU of slope 0.2 and multiply by sqrt(2), which preserves the variance."""
     return leaky_relu(h, 0.2) * math.sqrt(2)
 
 
 class Linear(nn.Module):
-    """(N, inputs) -> (N, outputs). ``lr`` multiplies the learning rate of weight and bias."""
+    """(N, inputs) -> (N, outputs). ``lr`` multiplies the learning rate of weight and bias.
+
+    ``bias`` is the initial value of the bias.
+    """
 
     def __init__(self, inputs: int, outputs: int, *, lr: float = 1.0, bias: float = 0.0) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Doubling and halving images through a low-pass filter, as StyleGAN2 and R3GAN do."""
+"""Upsampling and downsampling by two with a low-pass filter, as in StyleGAN2 and R3GAN."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn.functional import conv2d, conv_transpose2d
 
 
 class Filter(nn.Module):
-    """[1, 3, 3, 1] / 8 along the rows and along the columns of every channel."""
+    """The separable low-pass filter [1, 3, 3, 1] / 8, applied to each channel."""
 
     kernel: Tensor
 
@@ -18,27 +18,30 @@ class Filter(nn.Module):
         self.register_buffer("kernel", taps.outer(taps)[None, None], persistent=False)
 
     def each(self, h: Tensor) -> Tensor:
-        """Return the filter as the weight (C, 1, 4, 4) of a convolution of each channel."""
+        """Return the filter as the weight (C, 1, 4, 4) of a depthwise convolution of ``h``."""
         return self.kernel.expand(h.shape[1], -1, -1, -1)
 
 
 class Upsample(Filter):
-    """(N, C, H, W) -> (N, C, 2 H, 2 W): zeros between the pixels, then the filter."""
+    """(N, C, H, W) -> (N, C, 2 H, 2 W): insert zeros between the pixels, then filter."""
 
     def forward(self, h: Tensor) -> Tensor:
-        # Three of four pixels that the filter sees are zeros: four times the gain.
+        # Three of four pixels under the filter are inserted zeros: multiply by 4.
         return conv_transpose2d(h, 4 * self.each(h), stride=2, padding=1, groups=h.shape[1])
 
 
 class Downsample(Filter):
-    """(N, C, H, W) -> (N, C, H / 2, W / 2): the filter, then every second pixel."""
+    """(N, C, H, W) -> (N, C, H / 2, W / 2): filter, then keep every second pixel."""
 
     def forward(self, h: Tensor) -> Tensor:
         return conv2d(h, self.each(h), stride=2, padding=1, groups=h.shape[1])
 
 
 class Blur(Filter):
-    """The filter alone: (N, C, H, W) -> (N, C, H + 2 padding - 3, W + 2 padding - 3)."""
+    """The filter without resampling: (N, C, H, W) -> (N, C, H + 2 padding - 3, W + 2 padding - 3).
+
+    ``gain`` multiplies the output.
+    """
 
     def __init__(self, *, padding: int, gain: float = 1.0) -> None:
         super().__init__()

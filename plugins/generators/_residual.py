@@ -1,4 +1,4 @@
-"""The residual block of generators, and how wide the networks are that are made of it."""
+"""The residual block of generators, and the options that set the number of channels."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from .._layers import Init
 
 
 class ResidualGenerator(Generator):
-    """The options of the residual generators for ImageNet and CIFAR-10."""
+    """The common options of the residual generators for ImageNet and CIFAR-10."""
 
     width: PositiveInt | None = None
-    """Channels at the full image size; by default 64 if they double inwards, else 256."""
+    """Number of channels at the full image size. null: 64 with ``doubling``, else 256."""
 
     doubling: bool | None = None
-    """Twice the channels at half the size, up to 16 times; by default from 64 x 64 on."""
+    """Double the channels at each halving of the size, up to 16 times ``width``. false: the same
+    number of channels in all blocks. null: true for images of 64 x 64 and larger."""
 
     def widths(self, image_size: int) -> list[int]:
-        """Return the channels at 4 x 4, 8 x 8, ... up to the image's size."""
+        """Return the number of channels at 4 x 4, 8 x 8, ... up to the image size."""
         doubling = image_size >= 64 if self.doubling is None else self.doubling
         width = self.width or (64 if doubling else 256)
         steps = reversed(range(int(math.log2(image_size)) - 1))
@@ -33,11 +34,11 @@ class ResidualGenerator(Generator):
 
 
 class UpBlock(nn.Module):
-    """(h (N, before, H, W), a style for each norm site) -> (N, after, 2H, 2W).
+    """(h (N, before, H, W), the styles of two norm sites) -> (N, after, 2H, 2W).
 
-    norm, ReLU, twice the size, 3 x 3 convolution, norm, ReLU, 3 x 3 convolution, added to the
-    input at twice the size after a 1 x 1 convolution (Miyato et al., 2018, arXiv:1802.05957,
-    figure 8; Miyato & Koyama, 2018, arXiv:1802.05637).
+    Norm, ReLU, upsampling, 3 x 3 convolution, norm, ReLU, 3 x 3 convolution. The shortcut has a
+    1 x 1 convolution and upsampling (Miyato et al., 2018, arXiv:1802.05957, figure 8; Miyato &
+    Koyama, 2018, arXiv:1802.05637).
     """
 
     def __init__(
@@ -57,12 +58,12 @@ class UpBlock(nn.Module):
         self.shortcut = init(nn.Conv2d(before, after, 1))
 
     def forward(self, h: Tensor, style1: Tensor, style2: Tensor) -> Tensor:
-        inner = self.conv1(doubled(torch.relu(self.norm1(h, style1))))
+        inner = self.conv1(upsampled(torch.relu(self.norm1(h, style1))))
         inner = self.conv2(torch.relu(self.norm2(inner, style2)))
-        # The papers enlarge first; it makes no difference to a 1 x 1 convolution, except in time.
-        return inner + doubled(self.shortcut(h))
+        # The papers upsample before the 1 x 1 convolution. The result is the same, but slower.
+        return inner + upsampled(self.shortcut(h))
 
 
-def doubled(h: Tensor) -> Tensor:
-    """Return each pixel four times: (N, C, H, W) -> (N, C, 2H, 2W)."""
+def upsampled(h: Tensor) -> Tensor:
+    """Upsample by two with nearest neighbours: (N, C, H, W) -> (N, C, 2H, 2W)."""
     return interpolate(h, scale_factor=2.0)

@@ -1,4 +1,4 @@
-"""The residual block that both networks of R3GAN are made of, and how wide it is."""
+"""The residual block and the channel counts of both R3GAN networks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
 def activate(h: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2."""
+    """Apply a leaky ReLU of slope 0.2."""
     return leaky_relu(h, 0.2)
 
 
 GAIN = math.sqrt(2 / (1 + 0.2**2))
-"""What keeps the size of activations behind a leaky ReLU of slope 0.2 (He et al., 2015)."""
+"""The gain that preserves the variance through a leaky ReLU of slope 0.2 (He et al., 2015)."""
 
 
 def initialised(layer: Layer, *, gain: float = 1.0) -> Layer:
-    """Initialise a layer's weight as N(0, gain^2 / fan-in) and its bias as 0, and return it."""
+    """Initialise the weight from N(0, gain^2 / fan_in) and the bias to 0; return the layer."""
     nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -29,11 +29,11 @@ def initialised(layer: Layer, *, gain: float = 1.0) -> Layer:
 
 
 class Block(nn.Module):
-    """An inverted bottleneck of three convolutions: 1 x 1 wider, 3 x 3 in groups, 1 x 1 back.
+    """An inverted bottleneck: 1 x 1 expansion, grouped 3 x 3 convolution, 1 x 1 projection.
 
-    The last one starts as 0, so that the block starts as the identity, and the others start as
-    small as the number of blocks asks for: fix-up initialisation (Zhang et al., 2019,
-    arXiv:1901.09321) with L^(-1 / (2 m - 2)) for L blocks of m = 3 layers.
+    (N, channels, H, W) -> (N, channels, H, W). Fixup initialisation (Zhang et al., 2019,
+    arXiv:1901.09321): the last convolution starts at zero, so that the block starts as the
+    identity, and the others are scaled by L^(-1 / (2 m - 2)) for L blocks of m = 3 layers.
     """
 
     def __init__(
@@ -54,13 +54,16 @@ class Block(nn.Module):
 
 
 def widths(width: int, image_size: int) -> list[int]:
-    """Return the channels of the stages from 4 x 4 to the image: fewer above 32 x 32."""
+    """Return the channels of the stages from 4 x 4 to the image size.
+
+    Stages up to 32 x 32 have ``width`` channels; each larger stage has half of the previous one.
+    """
     sizes = [2**i for i in range(2, int(math.log2(image_size)) + 1)]
     return [min(width, 32 * width // size) for size in sizes]
 
 
 def change(before: int, after: int) -> nn.Module:
-    """Return what changes the number of channels: nothing where it stays."""
+    """Return a 1 x 1 convolution from ``before`` to ``after`` channels; the identity if equal."""
     if before == after:
         return nn.Identity()
     return initialised(nn.Conv2d(before, after, 1, bias=False))

@@ -1,4 +1,4 @@
-"""The generator of BigGAN: hierarchical noise and a shared style at every norm site."""
+"""The generator of BigGAN, with hierarchical noise and a shared style at its norm sites."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ CHANNELS = {
     64: (16, 16, 8, 4, 2),
     128: (16, 16, 8, 4, 2, 1),
 }
-"""Multiples of the width at 4 x 4, 8 x 8, ...: 128 as in the paper, 64 and 32 as in its authors'
-BigGAN-PyTorch, 16 as 32 with a block less."""
+"""Image size -> multiples of the width at 4 x 4, 8 x 8, ... 128 follows the paper, 64 and 32 the
+authors' BigGAN-PyTorch; 16 is 32 without one block."""
 
 
 class BigGANGenerator(Generator):
-    """A linear layer to 4 x 4, residual blocks that double the size, attention after one of them.
+    """A linear layer to 4 x 4 and residual blocks that double the size, one with self-attention.
 
-    The noise is cut into a chunk for the linear layer and one for each block; the norm sites of a
-    block see the style followed by the block's chunk. A scheme that does not normalise leaves all
-    chunks but the first without effect: set ``hierarchical: false`` beside one. The paper has the
-    schemes ``[shared-embedding, cbn, projection]`` and normalises both networks spectrally: the
-    regularizer ``spectral-norm`` with ``network: both``.
+    The noise is split into one chunk for the linear layer and one chunk per block. The norm sites
+    of a block receive the style concatenated with the chunk of the block. With a scheme that does
+    not claim the norm site, only the first chunk has an effect: set ``hierarchical: false``. The
+    paper uses the schemes ``[shared-embedding, cbn, projection]`` and the regularizer
+    ``spectral-norm`` with ``network: both``.
     """
 
     name = "biggan"
@@ -39,13 +39,15 @@ class BigGANGenerator(Generator):
     for_tests = {"width": 1}
 
     width: PositiveInt = 64
-    """Channels at the full image size, of which the other layers have multiples (ch; 96)."""
+    """Base number of channels (ch): all layers have a multiple of it. 96 in the paper."""
 
     hierarchical: bool = True
-    """Cut the noise into chunks of equal length; the first one takes what is left over."""
+    """Split the noise into chunks of equal length; the first chunk also gets the remainder. false:
+    the linear layer gets all of the noise."""
 
     attention: NonNegativeInt | None = None
-    """Height of the feature map that attends to itself; by default half the image, 0 for none."""
+    """Height in pixels of the feature map with self-attention. null: half of the image size. 0: no
+    attention."""
 
     def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
         channels = [self.width * multiple for multiple in CHANNELS[spec.image_size]]
@@ -85,7 +87,11 @@ class Net(GeneratorNet):
         self.last = orthogonal(nn.Conv2d(channels[-1], spec.channels, 3, padding=1))
 
     def map(self, z: Tensor, y: Tensor) -> Latents:
-        """Cut the noise (N, Z): a chunk beside the label, one beside the style of each block."""
+        """Return the input of the linear layer and the style of each norm site, from noise (N, Z).
+
+        The first chunk of the noise goes to the latent site with the label. Each other chunk is
+        concatenated to the style of one block.
+        """
         first, *chunks = z.split(self.chunks, dim=1)
         style = self.style(z, y)
         styles = [torch.cat([style, chunk], dim=1) for chunk in chunks]

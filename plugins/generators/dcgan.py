@@ -13,14 +13,14 @@ from ganlab.nn import BatchNorm, dcgan_init
 
 
 class DCGANGenerator(Generator):
-    """Transposed convolutions from 4 x 4 up, doubling the size and halving the channels."""
+    """Transposed convolutions from 4 x 4; each doubles the size and halves the channels."""
 
     name = "dcgan"
     paper = "Radford, Metz & Chintala, 2016, arXiv:1511.06434, figure 1"
     for_tests = {"width": 4}
 
     width: PositiveInt = 64
-    """Channels before the last layer; twice as many in each layer further in (ngf)."""
+    """Number of channels before the last layer (ngf). Each layer closer to the noise doubles it."""
 
     def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
         return Net(self.width, z_dim, spec, sites)

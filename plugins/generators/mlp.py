@@ -1,4 +1,4 @@
-"""A generator of fully connected layers, as in the first conditional GAN."""
+"""A generator of fully connected layers, as in the original conditional GAN."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ganlab.nn import BatchNorm
 
 
 class MLPGenerator(Generator):
-    """Linear layers with ReLU; every hidden layer has a norm site."""
+    """Linear layers with batch normalisation (a norm site) and ReLU."""
 
     name = "mlp"
     paper = "Mirza & Osindero, 2014, arXiv:1411.1784, section 4.1"
     for_tests = {"widths": [16, 8]}
 
     widths: list[PositiveInt] = Field(default=[256, 512, 1024], min_length=1)
-    """Units of the hidden layers, from the noise to the image."""
+    """Number of units of each hidden layer, from the noise to the image."""
 
     def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
         return Net(self.widths, z_dim, spec, sites)

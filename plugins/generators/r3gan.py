@@ -16,11 +16,12 @@ from ._resnext import Block, activate, change, initialised, widths
 
 
 class R3GANGenerator(Generator):
-    """ResNeXt blocks without normalisation, from a learned 4 x 4 basis up; it mirrors D.
+    """ResNeXt blocks without normalisation, from a learned 4 x 4 basis to the image.
 
-    The label's way in the paper is the latent site: `concat` with ``embedding: 64`` puts a learned
-    vector beside z. A scheme of the norm site acts before both activations of each block. Images
-    are not squashed: as in the paper they may leave [-1, 1], and are cut when they are drawn.
+    The paper conditions G at the latent site: the scheme ``concat`` with ``embedding: 64``
+    concatenates a learned vector to z. A scheme that claims the norm site acts before both
+    activations of each block. The output has no tanh: as in the paper, pixels may leave [-1, 1].
+    They are clamped when images are saved or scored.
     """
 
     name = "r3gan"
@@ -28,17 +29,17 @@ class R3GANGenerator(Generator):
     for_tests = {"width": 8, "group_size": 4}
 
     width: PositiveInt = 768
-    """Channels of the stages up to 32 x 32; half as many at each doubling from there."""
+    """Number of channels of the stages up to 32 x 32. It is halved at each larger size."""
 
     blocks: PositiveInt = 2
-    """Residual blocks of a stage."""
+    """Number of residual blocks per stage."""
 
     expansion: PositiveInt = 2
-    """How many times wider a block is inside."""
+    """Ratio of the hidden channels of a block to its input channels."""
 
     group_size: PositiveInt = 16
-    """Channels of a group of the 3 x 3 convolutions; where it does not divide them, the largest
-    common divisor."""
+    """Number of channels per group in the 3 x 3 convolutions. If it does not divide the hidden
+    channels, their greatest common divisor is used."""
 
     def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
         return Net(self, z_dim, spec, sites)
@@ -77,7 +78,7 @@ class Net(GeneratorNet):
 
 
 class Double(nn.Module):
-    """Change the number of channels, then double the size: (h, style) -> h."""
+    """Change the number of channels, then upsample by two: (h, style) -> h. style is ignored."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -89,7 +90,10 @@ class Double(nn.Module):
 
 
 class StyledBlock(Block):
-    """A block with norm sites, none of them after the last layer, which starts as 0."""
+    """A block with norm sites after its first two convolutions: (h, style) -> h.
+
+    The last convolution has no norm site, because it starts at zero.
+    """
 
     def __init__(self, channels: int, sites: Sites, **options: Any) -> None:
         super().__init__(channels, **options)

@@ -16,10 +16,11 @@ from ._residual import ResidualGenerator, UpBlock
 
 
 class SAGANGenerator(ResidualGenerator):
-    """A linear layer to 4 x 4, residual blocks that double the size, attention after one of them.
+    """A linear layer to 4 x 4 and residual blocks that double the size, one with self-attention.
 
-    The normalisations within the blocks are norm sites, the last one is plain. The paper
-    normalises G spectrally too: the regularizer ``spectral-norm`` with ``network: both``.
+    The normalisation layers in the blocks are norm sites; the last one is unconditional. The paper
+    also applies spectral normalisation to G: add the regularizer ``spectral-norm`` with
+    ``network: both``.
     """
 
     name = "sagan"
@@ -27,7 +28,8 @@ class SAGANGenerator(ResidualGenerator):
     for_tests = {"width": 4}
 
     attention: PositiveInt | None = None
-    """Height of the feature map that attends to itself; 32, or half of a smaller image."""
+    """Height in pixels of the feature map with self-attention. null: 32, or half of the image size
+    if that is smaller."""
 
     def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
         attention = self.attention or min(32, spec.image_size // 2)

@@ -1,4 +1,4 @@
-"""The residual generator of spectrally normalised GANs and the projection discriminator."""
+"""The residual generator of SNGAN and of the projection discriminator paper."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ._residual import ResidualGenerator, UpBlock
 class SNGANGenerator(ResidualGenerator):
     """A linear layer to 4 x 4, residual blocks that double the size, and a convolution.
 
-    The normalisations within the blocks are norm sites, the last one is plain. The paper's G is
-    not spectrally normalised; the regularizer ``spectral-norm`` would do it.
+    The normalisation layers in the blocks are norm sites; the last one is unconditional. As in the
+    paper, G has no spectral normalisation; ``spectral-norm`` with ``network: both`` would add it.
     """
 
     name = "sngan"

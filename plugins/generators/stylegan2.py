@@ -16,12 +16,12 @@ from ._resampling import Blur, Upsample
 
 
 class StyleGAN2Generator(Generator):
-    """A mapping of noise and label to w, and convolutions whose weights w modulates.
+    """A mapping network from noise and label to w, and convolutions with weights modulated by w.
 
-    The label's way in ADA is the latent site: `concat` with ``embedding: 512`` puts a learned
-    vector beside z, and both are normalised before the mapping. A scheme of the norm site acts
-    after each modulated convolution of 3 x 3. Images are not squashed: as in the paper they may
-    leave [-1, 1], and are cut when they are drawn.
+    ADA conditions G at the latent site: the scheme ``concat`` with ``embedding: 512`` concatenates
+    a learned vector to z, and both are normalised before the mapping. A scheme that claims the norm
+    site acts after each modulated 3 x 3 convolution. The output has no tanh: as in the paper,
+    pixels may leave [-1, 1]. They are clamped when images are saved or scored.
     """
 
     name = "stylegan2"
@@ -32,25 +32,23 @@ class StyleGAN2Generator(Generator):
     for_tests = {"style_dim": 8, "mapping_layers": 2, "channel_max": 8}
 
     style_dim: PositiveInt = 512
-    """Length of w."""
+    """Dimension of w."""
 
     mapping_layers: PositiveInt = 8
-    """Layers of the mapping from (z, y) to w. ADA takes 2 for CIFAR-10."""
+    """Number of layers of the mapping network. 8 in the paper; ADA uses 2 for CIFAR-10."""
 
     mapping_lr: float = Field(default=0.01, gt=0)
-    """Learning rate of the mapping, as a share of that of the other layers."""
+    """Learning rate of the mapping network, relative to the other layers. 0.01 in the paper."""
 
     channel_base: PositiveInt = 32768
-    """Channels of a layer times its height, where ``channel_max`` is not the limit."""
+    """A feature map of height S has ``channel_base`` / S channels, at most ``channel_max``."""
 
     channel_max: PositiveInt = 512
-    """Channels of a layer at most."""
+    """Maximum number of channels of a layer."""
 
     style_mixing: float = Field(default=0.0, ge=0, le=1)
-    """Share of images whose later layers get the w of another z, in training.
-
-    It is 0.9 in StyleGAN2 for faces. ADA turns it off for CIFAR-10, and so does the default.
-    """
+    """Probability of style mixing in training: later layers get the w of another z. The paper uses
+    0.9 for faces. 0 by default, as in ADA for CIFAR-10."""
 
     def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
         return Net(self, z_dim, spec, sites)
@@ -58,7 +56,7 @@ class StyleGAN2Generator(Generator):
 
 class Net(GeneratorNet):
     w_avg: Tensor
-    """(W,) The running mean of w over training: over all z and all labels as they were drawn."""
+    """(W,) The running mean of w in training, over z and over the labels of the batches."""
 
     def __init__(
         self, options: StyleGAN2Generator, z_dim: int, spec: DataSpec, sites: Sites
@@ -81,7 +79,7 @@ class Net(GeneratorNet):
             Block(before, after, size, style_dim, spec.channels, sites)
             for before, after, size in zip(channels, channels[1:], sizes[1:], strict=False)
         )
-        # Vectors w of an image: one for each convolution of 3 x 3, one for the last image.
+        # Number of vectors w per image: one per 3 x 3 convolution, and one for the last `ToImage`.
         self.layers = 2 * len(sizes)
 
     def map(self, z: Tensor, y: Tensor) -> Latents:
@@ -95,10 +93,10 @@ class Net(GeneratorNet):
         return Latents(w, self.style(z, y))
 
     def truncated(self, z: Tensor, y: Tensor, strength: float) -> Latents:
-        """Map with w pulled towards its running mean: w_avg + strength * (w - w_avg).
+        """Return the latents with truncated w: w_avg + strength * (w - w_avg).
 
-        There is one mean for all classes, as in the paper, so that images of a low strength look
-        less like their class. Karras et al., 2019, arXiv:1812.04948, appendix B.
+        As in the paper, one mean is used for all classes, so that images with a small ``strength``
+        show their class less clearly. Karras et al., 2019, arXiv:1812.04948, appendix B.
         """
         latents = self.map(z, y)
         return latents._replace(w=torch.lerp(self.w_avg.to(latents.w.dtype), latents.w, strength))
@@ -109,35 +107,35 @@ class Net(GeneratorNet):
         h = self.first(h, w[0], latents.style)
         image = self.first_image(h, w[1])
         for i, block in enumerate(self.blocks):
-            # The last of three is the image's, which shares it with the next block's first layer.
+            # The third w serves this block's ToImage and the first layer of the next block.
             h, image = block(h, image, w[2 * i + 1 : 2 * i + 4], latents.style)
         return image
 
     def _w(self, z: Tensor, y: Tensor) -> Tensor:
-        """Return w (N, W): one for all layers."""
+        """Return one w per image, (N, W)."""
         h = self.latent(z, y)
-        # What a scheme puts beside z is normalised for itself, so that it counts as much as z.
+        # Normalise z and the features that a scheme appends separately: both get the same scale.
         h = torch.cat([normalised(h[:, : self.z_dim]), normalised(h[:, self.z_dim :])], dim=1)
         for layer in self.mapping:
             h = activate(layer(h))
         return h
 
     def _mixed(self, w: Tensor, other: Tensor) -> Tensor:
-        """Replace w (N, L, W) by ``other`` (N, W), for a share of the images, from a layer on.
+        """Return w (N, L, W) with style mixing: later layers get ``other`` (N, W).
 
-        The layer is drawn from the second to the last: Karras et al., 2019, arXiv:1812.04948,
-        section 3.1.
+        Each image is mixed with probability ``style_mixing``, from a random layer between the
+        second and the last. Karras et al., 2019, arXiv:1812.04948, section 3.1.
         """
         n, layers, _ = w.shape
-        whole = n * distributed.world_size()
-        start = distributed.local(torch.randint(1, layers, (whole, 1), device=w.device))
-        mixes = distributed.local(torch.rand(whole, 1, device=w.device)) < self.style_mixing
+        batch_size = n * distributed.world_size()
+        start = distributed.local(torch.randint(1, layers, (batch_size, 1), device=w.device))
+        mixed = distributed.local(torch.rand(batch_size, 1, device=w.device)) < self.style_mixing
         late = torch.arange(layers, device=w.device) >= start  # (N, L)
-        return torch.where((mixes & late)[:, :, None], other[:, None], w)
+        return torch.where((mixed & late)[:, :, None], other[:, None], w)
 
 
 class Block(nn.Module):
-    """The layers of one size, which double it: (h, image, three w, style) -> (h, image)."""
+    """The layers of one size: (h, image, three w, style) -> (h, image), upsampled by two."""
 
     def __init__(
         self, before: int, after: int, size: int, style_dim: int, channels: int, sites: Sites
@@ -159,7 +157,7 @@ class Layer(nn.Module):
     """Modulated convolution, norm site, noise, bias, leaky ReLU: (h, w, style) -> h."""
 
     noise: Tensor
-    """(H, W) Every image's noise outside training: an image depends on z and y only."""
+    """(H, W) The fixed noise in eval mode, so that an image depends only on z and y."""
 
     def __init__(
         self, before: int, after: int, size: int, style_dim: int, sites: Sites, *, up: bool = False
@@ -172,7 +170,7 @@ class Layer(nn.Module):
         self.strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(after))
         self.up = up
-        # The filter of upsampling comes after the convolution: the same, as both are linear.
+        # The low-pass filter follows the convolution. The order does not matter: both are linear.
         self.blur: nn.Module = Blur(padding=1, gain=4.0) if up else nn.Identity()
 
     def forward(self, h: Tensor, w: Tensor, style: Tensor) -> Tensor:
@@ -183,7 +181,7 @@ class Layer(nn.Module):
 
 
 class ToImage(nn.Module):
-    """A modulated convolution of 1 x 1 to the image, without demodulation: (h, w) -> image."""
+    """A modulated 1 x 1 convolution to the image, without demodulation: (h, w) -> image."""
 
     def __init__(self, before: int, channels: int, style_dim: int) -> None:
         super().__init__()
@@ -200,13 +198,13 @@ class ToImage(nn.Module):
 def modulated(
     h: Tensor, weight: Tensor, s: Tensor, *, up: bool = False, demodulate: bool = True
 ) -> Tensor:
-    """Convolve h (N, I, H, W), each image with a weight of its own: equations 1 to 3.
+    """Convolve h (N, I, H, W) with a modulated weight per image (equations 1 to 3 of the paper).
 
-    w'_ijk = s_i w_ijk and w''_ijk = w'_ijk / sqrt(sum_ik w'_ijk^2 + eps), from the weight w
-    (O, I, k, k) of all images and s (N, I). To scale what goes in by s, and what comes out by the
-    root, is the same. The root takes any constant scale off the weight, so that an equalized
-    learning rate needs no further one. With ``up`` there are zeros between the pixels of h, and
-    (2 H + 1) x (2 W + 1) come out.
+    w'_ijk = s_i w_ijk and w''_ijk = w'_ijk / sqrt(sum_ik w'_ijk^2 + eps), where w (O, I, k, k) is
+    the shared weight and s (N, I) the modulation. Instead of the weights, the input is multiplied
+    by s and the output divided by the root, which is equivalent. Demodulation cancels any constant
+    factor of w, so the equalized learning rate needs no scale here. With ``up``, zeros are inserted
+    between the pixels of h, and the output has (2 H + 1) x (2 W + 1) pixels.
     """
     h = h * s[:, :, None, None]
     if up:
@@ -220,7 +218,7 @@ def modulated(
 
 
 def normalised(t: Tensor) -> Tensor:
-    """Return rows (N, F) scaled to a mean square of 1."""
+    """Return the rows of ``t`` (N, F), each divided by its root mean square."""
     return t * (t.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 

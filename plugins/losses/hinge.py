@@ -9,7 +9,7 @@ from ganlab import Loss, hookimpl
 
 
 class Hinge(Loss):
-    """D: max(0, 1 - D(x)) + max(0, 1 + D(G(z))). G: -D(G(z)). D is the logit."""
+    """D: max(0, 1 - D(x)) + max(0, 1 + D(G(z))). G: -D(G(z)). D(x) is the logit."""
 
     name = "hinge"
     paper = (

@@ -1,4 +1,4 @@
-"""The non-saturating logistic loss, as StyleGAN calls it."""
+"""The non-saturating logistic loss of StyleGAN."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from ganlab import Loss, hookimpl
 
 
 class Logistic(Loss):
-    """D: f(-D(x)) + f(D(G(z))). G: f(-D(G(z))). f(t) = log(1 + e^t), and D is the logit.
+    """D: f(-D(x)) + f(D(G(z))). G: f(-D(G(z))). f(t) = log(1 + e^t), and D(x) is the logit.
 
-    The same numbers as ``bce``, under its other name; the log shows logits, not probabilities.
+    The values and gradients equal those of ``bce`` without smoothing. The only difference is that
+    the log shows D's logits here and probabilities there.
     """
 
     name = "logistic"

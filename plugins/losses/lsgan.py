@@ -8,22 +8,23 @@ from ganlab import Loss, hookimpl
 
 
 class LSGAN(Loss):
-    """D: (D(x) - b)^2 / 2 + (D(G(z)) - a)^2 / 2. G: (D(G(z)) - c)^2 / 2. D is the logit.
+    """D: (D(x) - b)^2 / 2 + (D(G(z)) - a)^2 / 2. G: (D(G(z)) - c)^2 / 2. D(x) is the logit.
 
-    With b - c = 1 and b - a = 2, as in a = -1, b = 1, c = 0, G minimises Pearson's chi-squared.
+    If b - c = 1 and b - a = 2 (for example a = -1, b = 1, c = 0), G minimises the Pearson
+    chi-squared divergence. The defaults are the 0-1 coding of equation 9.
     """
 
     name = "lsgan"
     paper = "Mao et al., 2017, arXiv:1611.04076, equation 2; defaults: equation 9"
 
     a: float = 0.0
-    """What D shall say of generated images."""
+    """D's target for generated images."""
 
     b: float = 1.0
-    """What D shall say of real images."""
+    """D's target for real images."""
 
     c: float = 1.0
-    """What G wants D to say of generated images."""
+    """G's target for the logits of generated images."""
 
     def d(self, real: Tensor, fake: Tensor) -> Tensor:
         return ((real - self.b).square() + (fake - self.a).square()) / 2

@@ -1,4 +1,4 @@
-"""The relativistic loss: each real image against one generated image."""
+"""The relativistic pairing loss: each real image is compared with one generated image."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ganlab import Loss, hookimpl
 
 
 class Relativistic(Loss):
-    """D: f(D(G(z)) - D(x)). G: f(D(x) - D(G(z))). f(t) = log(1 + e^t), and D is the logit.
+    """D: f(D(G(z)) - D(x)). G: f(D(x) - D(G(z))). f(t) = log(1 + e^t), and D(x) is the logit.
 
-    It is RSGAN's -log sigmoid(C(x_r) - C(x_f)), and what R3GAN pairs with R1 and R2 penalties.
-    There a pair has one label: set ``train.fake_labels: real``.
+    This is the RSGAN loss -log sigmoid(C(x_r) - C(x_f)). R3GAN combines it with the R1 and R2
+    penalties and gives both images of a pair the same label: set ``train.fake_labels: real``.
     """
 
     name = "relativistic"

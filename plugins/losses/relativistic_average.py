@@ -1,4 +1,4 @@
-"""The relativistic average loss: each image against the average of the other kind."""
+"""The relativistic average loss: each logit is compared with the mean logit of the other batch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ganlab import Loss, distributed, hookimpl
 class RelativisticAverage(Loss):
     """D: f(C(x) - E C(G(z))) + f(E C(x) - C(G(z))). G: the same with x and G(z) exchanged.
 
-    C is the logit, E the average over the batch, and f(t) is -log sigmoid(t) in the standard form,
-    (t - 1)^2 for least squares, max(0, 1 - t) for the hinge.
+    C is the logit and E the mean over the batch. f(t) is -log sigmoid(t) for ``standard``,
+    (t - 1)^2 for ``least-squares`` and max(0, 1 - t) for ``hinge``.
     """
 
     name = "relativistic-average"
@@ -22,11 +22,12 @@ class RelativisticAverage(Loss):
     real_in_g = True
 
     form: Literal["standard", "least-squares", "hinge"] = "standard"
-    """Which loss is made relative: RaSGAN, RaLSGAN or RaHingeGAN."""
+    """The loss to make relativistic: ``standard`` (RaSGAN), ``least-squares`` (RaLSGAN) or
+    ``hinge`` (RaHingeGAN)."""
 
     def d(self, real: Tensor, fake: Tensor) -> Tensor:
-        of_real, of_fake = distributed.mean(real.mean()), distributed.mean(fake.mean())
-        return self._f(real - of_fake) + self._f(of_real - fake)
+        mean_real, mean_fake = distributed.mean(real.mean()), distributed.mean(fake.mean())
+        return self._f(real - mean_fake) + self._f(mean_real - fake)
 
     def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
         assert real is not None

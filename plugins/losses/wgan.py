@@ -8,10 +8,11 @@ from ganlab import Loss, hookimpl
 
 
 class WGAN(Loss):
-    """D: -D(x) + D(G(z)). G: -D(G(z)). D is the logit.
+    """D: -D(x) + D(G(z)). G: -D(G(z)). D(x) is the logit.
 
-    It estimates a distance only while D is 1-Lipschitz: name a regularizer that sees to it, such
-    as a gradient penalty or spectral normalisation, and several D updates for each of G.
+    The loss estimates the Wasserstein distance only if D is 1-Lipschitz. Add a regularizer that
+    enforces this, such as ``gp`` or ``spectral-norm``, and use several D updates per G update
+    (``train.d_steps``; the paper uses 5).
     """
 
     name = "wgan"

@@ -1,4 +1,7 @@
-"""What every metric asks of its tensors, before a library turns a NaN into a plausible number."""
+"""Validation and selection of the input of metrics.
+
+A library may turn a NaN into a plausible number, so every metric validates its input first.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from ganlab import MetricInput
 
 
 def checked(values: Tensor, what: str, *, minimum: int) -> Tensor:
-    """Return (N, D) on the CPU. Raises ValueError if N is too small or a value is not finite."""
+    """Return ``values`` (N, D), detached, on the CPU. ``what`` names them in an error.
+
+    Raises ValueError if N < ``minimum`` or if a value is not finite.
+    """
     if len(values) < minimum:
         raise ValueError(f"{len(values):,} {what}: at least {minimum:,} are needed")
     values = values.detach().cpu()
@@ -21,7 +27,7 @@ def checked(values: Tensor, what: str, *, minimum: int) -> Tensor:
 def checked_features(
     fake: MetricInput, real: MetricInput, *, minimum: int
 ) -> tuple[Tensor, Tensor]:
-    """Return the features of both sets, (N, D) and (M, D), after `checked`."""
+    """Return the features of both sets, (N, D) and (M, D), validated by `checked`."""
     return (
         checked(fake.features, "generated features", minimum=minimum),
         checked(real.features, "reference features", minimum=minimum),
@@ -29,16 +35,20 @@ def checked_features(
 
 
 def ordered(features: Tensor) -> Tensor:
-    """Return the indices (N,) that bring the rows of (N, D), whatever their order, into one."""
+    """Return the indices (N,) that sort the rows of ``features`` (N, D) by their sum.
+
+    With these indices, a result does not depend on the order of the images.
+    """
     return features.sum(1, dtype=torch.float64).argsort(stable=True)
 
 
-def spread(features: Tensor, most: int) -> Tensor:
-    """Return the indices of at most so many rows of (N, D), evenly chosen along their sum.
+def subsample(features: Tensor, maximum: int) -> Tensor:
+    """Return the indices of at most ``maximum`` rows of ``features`` (N, D).
 
-    Which ones are chosen does not depend on the order that they are in.
+    The rows are taken at equal steps from the rows sorted by their sum, so that the choice does not
+    depend on the order of the images.
     """
-    if len(features) <= most:
+    if len(features) <= maximum:
         return torch.arange(len(features))
-    places = torch.linspace(0, len(features) - 1, most, dtype=torch.float64).round().long()
+    places = torch.linspace(0, len(features) - 1, maximum, dtype=torch.float64).round().long()
     return ordered(features)[places]

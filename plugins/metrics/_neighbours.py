@@ -1,13 +1,13 @@
-"""Nearest neighbours in Euclidean distance, in blocks, so that memory does not grow with N x M."""
+"""Exact nearest neighbours in Euclidean distance, computed in blocks to bound the memory."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-QUERIES, POINTS = 1000, 8000  # 32 MB of distances at a time
-CANDIDATES = 8
-REFINED = 250  # queries whose candidates are measured at a time: 11 MB for 672 features
+QUERIES, POINTS = 1000, 8000  # block size: 32 MB of distances
+CANDIDATES = 8  # nearest points per query in float32, of which float64 selects one
+REFINED = 250  # queries per block in float64: 11 MB for 672 features
 
 
 def nearest(
@@ -15,22 +15,22 @@ def nearest(
 ) -> tuple[Tensor, Tensor]:
     """Return the index (N,) int64 of each query's nearest point, and the distance (N,) float64.
 
-    Queries are (N, D), points (M, D), both float32 on the CPU. ``leave_out`` (N,) int64 names for
-    each query a point that does not count: itself, where queries are points. Some point must be
-    left.
+    Queries are (N, D) and points (M, D), both float32 on the CPU. ``leave_out`` (N,) int64 excludes
+    one point per query, such as the query itself. At least one point must remain.
 
-    Products of float32 pick a few candidates, whose differences are then taken in float64: a copy
-    is at exactly 0. Another point than the nearest is found only if more than `CANDIDATES` of them
-    are as near as float32 can tell; it is then as near, too.
+    Matrix products in float32 select a few candidates, whose distances are then computed from
+    differences in float64, so that a copy has a distance of exactly 0. The result can differ from
+    the nearest point only if more than `CANDIDATES` points are equally near in float32; its
+    distance is then equal within float32 precision.
     """
-    centre = points.mean(0)  # products of centred features are smaller, and so are their errors
+    centre = points.mean(0)  # centred features have smaller products and smaller rounding errors
     squares = torch.full((len(queries), CANDIDATES), torch.inf)
     indices = torch.zeros(len(queries), CANDIDATES, dtype=torch.int64)
     for start in range(0, len(points), POINTS):
         block = points[start : start + POINTS] - centre
         norms = block.square().sum(1)
         for rows in torch.arange(len(queries)).split(QUERIES):
-            # Less |q|^2, which is the same for all points.
+            # |p|^2 - 2 q . p, without |q|^2, which is the same for all points.
             found = torch.addmm(norms, queries[rows] - centre, block.T, alpha=-2)  # (B, P)
             if leave_out is not None:
                 own = leave_out[rows] - start
@@ -49,7 +49,11 @@ def nearest(
 def _measured(
     queries: Tensor, points: Tensor, indices: Tensor, *, possible: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the nearest of each query's candidates (N, K), of several the first."""
+    """Return the index and float64 distance of each query's nearest candidate, both (N,).
+
+    ``indices`` (N, K) are the candidates; those not ``possible`` (N, K) are ignored. Of equal
+    distances the candidate with the smallest index is returned.
+    """
     indices, order = indices.sort(1)
     possible = possible.gather(1, order)
     distances = torch.cat(

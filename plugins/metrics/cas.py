@@ -1,4 +1,4 @@
-"""The classification accuracy score: can one learn from generated images what classes are?"""
+"""The classification accuracy score: train on generated images, test on real images."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ CHUNK = 500
 
 
 class ClassificationAccuracy(Metric):
-    """The accuracy on held-out real images of a classifier that saw only generated ones.
+    """Accuracy on held-out real images of a classifier trained only on generated images.
 
-    It learns the labels that were asked for, so it sees quality, variety within a class and
-    obedience to labels at once. The classifier is as small as one of the extractor's, and the same
-    images give the same value. ``cas_gan-test`` is the reverse: the share of generated images in
-    which the classifier, a classifier trained on real images, sees what was asked for.
+    The training labels are those given to the generator, so the score measures image quality,
+    diversity within a class and label agreement together. The network is a small CNN, like those of
+    the extractor ``cnn``, and its seed is fixed: the same images give the same value.
+    ``cas_gan-test`` is the reverse: the fraction of generated images that a classifier trained on
+    real images assigns to the given class.
     """
 
     name = "cas"
@@ -36,16 +37,17 @@ class ClassificationAccuracy(Metric):
     needs = ("classifier", "held out")
 
     epochs: PositiveInt = 2
-    """Passes over 10,000 generated images; of other numbers about as many batches are seen."""
+    """Number of training epochs for 10,000 generated images. For other numbers of images, the
+    epochs are chosen so that about the same number of batches is used."""
 
     def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         if fake.images is None:
-            raise ValueError("the generated images are not there, and a classifier learns of them")
+            raise ValueError("the generated images are missing; the classifier is trained on them")
         if fake.predicted is None:
-            raise ValueError("the generated images were not shown to a classifier")
+            raise ValueError("the predicted classes of the generated images are missing")
         if real.held_out is None or real.held_out.images is None:
             raise ValueError("there are no held-out real images to test the classifier on")
-        # The order of training is random, but not that of the images that it starts from.
+        # Training shuffles with a fixed seed: sort first, so that the input's order is irrelevant.
         order = ordered(checked(fake.features, "generated features", minimum=self.min_images))
         images, labels = fake.images.cpu()[order], fake.labels.cpu()[order]
         tests, answers = real.held_out.images.cpu(), real.held_out.labels.cpu()
@@ -53,10 +55,10 @@ class ClassificationAccuracy(Metric):
         epochs = max(1, round(self.epochs * _batches(IMAGES) / _batches(len(images))))
         with one_thread():
             member = _train(images, labels, num_classes=num_classes, epochs=epochs)
-            seen = _classes(member, tests)
+            predicted = _classes(member, tests)
         return {
-            "cas": _share(seen == answers),
-            "cas_gan-test": _share(fake.predicted == fake.labels),
+            "cas": _accuracy(predicted == answers),
+            "cas_gan-test": _accuracy(fake.predicted == fake.labels),
         }
 
 
@@ -64,12 +66,12 @@ def _batches(count: int) -> int:
     return max(1, count // BATCH)
 
 
-def _share(right: Tensor) -> float:
-    return float(right.double().mean())
+def _accuracy(correct: Tensor) -> float:
+    return float(correct.double().mean())
 
 
 def _train(images: Tensor, labels: Tensor, *, num_classes: int, epochs: int) -> Member:
-    """Return a classifier of images (N, C, S, S) uint8, in eval mode."""
+    """Return a classifier trained on images (N, C, S, S) uint8 and labels (N,), in eval mode."""
     names = tuple(map(str, range(num_classes)))
     spec = DataSpec(num_classes, images.shape[-1], images.shape[1], names)
     data = Prepared(images, labels, spec, sha256="", source="generated images")
@@ -79,7 +81,7 @@ def _train(images: Tensor, labels: Tensor, *, num_classes: int, epochs: int) -> 
 
 @torch.no_grad()
 def _classes(member: Member, images: Tensor) -> Tensor:
-    """Return the class (N,) that the classifier sees in each image."""
+    """Return the class (N,) that the classifier predicts for each image."""
     return torch.cat([member(to_input(part))[1].argmax(1) for part in images.split(CHUNK)])
 
 

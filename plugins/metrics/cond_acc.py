@@ -1,4 +1,4 @@
-"""Conditional accuracy: does the generator draw what it was asked for?"""
+"""Conditional accuracy: the agreement of generated images with the labels given to G."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor
 from ganlab import Metric, MetricInput, hookimpl
 
 AT_CHANCE = 0.05
-"""A share of the way from chance to perfection; who is no further than that is at chance."""
+"""An accuracy counts as chance below chance + AT_CHANCE * (1 - chance)."""
 
 
 class ConditionalAccuracy(Metric):
-    """The share of generated images in which the classifier sees the class that was asked for.
+    """Fraction of generated images that a classifier of real images assigns to the given class.
 
-    The classifier is a classifier trained on real images, with other weights than the extractor's.
-    ``cond-acc_worst`` is the share within the class that fares worst, ``cond-acc_chance`` what the
-    same images would have if their labels meant nothing. ``cond-acc_matched`` is the share after
-    the best exchange of classes, for labels that found their meaning by themselves, such as the
-    codes of InfoGAN. Variety does not count.
+    The classifier's weights are independent of the extractor's. ``cond-acc_worst`` is the smallest
+    accuracy of any class. ``cond-acc_chance`` is the accuracy expected if labels and images were
+    independent. ``cond-acc_matched`` is the accuracy after the best one-to-one matching of labels
+    to classes, for labels whose meaning is learned, such as InfoGAN's codes. The metric does not
+    measure diversity. It warns if the accuracy is not clearly above chance.
     """
 
     name = "cond-acc"
@@ -37,18 +37,18 @@ class ConditionalAccuracy(Metric):
 
     def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         if fake.predicted is None:
-            raise ValueError("the generated images were not shown to a classifier")
+            raise ValueError("the predicted classes of the generated images are missing")
         labels, predicted = fake.labels.cpu(), fake.predicted.cpu()
-        right = (predicted == labels).double()
-        if not len(right):
+        correct = (predicted == labels).double()
+        if not len(correct):
             raise ValueError("0 generated images: at least 1 is needed")
         classes = labels.unique()
-        worst = min(float(right[labels == c].mean()) for c in classes)
+        worst = min(float(correct[labels == c].mean()) for c in classes)
         chance = sum(
             float((labels == c).double().mean() * (predicted == c).double().mean()) for c in classes
         )
         return {
-            "cond-acc": float(right.mean()),
+            "cond-acc": float(correct.mean()),
             "cond-acc_worst": worst,
             "cond-acc_chance": chance,
             "cond-acc_matched": _matched(labels, predicted),
@@ -60,7 +60,7 @@ class ConditionalAccuracy(Metric):
 
 
 def _matched(labels: Tensor, predicted: Tensor) -> float:
-    """Return the largest share that any one-to-one map of labels to classes gives."""
+    """Return the largest accuracy that a one-to-one mapping of labels to classes gives."""
     classes = int(torch.maximum(labels.max(), predicted.max())) + 1
     pairs = torch.bincount(labels * classes + predicted, minlength=classes**2)
     counts = pairs.view(classes, classes).numpy()

@@ -10,24 +10,26 @@ from torch import Tensor
 
 from ganlab import Metric, MetricInput, hookimpl
 
-from ._inputs import checked, checked_features, spread
+from ._inputs import checked, checked_features, subsample
 from ._neighbours import nearest
 
 WARN_BELOW = -10.0
 
 
 class DataCopying(Metric):
-    """Z of the Mann-Whitney U of distances to the nearest reference image: generated, held-out.
+    """Mann-Whitney test of the distances of generated and held-out images to the training images.
 
-    Z = (U - nm/2) / sqrt(nm(n + m + 1) / 12). About 0 if generated images are as far from the
-    training images as held-out real ones are, negative if they are closer, positive if farther.
-    ``ct_closer`` = 1 - U / nm is the chance that a generated image is closer than a held-out one,
-    and does not grow with n as Z does. Equal distances count half, and the variance is not
-    corrected for them. The reference must be what the generator learned from.
+    For each image the distance to its nearest reference image is computed, and
+    Z = (U - nm/2) / sqrt(nm(n + m + 1) / 12). Z is about 0 if n generated images are as far from
+    the training images as m held-out real images, negative if they are closer (data copying) and
+    positive if they are farther. ``ct_closer`` = 1 - U / nm is the probability that a generated
+    image is closer than a held-out image; unlike Z it does not grow with n. Ties count half, and
+    the variance is not corrected for them. The reference must be the training set.
 
-    This is one test of the whole space, the paper's with a single cell: copies of some of the
-    images can hide behind others that are farther away than real ones. Images that are all alike,
-    close to typical ones, pass for copies. It warns if Z < -10.
+    The test covers the whole space at once, like the paper's test with a single cell. Copies of
+    some images are therefore not detected if the other images are farther away than real ones, and
+    a mode-collapsed generator near typical images looks like a copier. The metric warns if
+    Z < -10.
     """
 
     name = "ct"
@@ -38,27 +40,28 @@ class DataCopying(Metric):
     needs = ("held out",)
 
     images: PositiveInt = 5_000
-    """Look at this many images of each set at most, evenly chosen: Z grows with their number."""
+    """Maximum number of images of each set, chosen evenly. Z grows with this number, so compare
+    only values with the same setting."""
 
     def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         fakes, reals = checked_features(fake, real, minimum=self.min_images)
         if real.held_out is None:
             raise ValueError("there are no held-out real images to compare with")
         tests = checked(real.held_out.features, "held-out features", minimum=self.min_images)
-        of_fakes, of_tests = (
-            nearest(some[spread(some, self.images)], reals)[1] for some in (fakes, tests)
+        fake_distances, test_distances = (
+            nearest(images[subsample(images, self.images)], reals)[1] for images in (fakes, tests)
         )
-        n, m = len(of_fakes), len(of_tests)
-        above = _mann_whitney(of_fakes, of_tests)
-        z = (above - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12)
-        return {"ct": z, "ct_closer": 1 - above / (n * m)}
+        n, m = len(fake_distances), len(test_distances)
+        u = _mann_whitney(fake_distances, test_distances)
+        z = (u - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12)
+        return {"ct": z, "ct_closer": 1 - u / (n * m)}
 
     def flag(self, values: dict[str, float], baseline: dict[str, float]) -> str | None:
         return "memorizes" if values["ct"] < WARN_BELOW else None
 
 
 def _mann_whitney(x: Tensor, y: Tensor) -> float:
-    """Return U: how many pairs of (N,) and (M,) have x > y, those with x = y counted half."""
+    """Return U: the number of pairs of ``x`` (N,) and ``y`` (M,) with x > y; ties count half."""
     ordered = y.sort().values
     below = torch.searchsorted(ordered, x)
     not_above = torch.searchsorted(ordered, x, right=True)

@@ -9,16 +9,16 @@ from ganlab import Metric, MetricInput, hookimpl
 
 from ._inputs import checked_features
 
-ROWS = 500  # distances of so many reference images at a time: 40 MB for 10,000 others
-TIE = 1 - 1e-9  # a copy at exactly the radius is outside, whatever the order of summation
+ROWS = 500  # reference images per block: 40 MB of distances to 10,000 images
+TIE = 1 - 1e-9  # keeps a copy at exactly the radius outside, despite rounding errors
 
 
 class DensityCoverage(Metric):
-    """Density 1/(kM) sum_j sum_i [f_j in B(r_i)]; coverage 1/N sum_i [some f_j in B(r_i)].
+    """Coverage 1/N sum_i [any f_j in B(r_i)] and density 1/(kM) sum_j sum_i [f_j in B(r_i)].
 
-    B(r_i) is the open ball around reference feature i that reaches to its k-th neighbour in the
-    reference, and j counts the M generated images. Density expects 1 of a perfect model and may
-    exceed it, coverage 1 - 2^-k.
+    f_j are the features of M generated images and r_i those of N reference images. B(r_i) is the
+    open ball around r_i that reaches to its k-th nearest neighbour in the reference. For a perfect
+    model the expected coverage is 1 - 2^-k and the expected density is 1. Density can exceed 1.
     """
 
     name = "coverage"
@@ -29,7 +29,7 @@ class DensityCoverage(Metric):
     max_images = 5_000
 
     k: PositiveInt = 5
-    """A ball reaches to the k-th nearest neighbour."""
+    """Radius of a ball: the distance to the k-th nearest neighbour. 5 in the paper."""
 
     @property
     def min_images(self) -> int:
@@ -37,11 +37,11 @@ class DensityCoverage(Metric):
 
     def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         fakes, reals = checked_features(fake, real, minimum=self.min_images)
-        # Distances are differences of large products: float32 would lose the short ones.
+        # cdist subtracts large products: float32 would lose short distances.
         fakes, reals = fakes.double(), reals.double()
         inside = covered = 0
         for centres in reals.split(ROWS):
-            # (B, N) -> (B, 1): the nearest of all is the centre itself
+            # (B, N) -> (B, 1); k + 1, because the nearest point is the centre itself
             radii = torch.cdist(centres, reals).topk(self.k + 1, largest=False).values[:, -1:]
             hits = torch.cdist(centres, fakes) < radii * TIE  # (B, M)
             inside += int(hits.sum())

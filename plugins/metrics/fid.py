@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from ganlab import Metric, MetricInput, hookimpl
 
+from ._cache import cached
 from ._frechet import frechet, statistics
 from ._inputs import checked_features
-from ._memory import remembered
 
 
 class FID(Metric):
-    """|m_f - m_r|^2 + Tr(S_f + S_r - 2 (S_f S_r)^1/2), means and covariances of the features.
+    """|m_f - m_r|^2 + Tr(S_f + S_r - 2 (S_f S_r)^1/2) with means m and covariances S of features.
 
-    It is biased upwards by a term in 1/N that depends on the model, and blind to labels: compare
-    at equal N, and never a conditional model by it alone.
+    f are the generated and r the reference images. FID has an upward bias of order 1/N that
+    depends on the model: compare only values with the same N. It ignores labels: do not compare
+    conditional models by FID alone.
     """
 
     name = "fid"
@@ -25,7 +26,7 @@ class FID(Metric):
 
     def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         fakes, reals = checked_features(fake, real, minimum=self.min_images)
-        reference = remembered(real.features, "all", lambda: statistics(reals))
+        reference = cached(real.features, "all", lambda: statistics(reals))
         return {"fid": frechet(statistics(fakes), reference)}
 
 

@@ -7,16 +7,17 @@ from torch import Tensor
 
 from ganlab import Metric, MetricInput, hookimpl, one_hot
 
+from ._cache import cached
 from ._frechet import Statistics, frechet, statistics
 from ._inputs import checked_features
-from ._memory import remembered
 
 
 class FJD(Metric):
-    """The Fréchet distance of [x, a onehot(c)], a = E|x| / E|onehot(c)| over the reference.
+    """Fréchet distance of joint vectors [x, a onehot(c)] of features x and labels c.
 
-    x are features and c the labels of the same images, so that it sees quality, variety and
-    obedience to labels at once, and needs no minimum of images in each class. |onehot(c)| is 1.
+    a = E|x| / E|onehot(c)| over the reference, where |onehot(c)| = 1. The distance measures image
+    quality, diversity and label agreement together, and needs no minimum number of images per
+    class.
     """
 
     name = "fjd"
@@ -35,7 +36,7 @@ class FJD(Metric):
                 torch.cat([x, a * one_hot(labels.cpu(), num_classes, dtype=x.dtype)], 1)
             )
 
-        reference = remembered(
+        reference = cached(
             real.features, f"joint {num_classes}", lambda: joint(reals, real.labels), real.labels
         )
         return {"fjd": frechet(joint(fakes, fake.labels), reference)}

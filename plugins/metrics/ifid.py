@@ -6,16 +6,17 @@ from torch import Tensor
 
 from ganlab import Metric, MetricInput, hookimpl
 
+from ._cache import cached
 from ._frechet import Statistics, frechet, statistics
 from ._inputs import checked_features
-from ._memory import remembered
 
 
 class IntraFID(Metric):
-    """Mean over classes c of FID(generated for c, reference of c); ``ifid_worst`` is the largest.
+    """Mean over classes of the FID between generated and reference images of the same class.
 
-    The classes are those that occur in either set. One with fewer than two images in a set has no
-    covariance there, and raises ValueError.
+    ``ifid_worst`` is the largest FID of a class. The classes are those that occur in either set.
+    The metric cannot be computed if a class has fewer than two images in a set, because they have
+    no covariance.
     """
 
     name = "ifid"
@@ -27,12 +28,12 @@ class IntraFID(Metric):
     def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         fakes, reals = checked_features(fake, real, minimum=self.min_images)
         generated = _by_class(fakes, fake.labels.cpu())
-        reference = remembered(
+        reference = cached(
             real.features, "by class", lambda: _by_class(reals, real.labels.cpu()), real.labels
         )
         distances = []
         for c in sorted(generated.keys() | reference.keys()):
-            counts = [of.get(c, NOTHING)[0] for of in (generated, reference)]
+            counts = [classes.get(c, EMPTY)[0] for classes in (generated, reference)]
             if min(counts) < 2:
                 raise ValueError(
                     f"class {c} has {counts[0]:,} generated and {counts[1]:,} reference "
@@ -42,13 +43,18 @@ class IntraFID(Metric):
         return {"ifid": sum(distances) / len(distances), "ifid_worst": max(distances)}
 
 
-NOTHING: tuple[int, Statistics] = (0, {})
+EMPTY: tuple[int, Statistics] = (0, {})
 
 
 def _by_class(features: Tensor, labels: Tensor) -> dict[int, tuple[int, Statistics]]:
-    """Return for each class how many of the features (N, D) it has, and their statistics."""
+    """Return class -> (number of images, statistics), from features (N, D) and labels (N,).
+
+    The statistics of a class with a single image are empty.
+    """
     classes = {c: features[labels == c] for c in labels.unique().tolist()}
-    return {c: (len(own), statistics(own) if len(own) > 1 else {}) for c, own in classes.items()}
+    return {
+        c: (len(rows), statistics(rows) if len(rows) > 1 else {}) for c, rows in classes.items()
+    }
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""The inception score, of whatever classifier the extractor is."""
+"""The inception score, computed with the logits of any extractor."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ._inputs import checked
 
 
 class InceptionScore(Metric):
-    """exp(E_x KL(p(y|x) || p(y))), the mean over ``splits`` parts of the generated images.
+    """exp(E_x KL(p(y|x) || p(y))), averaged over ``splits`` parts of the generated images.
 
-    p is the softmax of the extractor's logits: the best value is the number of classes, and the
-    reference is not looked at. ``is_sd`` is the standard deviation over the parts.
+    p is the softmax of the extractor's logits. The maximum is the number of the extractor's
+    classes. The reference images are not used. ``is_sd`` is the standard deviation over the parts.
     """
 
     name = "is"
@@ -24,7 +24,7 @@ class InceptionScore(Metric):
     needs = ("logits",)
 
     splits: PositiveInt = 10
-    """Average over this many parts of the generated images."""
+    """Number of parts into which the generated images are split. 10 in the paper."""
 
     @property
     def min_images(self) -> int:
@@ -38,7 +38,7 @@ class InceptionScore(Metric):
         )
 
         logits = checked(fake.logits, "generated logits", minimum=self.min_images).double()
-        # Beyond 745 a probability is 0 in float64, and 0 log 0 is NaN where it should be 0.
+        # Below e^-745 a float64 probability is 0, and 0 log 0 would be NaN instead of 0.
         logits = (logits - logits.amax(1, keepdim=True)).clamp(min=-700)
         score = isc_features_to_metric(logits, splits=self.splits)
         return {"is": score[KEY_METRIC_ISC_MEAN], "is_sd": score[KEY_METRIC_ISC_STD]}

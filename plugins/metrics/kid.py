@@ -10,10 +10,11 @@ from ._inputs import checked_features
 
 
 class KID(Metric):
-    """Unbiased squared MMD with the kernel (x.y / D + 1)^3, the mean over random subsets.
+    """Unbiased squared MMD with the kernel (x . y / D + 1)^3, averaged over random subsets.
 
-    It may be slightly negative. ``kid_sd`` is the standard deviation over subsets, not the error
-    of the mean. With exactly ``subset_size`` images all subsets are the same, and it is 0.
+    The value can be slightly negative. ``kid_sd`` is the standard deviation over subsets, not the
+    standard error of the mean. It is 0 for sets of exactly ``subset_size`` images, because all
+    subsets are then equal.
     """
 
     name = "kid"
@@ -23,10 +24,10 @@ class KID(Metric):
     default_order = 6
 
     subsets: PositiveInt = 100
-    """Average over this many subsets, drawn with a fixed seed."""
+    """Number of random subsets, drawn with a fixed seed. 100 in the authors' code."""
 
     subset_size: int = Field(default=1000, ge=2)
-    """How many images of each set a subset has: neither set may be smaller."""
+    """Number of images of each set in a subset. Both sets must have at least this many images."""
 
     @property
     def min_images(self) -> int:

@@ -1,4 +1,4 @@
-"""Memorization: are generated images too close to training images?"""
+"""Memorization: the fraction of generated images that are too close to a training image."""
 
 from __future__ import annotations
 
@@ -10,36 +10,38 @@ from torch import Tensor
 
 from ganlab import Metric, MetricInput, hookimpl
 
-from ._inputs import checked_features, spread
-from ._memory import remembered
+from ._cache import cached
+from ._inputs import checked_features, subsample
 from ._neighbours import nearest
 
 if TYPE_CHECKING:
     from PIL import Image
 
 WARN_BELOW = 0.5
-"""Of the authentic share of real images that were held out."""
+"""Warn below this multiple of the authentic fraction of held-out real images."""
 
 EXPECTED = 0.5
-"""That share, where it is unknown: of points in many dimensions about half are authentic."""
+"""The authentic fraction of held-out images where it is unknown: about 1/2 in many dimensions."""
 
 COPY = 1e-5
-"""Of the features' spread. The same image in another batch has features that differ by less."""
+"""Smallest distance, relative to the norm of the features' standard deviations. The features of
+one image in two batches differ by less."""
 
 PAIRS = 10
 SIDE, GAP, GREY = 96, 2, 128
 
 
 class Memorization(Metric):
-    """The share of generated images that are not authentic; AuthPct is 100 (1 - memorization).
+    """Fraction of generated images that are not authentic; AuthPct = 100 (1 - memorization).
 
-    With r the reference image nearest to a generated g, and r' the one nearest to r, g is authentic
-    if d(r, r') < d(r, g): if r's surroundings would be that empty without g. The reference must be
-    what the generator learned from. Of held-out images a third is authentic in one dimension, and
-    about half in many, so neither 0 nor 1 is the aim: a warning, not a score.
+    Let r be the reference image nearest to a generated image g, and r' the reference image nearest
+    to r. g is authentic if d(r, r') < d(r, g). The reference must be the training set. Of held-out
+    real images about one third are authentic in one dimension and about one half in many
+    dimensions, so neither 0 nor 1 is the ideal value: use this metric as a warning, not as a score.
 
-    It warns if the authentic share is below half of that of held-out images, or below 0.25 where
-    that is unknown. A poor generator, far from everything, scores 0.
+    The metric warns if the authentic fraction is below half of that of held-out images, or below
+    0.25 if that is unknown. A poor generator, whose images are far from all real images, has a
+    value of 0.
     """
 
     name = "memorization"
@@ -48,7 +50,7 @@ class Memorization(Metric):
     default_order = 9
 
     fakes: PositiveInt = 2_000
-    """Look at this many generated images at most, evenly chosen."""
+    """Maximum number of generated images to examine, chosen evenly."""
 
     def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
         _, _, ratios = self._nearest(fake, real)
@@ -59,9 +61,9 @@ class Memorization(Metric):
         return "memorizes" if 1 - values["memorization"] < WARN_BELOW * expected else None
 
     def picture(self, fake: MetricInput, real: MetricInput) -> Image.Image | None:
-        """Return ten generated images above their nearest reference images, all of these different.
+        """Return up to ten generated images g in a row above their nearest reference images r.
 
-        Those whose distance is the smallest part of d(r, r') come first.
+        The pairs have the smallest d(r, g) / d(r, r'), in ascending order; each r occurs once.
         """
         if fake.images is None or real.images is None:
             return None
@@ -73,23 +75,27 @@ class Memorization(Metric):
         return _two_rows(fake.images[list(above)].cpu(), real.images[list(below)].cpu())
 
     def _nearest(self, fake: MetricInput, real: MetricInput) -> tuple[Tensor, Tensor, Tensor]:
-        """Return indices of generated images and of their r (N,), and d(r, g) / d(r, r')."""
+        """Return the indices of generated images g, those of their r, and d(r, g) / d(r, r').
+
+        All three are (N,).
+        """
         name = f"nearest of {self.fakes}"
-        return remembered(fake.features, name, lambda: self._search(fake, real), real.features)
+        return cached(fake.features, name, lambda: self._search(fake, real), real.features)
 
     def _search(self, fake: MetricInput, real: MetricInput) -> tuple[Tensor, Tensor, Tensor]:
         fakes, reals = checked_features(fake, real, minimum=self.min_images)
-        chosen = spread(fakes, self.fakes)
+        chosen = subsample(fakes, self.fakes)
         neighbours, distances = nearest(fakes[chosen], reals)
-        distinct, which = neighbours.unique(return_inverse=True)
-        own = nearest(reals[distinct], reals, leave_out=distinct)[1][which]
-        # Where r itself is there twice, a copy would else be authentic by a rounding error.
-        shortest = max(COPY * float(reals.std(0).norm()), torch.finfo(own.dtype).tiny)
-        return chosen, neighbours, distances / own.clamp(min=shortest)
+        distinct, position = neighbours.unique(return_inverse=True)
+        real_distances = nearest(reals[distinct], reals, leave_out=distinct)[1][position]
+        # If r has a duplicate in the reference, d(r, r') is only a rounding error. The minimum
+        # keeps a copy of r from being authentic.
+        minimum = max(COPY * float(reals.std(0).norm()), torch.finfo(real_distances.dtype).tiny)
+        return chosen, neighbours, distances / real_distances.clamp(min=minimum)
 
 
 def _two_rows(above: Tensor, below: Tensor) -> Image.Image:
-    """Lay out images (N, C, H, W) uint8 in two rows, enlarged to at least `SIDE` pixels."""
+    """Arrange images (N, C, H, W) uint8 in two rows, each enlarged to at least `SIDE` pixels."""
     from PIL import Image
 
     times = -(-SIDE // above.shape[2])

@@ -10,11 +10,12 @@ from ._inputs import checked_features
 
 
 class PrecisionRecall(Metric):
-    """Precision and recall of manifolds, and ``prc``, their harmonic mean.
+    """Precision and recall of the estimated manifolds; ``prc`` is their harmonic mean.
 
-    A set's manifold is the union of balls around its features, each as far as the k-th neighbour
-    in the set. Precision: the share of generated images in the reference's manifold. Recall: the
-    share of the reference in the generated one. Both depend on N: give both sets the same.
+    The manifold of a set is the union of balls around its features; each ball reaches to the k-th
+    nearest neighbour in the set. Precision is the fraction of generated images in the manifold of
+    the reference, recall the fraction of reference images in the manifold of the generated images.
+    Both depend on the number of images: use the same number in both sets.
     """
 
     name = "prc"
@@ -25,7 +26,7 @@ class PrecisionRecall(Metric):
     max_images = 5_000
 
     k: PositiveInt = 3
-    """A ball reaches to the k-th nearest neighbour."""
+    """Radius of a ball: the distance to the k-th nearest neighbour. 3 in the paper."""
 
     @property
     def min_images(self) -> int:

@@ -1,4 +1,4 @@
-"""Balanced consistency regularization: of D, on real and on generated images."""
+"""Balanced consistency regularization of D, on real and generated images."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ from ._shifts import flip_and_shift
 
 
 class BalancedConsistency(Penalty):
-    """D says the same of an image and of T(x), real or generated.
+    """Penalise the change of D's logit when a real or generated image is flipped and shifted.
 
-    real * E |D(x, y) - D(T(x), y)|^2 + fake * E |D(G(z, y), y) - D(T(G(z, y)), y)|^2. T mirrors
-    half of the time and shifts by a few pixels.
+    real * E |D(x, y) - D(T(x), y)|^2 + fake * E |D(G(z, y), y) - D(T(G(z, y)), y)|^2, where T
+    flips an image horizontally with probability 1/2 and shifts it by a few pixels.
     """
 
     name = "bcr"
     paper = "Zhao et al., 2021, arXiv:2002.04724, algorithm 1"
 
     real: Weight = 10.0
-    """Weight of the term of real images."""
+    """Weight of the term on real images (lambda_real): a number or a schedule. 10 in the paper."""
 
     fake: Weight = 10.0
-    """Weight of the term of generated images."""
+    """Weight of the term on generated images (lambda_fake): a number or a schedule. 10 in the
+    paper."""
 
     flip: bool = True
-    """T mirrors left to right half of the time: turn it off where mirroring changes the class."""
+    """Let T flip images horizontally with probability 1/2. Set it to false if a flip can change
+    the class, as for digits."""
 
     shift: float = Field(default=0.125, ge=0, lt=0.5)
-    """T's longest shift, as a share of the image's size."""
+    """Maximum shift of T in each direction, as a fraction of the image size. The default is 4
+    pixels at 32 x 32."""
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         terms = {}
@@ -39,8 +42,8 @@ class BalancedConsistency(Penalty):
             ("bcr_real", step.real, self.real),
             ("bcr_fake", step.fake, self.fake),
         ):
-            changed = flip_and_shift(batch.x, step, flip=self.flip, shift=self.shift)
-            difference = batch.output.logit - step.discriminate(changed, batch.y).logit
+            transformed = flip_and_shift(batch.x, step, flip=self.flip, shift=self.shift)
+            difference = batch.output.logit - step.discriminate(transformed, batch.y).logit
             terms[name] = step.now(weight) * difference.square().mean()
         return terms
 

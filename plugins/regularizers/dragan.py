@@ -12,27 +12,29 @@ from ganlab.schedules import Weight
 
 
 class DRAGAN(Penalty):
-    """D's slope is k around real images: weight * E (|grad_x D(x + d, y)| - k)^2.
+    """Keep the gradient norm of D near k around real images.
 
-    As in the authors' code, d = a * scale * std(x) * u: std(x) over the whole batch, a uniform in
-    [0, 1) for each image, u for each pixel uniform in [0, 1). ``noise: normal`` is the noise of the
-    paper in the scale of the code, d ~ N(0, (scale * std(x))^2).
+    weight * E (|grad_x D(x + d, y)| - k)^2. By default the noise d is that of the authors' code:
+    d = a * scale * std(x) * u, where std(x) is taken over the whole batch, a ~ U[0, 1) is drawn for
+    each image and u ~ U[0, 1) for each pixel. ``noise: normal`` is the Gaussian noise of the paper
+    with the scale of the code: d ~ N(0, (scale * std(x))^2).
     """
 
     name = "dragan"
     paper = "Kodali et al., 2017, arXiv:1705.07215, section 2.4"
 
     weight: Weight = 10.0
-    """Weight of the penalty."""
+    """Weight of the penalty (lambda): a number or a schedule. 10 in the paper."""
 
     k: float = Field(default=1.0, ge=0)
-    """The slope that is not punished."""
+    """Target of the gradient norm."""
 
     scale: float = Field(default=0.5, gt=0)
-    """Size of the noise in standard deviations of the images."""
+    """Scale of the noise, relative to the standard deviation of the real batch."""
 
     noise: Literal["uniform", "normal"] = "uniform"
-    """Distribution of the noise."""
+    """Distribution of the noise: ``uniform`` as in the authors' code, ``normal`` as in the
+    paper."""
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         x = step.real.x
@@ -41,8 +43,8 @@ class DRAGAN(Penalty):
         else:
             noise = step.randn(*x.shape)
         gradient = step.input_gradient(x + self.scale * distributed.std(x) * noise, step.real.y)
-        excess = gradient.flatten(1).norm(dim=1) - self.k
-        return {"dragan": step.now(self.weight) * excess.square().mean()}
+        deviation = gradient.flatten(1).norm(dim=1) - self.k
+        return {"dragan": step.now(self.weight) * deviation.square().mean()}
 
 
 @hookimpl

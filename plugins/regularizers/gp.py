@@ -13,25 +13,27 @@ from ganlab.schedules import Weight
 
 
 class GradientPenalty(Penalty):
-    """D's slope is 1 between real and generated images: weight * E (|grad_x D(x^, y)| - 1)^2.
+    """Keep the gradient norm of D near 1 between real and generated images.
 
-    x^ = e x + (1 - e) G(z, y'), with e uniform in [0, 1) for each pair of images.
+    weight * E (|grad_x D(x^, y)| - target)^2 at x^ = e x + (1 - e) G(z, y'), where e ~ U[0, 1) is
+    drawn for each pair of images.
     """
 
     name = "gp"
     paper = "Gulrajani et al., 2017, arXiv:1704.00028, equation 3"
 
     weight: Weight = 10.0
-    """Weight of the penalty."""
+    """Weight of the penalty (lambda): a number or a schedule. 10 in the paper."""
 
     target: float = Field(default=1.0, ge=0)
-    """The slope that is not punished."""
+    """Target of the gradient norm. 1 in the paper: D is then close to 1-Lipschitz."""
 
     one_sided: bool = False
-    """Punish only slopes above the target: max(0, |grad| - 1)^2."""
+    """Penalise only gradient norms above the target: max(0, |grad_x D| - target)^2."""
 
     labels: Literal["real", "fake", "mixed"] = "real"
-    """D sees x^ with the label of its real image, of its generated one, or both in x^'s shares."""
+    """Label y of x^: that of the real image, that of the generated image, or their mixture
+    e y + (1 - e) y' as a row of class weights."""
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         real, fake = step.real, step.fake
@@ -41,10 +43,10 @@ class GradientPenalty(Penalty):
         if self.labels == "mixed":
             a, b = (one_hot(t, step.spec.num_classes, dtype=x.dtype) for t in (real.y, fake.y))
             y = torch.lerp(b, a, share.view(-1, 1))
-        excess = step.input_gradient(x, y).flatten(1).norm(dim=1) - self.target
+        deviation = step.input_gradient(x, y).flatten(1).norm(dim=1) - self.target
         if self.one_sided:
-            excess = torch.relu(excess)
-        return {"gp": step.now(self.weight) * excess.square().mean()}
+            deviation = torch.relu(deviation)
+        return {"gp": step.now(self.weight) * deviation.square().mean()}
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""The LeCam regularization for limited data."""
+"""LeCam regularization, for training on limited data."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ganlab.schedules import Weight
 
 
 class LeCam(Penalty):
-    """D's logits stay near the running mean of those of the other batch.
+    """Keep D's logits of real images near the moving average of generated images, and vice versa.
 
     weight * (E |D(x) - a_F|^2 + E |D(G(z)) - a_R|^2), where a_R and a_F are exponential moving
-    averages of the batch means of D(x) and D(G(z)). ``one_sided`` punishes D(x) only above a_F and
-    D(G(z)) only below a_R, as the authors' code does.
+    averages of the batch means of D(x) and D(G(z)). With ``one_sided``, D(x) is penalised only
+    above a_F and D(G(z)) only below a_R, as in the authors' code.
     """
 
     name = "lecam"
@@ -25,16 +25,19 @@ class LeCam(Penalty):
     for_tests = {"start_steps": 1}
 
     weight: Weight = 0.3
-    """Weight of the term: 0.3 for a hinge loss, far less where logits are large."""
+    """Weight of the term (lambda): a number or a schedule. 0.3 is for the hinge loss; use a much
+    smaller weight for losses with large logits."""
 
     decay: float = Field(default=0.99, ge=0, lt=1)
-    """Share of the old averages that each update of D keeps."""
+    """Decay of the moving averages at each D update: the fraction of the old value to keep."""
 
     start_steps: PositiveInt = 1000
-    """So many updates of D come first: until then the averages are those of the last batch."""
+    """Number of D updates before the term is added. During these updates the averages are the
+    means of the latest batch."""
 
     one_sided: bool = False
-    """Punish only logits that lie beyond the other batch's average."""
+    """Penalise only logits on the correct side of the other average: max(0, D(x) - a_F)^2 and
+    max(0, a_R - D(G(z)))^2."""
 
     def state(self, spec: DataSpec) -> nn.Module:
         return Averages()
@@ -49,10 +52,10 @@ class LeCam(Penalty):
 
     def after_step(self, step: Step, state: Any) -> None:
         if step.role == "discriminator":
-            kept = self.decay * (state.updates >= self.start_steps)
+            decay = self.decay * (state.updates >= self.start_steps)
             for average, batch in ((state.real, step.real), (state.fake, step.fake)):
                 mean = distributed.mean(batch.output.logit.mean())
-                average.copy_(torch.lerp(mean, average, kept.to(average)))
+                average.copy_(torch.lerp(mean, average, decay.to(average)))
             state.updates.add_(1)
 
 

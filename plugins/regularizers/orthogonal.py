@@ -1,4 +1,4 @@
-"""Orthogonal regularization in the relaxed form of BigGAN."""
+"""Orthogonal regularization, in the relaxed form of BigGAN."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from ganlab.schedules import Weight
 
 
 class Orthogonal(Penalty):
-    """Different filters are orthogonal, of any length: weight * sum |W W^T * (1 - I)|_F^2.
+    """Keep different filters of a layer orthogonal, without a constraint on their norms.
 
-    W (out, in * height * width) is the weight of each convolution and linear layer, before any
-    spectral normalisation. Embeddings are left alone, as in BigGAN.
+    weight * sum |W W^T * (1 - I)|_F^2, where W (out, in * height * width) is the weight of a
+    convolution or linear layer before any spectral normalisation. Embeddings are excluded, as in
+    BigGAN.
     """
 
     name = "orthogonal"
     paper = "Brock, Donahue & Simonyan, 2019, arXiv:1809.11096, equation 3"
 
     weight: Weight = 1e-4
-    """Weight of the term (beta). BigGAN-PyTorch takes half its gradient: 1e-4 there, 5e-5 here."""
+    """Weight of the term (beta): a number or a schedule. BigGAN-PyTorch computes half of this
+    gradient: 1e-4 there corresponds to 5e-5 here."""
 
     network: Literal["generator", "discriminator", "both"] = "generator"
-    """Whose weights it is about."""
+    """Network whose weights are regularised. The paper regularises G."""
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         return self._terms(step, step.D)
@@ -46,7 +48,7 @@ class Orthogonal(Penalty):
 
 
 def filters(network: nn.Module) -> Iterator[Tensor]:
-    """Yield the weight of each layer as rows, one for each output (out, in * height * width)."""
+    """Yield the weight of each layer as a matrix (out, in * height * width)."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             weight = layer.weight

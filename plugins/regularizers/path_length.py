@@ -13,27 +13,30 @@ from ganlab.schedules import Weight
 
 
 class PathLength(Penalty):
-    """A step in w moves the image by the same length everywhere: weight * E (|J_w^T u| - a)^2.
+    """Make a step in w change the image by the same amount everywhere.
 
-    J_w^T u = grad_w (G(w) * u) with pixels u ~ N(0, 1 / (H W)); a is the running mean of the
-    lengths. w is what ``G.map`` returns; with one w for each layer the length is the root of the
-    mean over layers. It needs a gradient of a gradient of G.
+    weight * E (|J_w^T u| - a)^2 with J_w^T u = grad_w (G(w) * u) and u ~ N(0, 1 / (H W)) for each
+    pixel; a is the running mean of the lengths |J_w^T u|. w is the first output of ``G.map``. If
+    each layer has its own w, the length is the root of the mean square over layers. The penalty
+    requires a double backward through G.
     """
 
     name = "path-length"
     paper = "Karras et al., 2020, arXiv:1912.04958, equation 4"
 
     weight: Weight = 2.0
-    """Weight of the penalty (gamma_pl)."""
+    """Weight of the penalty (gamma_pl): a number or a schedule. 2 in the authors' code."""
 
     decay: float = Field(default=0.99, ge=0, lt=1)
-    """Share of the old running mean that each penalty keeps."""
+    """Decay of the running mean at each evaluation: the fraction of the old value to keep."""
 
     batch_shrink: PositiveInt = 2
-    """Use one image for so many of the batch: it costs memory."""
+    """Divide the batch size by this number for the penalty, because it needs much memory. At
+    least two images are used."""
 
     every: int = Field(default=4, ge=1)
-    """Add the term at every k-th update only, k times as strong."""
+    """Add the term in every k-th update only, multiplied by k (lazy regularization). 4 in the
+    authors' code."""
 
     def state(self, spec: DataSpec) -> nn.Module:
         return RunningMean()
@@ -41,13 +44,12 @@ class PathLength(Penalty):
     def g_terms(self, step: Step, state: Any) -> dict[str, Tensor]:
         assert step.fake.z is not None
         labels = distributed.gather(step.fake.y)
-        labels = distributed.local(
-            labels[: max(2, len(labels) // self.batch_shrink)]
-        )  # for BatchNorm, 2
+        # Batch normalisation needs at least two images.
+        labels = distributed.local(labels[: max(2, len(labels) // self.batch_shrink)])
         with step.double_backward():
             z = step.randn(len(labels), step.fake.z.shape[1])
             latents = step.G.map(z, labels)  # type: ignore[operator]
-            if not latents.w.requires_grad:  # nothing in the mapping is learned
+            if not latents.w.requires_grad:  # the mapping has no learned parameters
                 latents = latents._replace(w=latents.w.detach().requires_grad_())
             images = step.G.synthesize(latents)  # type: ignore[operator]
             pixels = step.randn(*images.shape) / (images.shape[2] * images.shape[3]) ** 0.5

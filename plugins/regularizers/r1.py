@@ -9,13 +9,14 @@ from ganlab.schedules import Weight
 
 
 class R1(Penalty):
-    """D's gradient at real images, squared: gamma / 2 * E |grad_x D(x, y)|^2."""
+    """Penalise D's squared gradient at real images: gamma / 2 * E |grad_x D(x, y)|^2."""
 
     name = "r1"
     paper = "Mescheder, Geiger & Nowozin, 2018, arXiv:1801.04406, equation 9"
 
     gamma: Weight = 10.0
-    """Weight of the penalty."""
+    """Weight of the penalty: a number or a schedule. 10 in the paper; the best value depends on
+    the dataset and the resolution."""
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         gradient = step.input_gradient(step.real.x, step.real.y)

@@ -9,13 +9,14 @@ from ganlab.schedules import Weight
 
 
 class R2(Penalty):
-    """D's gradient at generated images, squared: gamma / 2 * E |grad_x D(G(z, y), y)|^2."""
+    """Penalise D's squared gradient at generated images: gamma / 2 * E |grad_x D(G(z, y), y)|^2."""
 
     name = "r2"
     paper = "Mescheder, Geiger & Nowozin, 2018, arXiv:1801.04406, equation 10"
 
     gamma: Weight = 10.0
-    """Weight of the penalty."""
+    """Weight of the penalty: a number or a schedule. 10 in the paper; the best value depends on
+    the dataset and the resolution."""
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
         gradient = step.input_gradient(step.fake.x, step.fake.y)

@@ -17,29 +17,29 @@ LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)
 
 
 class SpectralNorm(Regularizer):
-    """Every weight matrix is divided by its largest singular value, found by power iteration."""
+    """Divide every weight matrix by its largest singular value, estimated by power iteration."""
 
     name = "spectral-norm"
     paper = "Miyato et al., 2018, arXiv:1802.05957, algorithm 1"
 
     network: Literal["discriminator", "generator", "both"] = "discriminator"
-    """Which network is normalised: every convolution, linear layer and embedding in it."""
+    """Network to normalise: all of its convolutions, linear layers and embeddings."""
 
     iterations: PositiveInt = 1
-    """Power iterations at each pass in training."""
+    """Number of power iterations per forward pass in training mode. 1 in the paper."""
 
     def transform(self, network: nn.Module, role: Role, spec: DataSpec) -> nn.Module:
         if self.network not in (role, "both"):
             return network
         layers = [(name, m) for name, m in network.named_modules() if isinstance(m, LAYERS)]
-        reached = {layer.weight for _, layer in layers}
+        covered = {layer.weight for _, layer in layers}
         for name, parameter in network.named_parameters():
-            if parameter.dim() == 4 and min(parameter.shape[:2]) > 1 and parameter not in reached:
-                _refuse(f"the {role} has convolutions of its own kind, such as '{name}'")
+            if parameter.dim() == 4 and min(parameter.shape[:2]) > 1 and parameter not in covered:
+                _refuse(f"the {role} has custom convolutions, such as '{name}'")
         for name, layer in layers:
-            # Weights without memory, of a check before the run, are not known to be zero.
+            # The check before a run builds networks on the meta device, without values.
             if not layer.weight.is_meta and not layer.weight.any():
-                _refuse(f"'{name}' of the {role} starts at zero and has no direction to divide by")
+                _refuse(f"'{name}' of the {role} is initialised to zero: its norm is zero")
             if not parametrize.is_parametrized(layer):
                 spectral_norm(layer, n_power_iterations=self.iterations)
         return network

@@ -13,11 +13,11 @@ from ganlab.schedules import Schedule, Weight
 
 
 class TopK(Regularizer):
-    """G learns only from the k images of a batch that D finds most real.
+    """Train G only on the k generated images of each batch with the largest logits.
 
-    G's loss is the mean over those of its N images with the k largest logits; k = share * N falls
-    geometrically from N to half of it. In the paper k shrinks by gamma = 0.99 at each epoch, which
-    takes 69 epochs: 3,450,000 images of CIFAR-10.
+    G's loss is the mean over these k of its N images. k = share * N, rounded, and by default share
+    decreases geometrically from 1 to 1/2. The paper multiplies k by gamma = 0.99 at each epoch, so
+    that it reaches N / 2 after 69 epochs, or 3,450,000 images of CIFAR-10.
     """
 
     name = "top-k"
@@ -25,7 +25,8 @@ class TopK(Regularizer):
     for_tests = {"share": 0.5}
 
     share: Weight = Schedule(1.0, 0.5, 3_450_000, "geometric")
-    """Share of the batch that G learns from: a number, or a schedule as is the default."""
+    """Fraction k / N of the generated batch that G is trained on, above 0 and at most 1: a number
+    or a schedule."""
 
     @field_validator("share")
     @classmethod
@@ -45,8 +46,8 @@ class TopK(Regularizer):
         n = len(logits)
         k = (step.now(self.share) * n).round().clamp(min=1)
         order = logits.argsort(descending=True, stable=True)
-        place = distributed.local(order.argsort())  # 0 for the image that D finds most real
-        return torch.where(place < k, loss, 0) * (n / k)
+        rank = distributed.local(order.argsort())  # 0 for the largest logit
+        return torch.where(rank < k, loss, 0) * (n / k)
 
 
 @hookimpl

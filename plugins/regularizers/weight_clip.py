@@ -1,4 +1,4 @@
-"""Weight clipping, as in the first WGAN."""
+"""Weight clipping, as in the original WGAN."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ganlab import Regularizer, Step, hookimpl
 
 
 class WeightClip(Regularizer):
-    """After each of D's updates every weight of D is clipped to [-limit, limit]."""
+    """Clip every parameter of D to [-limit, limit] after each D update."""
 
     name = "weight-clip"
     paper = "Arjovsky, Chintala & Bottou, 2017, arXiv:1701.07875, algorithm 1"
 
     limit: float = Field(default=0.01, gt=0)
-    """The largest absolute value of a weight (c)."""
+    """Maximum absolute value of a parameter (c). 0.01 in the paper."""
 
     def after_step(self, step: Step, state: nn.Module | None) -> None:
         if step.role == "discriminator":

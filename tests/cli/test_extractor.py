@@ -60,14 +60,14 @@ def test_trained_networks_are_kept_listed_and_not_replaced(ganlab: Ganlab, cache
     assert stderr.splitlines()[0] == "extractor: network 1 of 3, epoch 1 of 40"
     assert stderr.splitlines()[-2:] == [
         "classifier: network 1 of 1, epoch 109 of 120",
-        "classifier: examining it",
+        "classifier: checking it",
     ]
     card = json.loads(files[1].read_text())
     assert card["dataset"]["image_size"] == 16
     listed = ended(ganlab("extractor", "list"))[0]
     assert f"tiny     {files[0].stem}" in listed
     assert failure(ganlab("extractor", "train", "tiny")) == (
-        f"Error: {files[0]} is there already, and scores may name it: move it away first\n"
+        f"Error: {files[0]} already exists, and scores may refer to it: move it away first\n"
     )
 
 
@@ -87,8 +87,8 @@ def test_an_experiments_own_dataset_is_used_and_options_go_over_it(
 
 def test_a_shipped_network_is_not_made_again(ganlab: Ganlab) -> None:
     assert failure(ganlab("extractor", "train", "digits")) == (
-        "Error: cnn1x3-digits-4b7b878c712d.safetensors comes with ganlab, and scores name it; "
-        "keep another one in a folder of its own: --output DIR\n"
+        "Error: cnn1x3-digits-4b7b878c712d.safetensors ships with ganlab, and scores refer to it; "
+        "save another network in a separate folder: --output DIR\n"
     )
 
 
@@ -161,7 +161,7 @@ def test_networks_travel_from_one_cache_to_another(
     assert {file.parent for file in kept} == {workplace / "elsewhere" / "extractors"}
     assert kept[0].stem in ended(ganlab("extractor", "list"))[0]
     assert failure(ganlab("extractor", "import", "tiny.zip")) == (
-        f"Error: {kept[0]} is there already, and scores may name it: move it away first\n"
+        f"Error: {kept[0]} already exists, and scores may refer to it: move it away first\n"
     )
 
 
@@ -257,5 +257,6 @@ def test_a_network_that_was_changed_on_its_way_is_not_kept(ganlab: Ganlab, cache
 
 def test_datasets_that_cannot_be_read_are_said_in_one_line(ganlab: Ganlab) -> None:
     stderr = failure(ganlab("--plugins-dir", PARTS, "extractor", "train", "folder", "-s", "path=x"))
-    assert stderr.startswith("Error: folder: there is no folder ")
+    assert stderr.startswith("Error: folder: ")
+    assert "/x does not exist: correct dataset.path, or name a fallback" in stderr
     assert stderr.count("\n") == 1

@@ -1,7 +1,7 @@
-"""Which shipped parts go together: combinations to try, what each must do, which are refused.
+"""The combinations of shipped components: which to test, what each must do, which are rejected.
 
-``python -m tests.plugins.matrix`` tries the full product of conditioning, generator,
-discriminator and loss, and prints its table.
+``python -m tests.plugins.matrix`` tests the full product of conditioning, generator, discriminator
+and loss, and prints a table.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ from tests.training.helpers import iterate_once
 SPEC = DataSpec(3, 16, 1, ("a", "b", "c"))
 Z_DIM = 12
 Combination = dict[str, str]
-"""A value of each factor, by name."""
+"""Factor (component kind) -> value (component name)."""
 
 SPECTRAL_NORM = "spectral-norm"
 OFF, D, G, BOTH = "off", "discriminator", "generator", "both"
 
-# The scheme that brings the label to the network that another one leaves out, and what a scheme
-# needs beside it: one that normalises by its style, one by which D's logit depends on the label.
+# The scheme that gives the label to the network that a scheme leaves out, and the scheme that it
+# requires: one that claims the norm site, or one that makes D's logit depend on the label.
 FOR_G, FOR_D = "concat", "projection"
 COMPANIONS = {"shared-embedding": "cbn", "mismatch": FOR_G}
 
-OWN_CONVOLUTIONS, ZERO = "has convolutions of its own kind", "starts at zero"
+CUSTOM_CONVOLUTIONS, ZERO = "has custom convolutions", "is initialised to zero"
 REFUSED: dict[tuple[str, str], str] = {
-    ("generator", "stylegan2"): OWN_CONVOLUTIONS,
-    ("discriminator", "stylegan2"): OWN_CONVOLUTIONS,
+    ("generator", "stylegan2"): CUSTOM_CONVOLUTIONS,
+    ("discriminator", "stylegan2"): CUSTOM_CONVOLUTIONS,
     ("generator", "r3gan"): ZERO,
     ("discriminator", "r3gan"): ZERO,
 }
-"""Networks that spectral normalisation refuses, and what it says."""
+"""Networks that spectral normalisation rejects, and the error message."""
 
 
 @cache
 def conditionings() -> dict[str, Any]:
-    """Return the YAML of every scheme, each beside what brings the label to the other network."""
+    """Return the YAML of every scheme, combined with a scheme for the other network."""
     found: dict[str, Any] = {}
     for name in plugins().names(Conditioning.kind):
         cls = plugins().get(Conditioning, name)
@@ -64,7 +64,7 @@ def conditionings() -> dict[str, Any]:
         else:
             found["+".join(own)] = own
         if cls.claims("generator") and cls.claims("discriminator") and name == FOR_G:
-            # The default set in each network alone, as controls.
+            # The default scheme in one network only, as controls.
             found[f"{name}, none"] = {"generator": name, "discriminator": "none"}
             found[f"none, {name}"] = {"generator": "none", "discriminator": name}
     return found
@@ -75,7 +75,7 @@ def _reached(cls: type[Conditioning]) -> list[str]:
 
 
 def factors() -> dict[str, list[str]]:
-    """Return every factor's values: the names of all shipped parts, and ``-`` for none."""
+    """Return the values of every factor: the names of all shipped components; ``-`` is none."""
     known = plugins()
     regularizers = [n for n in known.names(Regularizer.kind) if n != SPECTRAL_NORM]
     return {
@@ -89,11 +89,11 @@ def factors() -> dict[str, list[str]]:
     }
 
 
-# ------------------------------------------------------------------------------ refused pairs
+# ------------------------------------------------------------------------------ rejected pairs
 
 
 def refusal(combination: Combination) -> str | None:
-    """Return what the message must say if two of the values exclude each other."""
+    """Return the expected error message if two of the values exclude each other."""
     normalised = combination.get(SPECTRAL_NORM, OFF)
     for (role, network), message in REFUSED.items():
         if normalised in (role, BOTH) and combination.get(role) == network:
@@ -119,10 +119,10 @@ def _names(conditioning: Any) -> list[str]:
 
 
 def pairwise(values: dict[str, list[str]]) -> Iterator[Combination]:
-    """Yield combinations in which every pair of values occurs that is not refused.
+    """Yield combinations that cover every pair of values that is not rejected.
 
-    The greedy way: go on from a pair that is missing, and give each other factor the value by which
-    most missing pairs come in. It always finds the same ones.
+    A greedy algorithm: start with a missing pair, and give each other factor the value that covers
+    the most missing pairs. The result is deterministic.
     """
     names = list(values)
     missing = {
@@ -158,11 +158,11 @@ def _pairs(combination: Combination, names: Sequence[str]) -> list[Any]:
     return list(itertools.combinations(present, 2))
 
 
-# ------------------------------------------------------------------------------ what is tried
+# ------------------------------------------------------------------ the test of a combination
 
 
 def build(combination: Combination, **train: Any) -> tuple[Model, Batches, Any]:
-    """Build small networks of 16 x 16 images, and eight random images to train on."""
+    """Build small networks for 16 x 16 images, and eight random images to train on."""
     regularizers = _blocks("regularizer", combination)
     if combination.get(SPECTRAL_NORM, OFF) != OFF:
         regularizers.append({"type": SPECTRAL_NORM, "network": combination[SPECTRAL_NORM]})
@@ -202,7 +202,7 @@ def _blocks(kind: str, combination: Combination) -> list[dict[str, Any]]:
 
 
 def check(combination: Combination) -> None:
-    """Train one step, and see that all takes part and the label reaches what it should."""
+    """Train one step; check that all components have an effect and where the label has one."""
     torch.manual_seed(0)
     model, batches, experiment = build(combination)
     scalars = iterate_once(model, batches, Progress(), experiment.train)
@@ -224,10 +224,10 @@ def check(combination: Combination) -> None:
 
 @torch.no_grad()
 def reactions(model: Model) -> tuple[bool, bool]:
-    """Return if G's image, and D's logit, change with the label.
+    """Return whether G's image and D's logit depend on the label.
 
-    The weights are moved at random: some start at zero and let nothing through, others were clipped
-    to so little that the difference is lost in single precision.
+    The weights are perturbed randomly, because some start at zero and block the label, and others
+    were clipped to such small values that the difference is lost in float32.
     """
     generator = torch.Generator().manual_seed(1)
     for network in model.networks.values():
@@ -246,11 +246,11 @@ def reactions(model: Model) -> tuple[bool, bool]:
 
 
 Results = dict[tuple[str, str], tuple[int, set[str]]]
-"""By conditioning and loss: how many pairs of networks work, and what the others were told."""
+"""(conditioning, loss) -> number of pairs of networks that work, and the other error messages."""
 
 
 def full_product() -> Results:
-    """Try every conditioning with every loss, generator and discriminator."""
+    """Test every conditioning with every loss, generator and discriminator."""
     of = factors()
     names = ("conditioning", "generator", "discriminator", "loss")
     results: Results = {}
@@ -268,7 +268,7 @@ def full_product() -> Results:
 
 
 def page(results: Results) -> str:
-    """Say the results as Markdown."""
+    """Return the results as Markdown."""
     of = factors()
     lines = [f"| conditioning | {' | '.join(of['loss'])} |", "|---|" + "---|" * len(of["loss"])]
     for conditioning in of["conditioning"]:
@@ -284,25 +284,27 @@ def page(results: Results) -> str:
     )
 
 
-PAGE = """# What goes together
+PAGE = """# Compatible components
 
 `make matrix` writes this page. It builds every combination of conditioning, generator,
-discriminator and loss at 16 x 16 with small widths, trains one step, and asserts that every term
-and every parameter's gradient is finite and that G's image and D's logit depend on the label
-exactly where a scheme brings it there. {works:,} combinations work. `make test` does the same for
-every pair of these and of regularizers, augmentations and spectral normalisation.
+discriminator and loss with small networks for 16 x 16 images and trains one step. It asserts that
+every term and the gradient of every parameter are finite, and that G's image and D's logit depend
+on the label exactly if a scheme conditions the network. {works:,} combinations work. `make test`
+does the same for every pair of these components, regularizers, augmentations and spectral
+normalisation.
 
-The networks, each as generator with each as discriminator: {generators}. A number says how many of
-these {pairs} pairs work. A conditioning that names one scheme is used in both networks; `a, b` is
-`a` in the generator and `b` in the discriminator. Loss `-` is none: the scheme is the loss.
+Each generator is combined with each discriminator: {generators}.
+A number in the table is the number of working pairs of networks, of {pairs}. A conditioning that
+names one scheme is used in both networks. `a, b` is `a` in the generator and `b` in the
+discriminator. Loss `-` is no loss: the scheme replaces it.
 
 {table}
 
-Refused, by these messages:
+Other combinations are rejected with these messages:
 
 {reasons}
-* `spectral-norm` beside `stylegan2`: the network has convolutions of its own kind
-* `spectral-norm` beside `r3gan`: a layer starts at zero and has no direction to divide by
+* `spectral-norm` with `stylegan2`: the network has custom convolutions
+* `spectral-norm` with `r3gan`: a layer is initialised to zero
 """
 
 if __name__ == "__main__":

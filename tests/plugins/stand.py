@@ -1,4 +1,4 @@
-"""Small networks of known gradients, steps made by hand, and one iteration of shipped parts."""
+"""Small networks with known gradients, steps built by hand, and models of shipped components."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _loaded: list[Plugins] = []
 
 
 def plugins() -> Plugins:
-    """Return what is shipped, loaded once."""
+    """Return the shipped plugins, loaded once."""
     if not _loaded:
         _loaded.append(load_plugins())
     return _loaded[0]
 
 
 def part(kind: str, name: str, **options: Any) -> Any:
-    """Return a shipped component."""
+    """Return a shipped component by kind and name."""
     return plugins().find(kind, name).component(**options)
 
 
 def small(kind: str, name: str) -> dict[str, Any]:
-    """Return the block of a shipped component with its options for tests."""
+    """Return the YAML block of a shipped component with its options for tests."""
     return {"type": name, **plugins().find(kind, name).component.for_tests}
 
 
 class Classifier(nn.Module):
-    """A discriminator whose logit is a function of the image and the label."""
+    """A discriminator whose logit is a given function of the image and the label."""
 
     def __init__(self, logit: Callable[[Tensor, Tensor], Tensor]) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Classifier(nn.Module):
 
 
 class Draw(nn.Module):
-    """A generator: pixels = weight @ noise."""
+    """A linear generator: pixels = weight @ noise."""
 
     def __init__(self, weight: Tensor, shape: tuple[int, int, int] = (1, 4, 4)) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def step_of(
     index: int = 0,
     y: Tensor | None = None,
 ) -> Step:
-    """Return a step that has judged both batches."""
+    """Return a step with the outputs of D for both batches."""
     labels = torch.arange(len(real)) % 3 if y is None else y
     step = Step(
         role=role,
@@ -115,7 +115,7 @@ def build(
     batch_size: int = 4,
     **train: Any,
 ) -> tuple[Model, Batches, Any]:
-    """Return small shipped networks with these parts, eight random images, and the options."""
+    """Return a model of small shipped networks and components, eight random images, the options."""
     experiment = resolve(
         {
             "dataset": {"type": "digits", "image_size": spec.image_size},

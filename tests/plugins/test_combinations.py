@@ -1,4 +1,4 @@
-"""What combinations of shipped parts do together, against closed forms."""
+"""Combinations of shipped components, compared with closed forms."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_every_size_from_16_to_128_and_1_or_3_channels_works(
 
 
 @pytest.mark.parametrize(("size", "network"), [(48, "dcgan"), (24, "mlp"), (256, "dcgan")])
-def test_a_size_that_a_network_cannot_do_is_refused_with_those_it_can(
+def test_an_unsupported_image_size_is_rejected_with_the_supported_sizes(
     plugins: Plugins, size: int, network: str
 ) -> None:
     with pytest.raises(ConfigError) as error:
@@ -122,12 +122,12 @@ def test_a_size_that_a_network_cannot_do_is_refused_with_those_it_can(
     )
 
 
-def test_spectral_norm_brings_every_weight_matrix_to_a_largest_singular_value_of_1(
+def test_spectral_norm_gives_every_weight_matrix_a_largest_singular_value_of_1(
     plugins: Plugins,
 ) -> None:
     model, batches, _ = build(plugins, "cbn+projection", "dcgan", "dcgan", "hinge", "sn")
     x, y = batches.batch(0)
-    for _ in range(300):  # the power iteration warms up
+    for _ in range(300):  # the power iteration converges
         model.D(x, y)
         model.G(torch.randn(4, 5), y)
     model.D.eval(), model.G.eval()
@@ -147,7 +147,7 @@ def test_spectral_norm_brings_every_weight_matrix_to_a_largest_singular_value_of
 
 def test_r1_is_half_gamma_times_the_squared_gradient_norm_at_real_images(plugins: Plugins) -> None:
     model, batches, options = build(plugins, "concat", "mlp", "mlp", "bce", "r1")
-    model.D.eval()  # no dropout, so that the closed form below sees the same network
+    model.D.eval()  # no dropout, so that the closed form below uses the same network
     x, y = batches.batch(0)
     first, second, last = (m for m in model.D.modules() if isinstance(m, nn.Linear))
     planes = torch.nn.functional.one_hot(y, 3).float()[:, :, None, None].expand(-1, -1, 16, 16)
@@ -162,7 +162,7 @@ def test_r1_is_half_gamma_times_the_squared_gradient_norm_at_real_images(plugins
     assert scalars["d/r1"].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
-def test_a_lazy_term_acts_every_kth_update_and_counts_k_times(plugins: Plugins) -> None:
+def test_a_lazy_term_is_added_in_every_kth_update_and_multiplied_by_k(plugins: Plugins) -> None:
     values = []
     for every in (1, 4):
         REGULARIZERS["lazy"] = [{"type": "r1", "every": every}]
@@ -199,7 +199,7 @@ def test_projection_adds_the_inner_product_with_the_classs_vector(plugins: Plugi
     torch.testing.assert_close(head(h, rows), expected)
 
 
-def test_losses_are_their_formulas(plugins: Plugins) -> None:
+def test_losses_equal_their_formulas(plugins: Plugins) -> None:
     real, fake = torch.tensor([2.0, -0.5]), torch.tensor([-1.0, 0.25])
     bce = plugins.find("loss", "bce").component()
     hinge = plugins.find("loss", "hinge").component()

@@ -1,4 +1,4 @@
-"""The default set is the document's CGAN: layer by layer, and number by number."""
+"""The default experiment equals the document's CGAN in every layer and every number."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def default_experiment(plugins: Plugins, **train: Any) -> Any:
 
 
 def copied(model: Model) -> Document:
-    """Build the document's networks with ganlab's weights: in order, reshaped where need be."""
+    """Build the document's networks with ganlab's weights, in order and reshaped if necessary."""
     document = Document(
         DocumentGenerator(100, 10, 64, 1).double(), DocumentDiscriminator(10, 64, 1).double()
     )
@@ -155,7 +155,7 @@ def copied(model: Model) -> Document:
 
 
 def ordered(network: nn.Module) -> list[tuple[str, Tensor]]:
-    """Parameters and buffers: convolutions in their order, then normalisations in theirs."""
+    """Return parameters and buffers: first the convolutions in order, then the normalisations."""
     convolutions, rest = [], []
     for name, module in network.named_modules():
         own = [(f"{name}.{key}", value) for key, value in module.named_parameters(recurse=False)]
@@ -195,7 +195,9 @@ def test_three_iterations_equal_the_documents_to_1e_10_in_losses_weights_and_buf
             assert difference < 1e-10, name
 
 
-def test_d_statistics_move_three_times_an_iteration_and_gs_once(plugins: Plugins) -> None:
+def test_batch_statistics_of_d_are_updated_three_times_per_iteration_and_of_g_once(
+    plugins: Plugins,
+) -> None:
     experiment = default_experiment(plugins, batch_size=4)
     spec = DataSpec(10, 64, 1, tuple("0123456789"))
     model = build_model(experiment, spec, choose(experiment.train))
@@ -244,7 +246,7 @@ def test_layers_have_the_documents_shapes(plugins: Plugins) -> None:
     ]
 
 
-def test_weights_start_as_dcgans(plugins: Plugins) -> None:
+def test_weights_are_initialised_like_dcgan(plugins: Plugins) -> None:
     experiment = default_experiment(plugins)
     model = build_model(
         experiment, DataSpec(10, 64, 1, tuple("0123456789")), choose(experiment.train)
@@ -261,7 +263,7 @@ def test_weights_start_as_dcgans(plugins: Plugins) -> None:
                 assert not module.bias.any()
 
 
-def test_the_shipped_experiment_is_the_documents(plugins: Plugins) -> None:
+def test_the_shipped_experiment_equals_the_document(plugins: Plugins) -> None:
     from ganlab.config.resolve import load_experiment
 
     experiment = load_experiment(REPOSITORY / "experiments" / "cgan_mnist.yaml", plugins).experiment

@@ -1,4 +1,4 @@
-"""Every pair of shipped parts occurs in a combination that trains, or is refused by a message."""
+"""Every pair of shipped components occurs in a combination that trains, or is rejected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def title(combination: Combination) -> str:
     return "|".join(combination.values())
 
 
-def test_every_pair_that_is_not_refused_is_there() -> None:
+def test_every_pair_that_is_not_rejected_is_covered() -> None:
     there = {
         pair
         for combination in COMBINATIONS
@@ -43,7 +43,7 @@ def test_every_pair_that_is_not_refused_is_there() -> None:
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=title)
-def test_a_combination_trains_and_the_label_reaches_what_it_should(
+def test_a_combination_trains_and_the_label_has_an_effect_where_it_should(
     combination: Combination,
 ) -> None:
     matrix.check(combination)
@@ -59,7 +59,7 @@ def test_it_trains_in_bf16_too(combination: Combination) -> None:
 
 
 def refused() -> list[Combination]:
-    """Return the default set with each pair of values in it that is refused."""
+    """Return the default experiment with each pair of values that is rejected."""
     factors = matrix.factors()
     pairs = [
         {a: x, b: y}
@@ -71,7 +71,7 @@ def refused() -> list[Combination]:
 
 
 @pytest.mark.parametrize("combination", refused(), ids=title)
-def test_a_refused_pair_says_why(combination: Combination) -> None:
+def test_a_rejected_pair_names_the_reason(combination: Combination) -> None:
     message = matrix.refusal(combination)
     assert message is not None
     with pytest.raises(ConfigError) as error:
@@ -79,7 +79,7 @@ def test_a_refused_pair_says_why(combination: Combination) -> None:
     assert message in str(error.value)
 
 
-def test_few_pairs_are_refused() -> None:
+def test_few_pairs_are_rejected() -> None:
     with_loss = [c for c in refused() if "replaces the loss" in str(matrix.refusal(c))]
     normalised = [c for c in refused() if c[matrix.SPECTRAL_NORM] != matrix.OFF]
     missing = [c for c in refused() if c["loss"] == "-"]

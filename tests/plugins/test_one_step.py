@@ -1,4 +1,4 @@
-"""Every shipped regularizer and augmentation takes part in a step of every kind of network."""
+"""Every shipped regularizer and augmentation acts in a step with every pair of networks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ganlab.types import Batch, DataSpec
 from tests.plugins.stand import build, plugins
 from tests.training.helpers import iterate_once
 
-# What makes a part act at the first step, where it would come in later.
+# Options that make a component act in the first step.
 AT_ONCE: dict[str, dict[str, Any]] = {
     "orthogonal": {"network": "both"},
     "spectral-norm": {"network": "both"},
@@ -45,7 +45,7 @@ def block(name: str) -> list[dict[str, Any]]:
     return [{"type": name, **AT_ONCE.get(name, {})}]
 
 
-def test_all_parts_are_here() -> None:
+def test_all_components_are_tested() -> None:
     assert {"gp", "dragan", "r1", "r2", "weight-clip", "lecam", "cr", "bcr", "zcr"} <= {
         *REGULARIZERS
     }
@@ -94,7 +94,7 @@ def test_changes_what_is_learned(section: str, name: str) -> None:
 
 
 def step_without_values(model: Model, options: Any) -> Scalars:
-    """Do an iteration with tensors that have shapes and no values."""
+    """Run an iteration on meta tensors, which have shapes but no values."""
     mode = FakeTensorMode()
     with FakeCopyMode(mode):
         model.networks = copy.deepcopy(model.networks)
@@ -102,7 +102,7 @@ def step_without_values(model: Model, options: Any) -> Scalars:
     kept = [replace(p, state=s) for p, s in zip(model.components, states, strict=True)]
     model.components = tuple(kept)
     with mode:
-        model.optimizers = {  # Adam reads its step on the host
+        model.optimizers = {  # Adam reads its step counter on the CPU
             role: torch.optim.SGD(network.parameters()) for role, network in model.networks.items()
         }
         real = Batch(torch.randn(4, 1, 16, 16), torch.randint(3, (4,)))
@@ -111,8 +111,8 @@ def step_without_values(model: Model, options: Any) -> Scalars:
 
 
 @parts
-def test_keeps_the_rules_of_a_term(section: str, name: str) -> None:
-    """Without values no branch on one, no ``item`` and no shape that depends on one can run."""
+def test_follows_the_rules_for_terms(section: str, name: str) -> None:
+    """On meta tensors, branches on values, ``item`` and data-dependent shapes raise an error."""
     model, _, options = build(**{section: block(name)}, generator="mlp", discriminator="dcgan")
     scalars = step_without_values(model, options)
     assert all(value.shape == () for value in scalars.values())
@@ -127,7 +127,7 @@ def test_keeps_the_rules_of_a_term(section: str, name: str) -> None:
     ],
     ids=["item", "branch", "shape"],
 )
-def test_a_breach_of_the_rules_would_be_noticed(breach: Callable[[Tensor], float]) -> None:
+def test_a_violation_of_the_rules_is_detected(breach: Callable[[Tensor], float]) -> None:
     class Breaking(Regularizer):
         name = "breaking"
 
@@ -142,7 +142,7 @@ def test_a_breach_of_the_rules_would_be_noticed(breach: Callable[[Tensor], float
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
 @pytest.mark.parametrize("penalty", ["r1", "gp", "cr"])
-def test_a_penalty_acts_behind_an_augmentation(penalty: str, augmentation: str) -> None:
+def test_a_penalty_differentiates_through_an_augmentation(penalty: str, augmentation: str) -> None:
     model, batches, options = build(
         regularizers=[penalty], augmentations=block(augmentation), discriminator="mlp"
     )
@@ -151,7 +151,7 @@ def test_a_penalty_acts_behind_an_augmentation(penalty: str, augmentation: str) 
     assert scalars[f"d/{penalty}"] > 0
 
 
-def test_the_whole_set_at_once_takes_a_step() -> None:
+def test_all_components_together_take_a_step() -> None:
     model, batches, options = build(
         regularizers=[b for name in REGULARIZERS for b in block(name)],
         augmentations=[b for name in AUGMENTATIONS for b in block(name)],
@@ -161,7 +161,7 @@ def test_the_whole_set_at_once_takes_a_step() -> None:
 
 
 @pytest.mark.parametrize("name", ["gp", "dragan", "r2", "lecam", "cr", "bcr", "zcr", "orthogonal"])
-def test_a_lazy_term_counts_k_times(name: str) -> None:
+def test_a_lazy_term_is_multiplied_by_k(name: str) -> None:
     values = []
     for every in (1, 4):
         model, batches, options = build(
@@ -169,7 +169,7 @@ def test_a_lazy_term_counts_k_times(name: str) -> None:
         )
         for part in model.components:
             for buffer in part.state.buffers() if part.state is not None else ():
-                buffer.fill_(1)  # so that a running mean takes part
+                buffer.fill_(1)  # so that a running mean has an effect
         torch.manual_seed(0)
         scalars = iterate_once(model, batches, Progress(), options)
         terms = {k: v.item() for k, v in scalars.items() if name in k}

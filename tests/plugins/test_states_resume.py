@@ -1,4 +1,4 @@
-"""The states of shipped parts are saved: a run that is stopped goes on as if it had not been."""
+"""The states of shipped components are saved: a stopped run resumes with equal results."""
 
 from __future__ import annotations
 

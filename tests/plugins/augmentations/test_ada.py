@@ -1,4 +1,4 @@
-"""Adaptive discriminator augmentation."""
+"""Adaptive discriminator augmentation: distributions, colours, and the adaptive strength."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_at_p_0_nothing_changes(policy: list[str], channels: int) -> None:
 
 
 @pytest.mark.parametrize("name", [*SINGLE, *COLOR])
-def test_at_p_1_each_change_acts_and_on_each_image_in_its_own_way(name: str) -> None:
+def test_at_p_1_each_transform_changes_each_image_differently(name: str) -> None:
     x = batch(1).expand(64, -1, -1, -1)
     got = augmented(x, p=1, policy=[name]).flatten(1)
     different = {tuple(row) for row in got.mul(1e3).round().int().tolist()}
@@ -58,7 +58,7 @@ def test_at_p_1_each_change_acts_and_on_each_image_in_its_own_way(name: str) -> 
 def test_at_p_one_half_about_half_of_the_images_change(name: str) -> None:
     x = batch(1).expand(400, -1, -1, -1)
     changed = (augmented(x, p=0.5, policy=[name]) - x).abs().flatten(1).amax(1) > 1e-3
-    # Half, one and three quarters of the draws are no change by themselves.
+    # Some draws are the identity: 1/2 of the flips, 1/4 of the rotations, and so on.
     share = 0.5 * {"flip": 1 / 2, "luma-flip": 1 / 2, "rotate90": 3 / 4, "translate": 24 / 25}.get(
         name, 1.0
     )
@@ -81,14 +81,14 @@ def test_a_grey_image_changes_as_a_colour_image_of_three_equal_channels(name: st
     torch.testing.assert_close(results[0], results[1].mean(1, keepdim=True))
 
 
-# --------------------------------------------- the laws that the numbers are drawn from
+# --------------------------------------------- the distributions of the parameters
 
 
 def maps(*chosen: str, p: float = 1.0) -> np.ndarray:
     return geometry(set(chosen), drawn(p)).double().numpy()
 
 
-def test_scales_are_log_normal_and_the_same_in_both_directions() -> None:
+def test_scales_are_log_normal_and_equal_in_both_directions() -> None:
     m = maps("scale")
     np.testing.assert_allclose(m[:, 0, 0], m[:, 1, 1])
     logs = -np.log2(m[:, 0, 0])
@@ -97,7 +97,7 @@ def test_scales_are_log_normal_and_the_same_in_both_directions() -> None:
     assert abs(m[:, [0, 1], [1, 0]]).max() == 0
 
 
-def test_stretches_keep_the_area() -> None:
+def test_stretches_preserve_the_area() -> None:
     m = maps("stretch")
     np.testing.assert_allclose(np.linalg.det(m), 1, rtol=1e-5)
     assert np.log2(m[:, 0, 0]).std() == pytest.approx(0.2, rel=0.05)
@@ -112,7 +112,7 @@ def test_a_rotation_happens_before_or_after_the_stretch_with_probability_p(p: fl
     assert turned.mean() == pytest.approx(p, abs=0.03)
 
 
-def test_shifts_are_an_eighth_of_the_size() -> None:
+def test_shifts_have_a_standard_deviation_of_an_eighth_of_the_size() -> None:
     m = maps("shift")
     assert m[:, :2, 2].std(0) == pytest.approx([20 / 8, 20 / 8], rel=0.05)
     np.testing.assert_array_equal(m[:, :2, :2], [np.eye(2)] * N)
@@ -145,7 +145,7 @@ def test_contrast_multiplies_by_a_power_of_two() -> None:
     assert factor[:, 0].log2().std().item() == pytest.approx(0.5, rel=0.05)
 
 
-def test_a_luma_flip_mirrors_the_grey_axis_and_keeps_the_colour() -> None:
+def test_a_luma_flip_negates_luma_and_preserves_chroma() -> None:
     x = batch(50)
     got, _ = color("luma-flip", x)
     mean = x.mean(1, keepdim=True)
@@ -155,7 +155,7 @@ def test_a_luma_flip_mirrors_the_grey_axis_and_keeps_the_colour() -> None:
     torch.testing.assert_close(got[~same], flipped[~same], atol=1e-5, rtol=1e-5)
 
 
-def test_a_hue_turn_by_a_third_swaps_the_channels() -> None:
+def test_a_hue_rotation_by_a_third_permutes_the_channels() -> None:
     from ganlab_plugins.augmentations.ada import turned_hue
 
     x = batch(3)
@@ -166,7 +166,7 @@ def test_a_hue_turn_by_a_third_swaps_the_channels() -> None:
     torch.testing.assert_close(got[2], x[2][[1, 2, 0]], atol=1e-6, rtol=0)
 
 
-def test_hue_keeps_brightness_and_saturation_and_turns_pure_colours_around_the_circle() -> None:
+def test_hue_preserves_brightness_and_saturation_and_rotates_pure_colours() -> None:
     x = batch(N, size=1)
     got, _ = color("hue", x)
     before, after = x.flatten(1).double(), got.flatten(1).double()
@@ -190,7 +190,7 @@ def test_saturation_scales_the_distance_from_grey() -> None:
 # ------------------------------------------------------------------------ the strength
 
 
-def test_gradients_flow_through_it_and_so_does_a_gradient_of_theirs() -> None:
+def test_gradients_and_double_backward_flow_through_it() -> None:
     x = batch(4).requires_grad_()
     y = augmented(x, p=1)
     (gradient,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
@@ -201,7 +201,7 @@ def test_gradients_flow_through_it_and_so_does_a_gradient_of_theirs() -> None:
 
 
 def strengths(logit: Any, steps: int, name: str = "ada", **options: Any) -> list[float]:
-    """Return p after each of D's updates."""
+    """Return p after each D update."""
     component = active(part("augmentation", name, **options))
     x = batch(8)
     found = []
@@ -214,15 +214,15 @@ def strengths(logit: Any, steps: int, name: str = "ada", **options: Any) -> list
 
 
 @pytest.mark.parametrize("name", ["ada", "apa"])
-def test_p_rises_at_the_papers_speed_while_d_knows_every_real_image(name: str) -> None:
+def test_p_increases_at_the_papers_speed_while_d_is_right_about_all_real_images(name: str) -> None:
     p = strengths(lambda x, y: 1 + 0 * y.float(), 12, name)
     step = 4 * 8 / 500_000
     assert p == pytest.approx([0] * 3 + [step] * 4 + [2 * step] * 4 + [3 * step])
 
 
 @pytest.mark.parametrize("name", ["ada", "apa"])
-def test_p_falls_while_d_is_unsure_and_stays_within_its_bounds(name: str) -> None:
-    # Five of eight real images are called real: r = 0.25 is less than 0.6.
+def test_p_decreases_while_r_is_below_the_target_and_stays_in_its_range(name: str) -> None:
+    # Five of eight real images have a positive logit: r = 0.25 is less than 0.6.
     unsure = torch.tensor([1.0, 2, 3, 4, 5, -1, -2, -3])
     p = strengths(lambda x, y: unsure, 8, name, p=0.5, images_to_full=80, adapt_every=1)
     assert p == pytest.approx([0.4, 0.3, 0.2, 0.1, 0, 0, 0, 0], abs=1e-6)
@@ -232,7 +232,7 @@ def test_p_falls_while_d_is_unsure_and_stays_within_its_bounds(name: str) -> Non
 
 
 def test_r_is_the_mean_over_all_updates_since_the_last_change() -> None:
-    """Three batches of r = 1 outweigh one of r = -1: r = 0.5, less than 0.6."""
+    """Three batches with r = 1 and one with r = -1 have the mean r = 0.5, less than 0.6."""
     component = active(part("augmentation", "ada", p=0.5))
     x = batch(8)
     for i, sign in enumerate([1, 1, 1, -1]):
@@ -254,7 +254,7 @@ def test_a_fixed_p_and_an_update_of_g_change_nothing() -> None:
     assert component.state.p == 0
 
 
-def test_it_acts_on_all_that_d_sees_in_both_updates() -> None:
+def test_it_augments_all_images_that_d_sees_in_both_updates() -> None:
     model, batches, options = build(augmentations=[{"type": "ada", "p": 1, "target": None}])
     seen: list[Tensor] = []
     shown: list[Tensor] = []
@@ -271,7 +271,7 @@ def test_it_acts_on_all_that_d_sees_in_both_updates() -> None:
         iterate_once(model, batches, Progress(), options)
     finally:
         type(ada.component).augment = original  # type: ignore[method-assign]
-    assert len(seen) == 3  # real and generated for D, generated for G
+    assert len(seen) == 3  # real and generated in the D update, generated in the G update
     assert torch.equal(seen[1], seen[2])
     assert not torch.equal(shown[1].detach(), shown[2].detach())
 

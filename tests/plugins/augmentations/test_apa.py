@@ -1,4 +1,4 @@
-"""Adaptive pseudo augmentation."""
+"""Adaptive pseudo augmentation: labels, probabilities, and the overfitting measure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.training.helpers import iterate_once
 
 
 class Labelled(nn.Module):
-    """Draws images whose every pixel says 10 + the label."""
+    """A generator of images whose pixels are all 10 + label."""
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         label = y.argmax(1) if y.dim() == 2 else y
@@ -33,7 +33,7 @@ def shown_as_real(p: float, y: Tensor, fake_y: Tensor) -> Batch:
 
 
 @pytest.mark.parametrize("rows", [(False, False), (True, True), (True, False), (False, True)])
-def test_a_fake_comes_with_the_label_that_it_was_made_for(rows: tuple[bool, bool]) -> None:
+def test_a_pseudo_image_has_the_label_it_was_generated_for(rows: tuple[bool, bool]) -> None:
     torch.manual_seed(0)
     y, fake_y = torch.randint(3, (2, 300))
     one_hot = [torch.nn.functional.one_hot(t, 3).float() if row else t
@@ -50,14 +50,14 @@ def test_a_fake_comes_with_the_label_that_it_was_made_for(rows: tuple[bool, bool
 
 
 @pytest.mark.parametrize(("p", "share"), [(0.0, 0), (1.0, 1)])
-def test_at_p_0_no_fake_is_shown_and_at_p_1_only_fakes_are(p: float, share: int) -> None:
+def test_no_image_is_replaced_at_p_0_and_every_image_at_p_1(p: float, share: int) -> None:
     y = torch.arange(30) % 3
     batch = shown_as_real(p, y, y)
     assert (batch.x[:, 0, 0, 0] >= 10).double().mean() == share
 
 
-def test_the_fakes_that_pass_for_real_are_not_those_that_are_shown_as_fakes() -> None:
-    """And only D's updates show them, without a gradient for G."""
+def test_pseudo_images_are_not_the_images_of_the_generated_batch() -> None:
+    """They occur only in D updates and have no gradient for G."""
     model, batches, options = build(
         augmentations=[{"type": "apa", "p": 1, "target": None}], generator="mlp"
     )
@@ -78,7 +78,7 @@ def test_the_fakes_that_pass_for_real_are_not_those_that_are_shown_as_fakes() ->
 
 
 @pytest.mark.parametrize(("heuristic", "r"), [("real", 0.5), ("fake", -1.0), ("both", -0.25)])
-def test_r_is_what_the_heuristic_says(heuristic: str, r: float) -> None:
+def test_r_follows_the_heuristic(heuristic: str, r: float) -> None:
     x = torch.zeros(4, 1, 4, 4)
     step = step_of(real=x, fake=x + 1, logit=lambda x, y: x[:, 0, 0, 0] + 1)
     output = step.real.output._replace(logit=torch.tensor([1.0, 2.0, 3.0, -1.0]))

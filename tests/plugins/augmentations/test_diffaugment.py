@@ -1,4 +1,4 @@
-"""Differentiable augmentation, each change against NumPy."""
+"""Differentiable augmentation: each transform is compared with NumPy."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_contrast_multiplies_the_distance_from_the_images_mean() -> None:
     assert 0.5 <= factor.min() < 0.6 < 1.4 < factor.max() <= 1.5
 
 
-def test_translation_moves_by_whole_pixels_with_zeros_coming_in() -> None:
+def test_translation_shifts_by_whole_pixels_with_zero_padding() -> None:
     before, after = changed(translation)
     ways = set()
     for a, b in zip(before, after, strict=True):
@@ -70,10 +70,10 @@ def test_translation_moves_by_whole_pixels_with_zeros_coming_in() -> None:
         ]  # fmt: skip
         assert len(fitting) == 1
         ways |= {*fitting}
-    assert len(ways) == 9  # an eighth of eight pixels, each way
+    assert len(ways) == 9  # 1/8 of eight pixels, in each direction
 
 
-def test_cutout_makes_a_square_of_half_the_size_grey_wherever_its_middle_lies() -> None:
+def test_cutout_sets_a_square_of_half_the_size_to_grey_at_any_centre() -> None:
     before, after = changed(cutout)
     corners = set()
     for a, b in zip(before, after, strict=True):
@@ -91,7 +91,7 @@ def test_cutout_makes_a_square_of_half_the_size_grey_wherever_its_middle_lies() 
 
 
 @pytest.mark.parametrize("policy", [["color"], ["translation"], ["cutout"]])
-def test_it_acts_on_each_image_in_its_own_way_and_lets_gradients_through(policy: list[str]) -> None:
+def test_each_image_is_augmented_differently_and_gradients_flow_through(policy: list[str]) -> None:
     x = X[:1].expand(50, -1, -1, -1).clone().requires_grad_()
     got = part("augmentation", "diffaugment", policy=policy).augment(
         x, step_of(real=x, fake=x), None
@@ -101,7 +101,7 @@ def test_it_acts_on_each_image_in_its_own_way_and_lets_gradients_through(policy:
     assert (x.grad.flatten(1).abs().sum(1) > 0).all()
 
 
-def test_p_is_the_share_of_images_that_change() -> None:
+def test_p_is_the_fraction_of_images_that_change() -> None:
     for p, low, high in ((0.0, 0, 0), (0.5, 70, 130), (1.0, 200, 200)):
         got = part("augmentation", "diffaugment", p=p).augment(X, step_of(real=X, fake=X), None)
         count = ((got - X).abs().flatten(1).amax(1) > 0).sum().item()

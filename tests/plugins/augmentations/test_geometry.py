@@ -1,4 +1,4 @@
-"""Blitting and warping against NumPy, and against functions of known values."""
+"""Blitting and warping, compared with NumPy and with analytic images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ganlab_plugins.augmentations._geometry import SYM6, Warp, blit
 from torch import Tensor
 
 NEAR = 0.03
-"""The filter is not quite symmetric, and between its pixels the larger image is linear."""
+"""Tolerance: the filter is slightly asymmetric, and interpolation is bilinear."""
 
 
 def moved(x: Tensor, mirror: int = 0, turns: int = 0, shift: tuple[int, int] = (0, 0)) -> Tensor:
@@ -19,7 +19,7 @@ def moved(x: Tensor, mirror: int = 0, turns: int = 0, shift: tuple[int, int] = (
 
 
 def by_numpy(x: np.ndarray, mirror: int, turns: int, shift: tuple[int, int]) -> np.ndarray:
-    """One image (C, S, S)."""
+    """Transform one image (C, S, S)."""
     x = x[:, :, ::-1] if mirror else x
     x = np.rot90(x, turns, axes=(1, 2))
     right, down = shift
@@ -31,16 +31,14 @@ def by_numpy(x: np.ndarray, mirror: int, turns: int, shift: tuple[int, int]) -> 
 @pytest.mark.parametrize("mirror", [0, 1])
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 @pytest.mark.parametrize("shift", [(0, 0), (2, -1), (-3, 4)])
-def test_blitting_copies_pixels_as_numpy_does(
-    mirror: int, turns: int, shift: tuple[int, int]
-) -> None:
+def test_blit_equals_numpy(mirror: int, turns: int, shift: tuple[int, int]) -> None:
     x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     got = moved(x, mirror, turns, shift)
     for before, after in zip(x.numpy(), got.numpy(), strict=True):
         np.testing.assert_array_equal(after, by_numpy(before, mirror, turns, shift))
 
 
-def test_each_image_is_moved_in_its_own_way() -> None:
+def test_each_image_has_its_own_transform() -> None:
     x = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     got = blit(
         x,
@@ -69,14 +67,14 @@ def test_the_filter_is_orthogonal() -> None:
 
 
 @pytest.mark.parametrize("size", [8, 16, 17])
-def test_the_identity_changes_nothing(size: int) -> None:
+def test_the_identity_preserves_the_image(size: int) -> None:
     x = torch.randn(2, 3, size, size, dtype=torch.float64)
     got = warp(x, affine([[1, 0, 0], [0, 1, 0]], 2))
     torch.testing.assert_close(got, x, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("shift", [(1, 0), (0, -2), (3, 2), (-9, 5)])
-def test_whole_pixels_are_moved_as_numpy_does(shift: tuple[int, int]) -> None:
+def test_a_shift_by_whole_pixels_equals_numpy(shift: tuple[int, int]) -> None:
     x = torch.randn(1, 2, 8, 8, dtype=torch.float64)
     got = warp(x, affine([[1, 0, -shift[0]], [0, 1, -shift[1]]]))
     wide = np.pad(x[0].numpy(), ((0, 0), (9, 9), (9, 9)), mode="reflect")
@@ -85,7 +83,7 @@ def test_whole_pixels_are_moved_as_numpy_does(shift: tuple[int, int]) -> None:
 
 
 def hill(right: Tensor, down: Tensor) -> Tensor:
-    """A smooth hill beside the middle, longer than wide."""
+    """Return a smooth elongated bump that is not centred."""
     return torch.exp(-((right - 3) ** 2) / 18 - (down + 2) ** 2 / 32)
 
 
@@ -100,7 +98,7 @@ def hill(right: Tensor, down: Tensor) -> Tensor:
     ],
     ids=["scale", "stretch", "rotate", "shift", "all"],
 )
-def test_a_smooth_image_is_moved_as_the_function_that_it_shows(
+def test_a_smooth_image_is_transformed_like_its_analytic_function(
     matrix: list[list[float]],
 ) -> None:
     size = 33
@@ -110,7 +108,7 @@ def test_a_smooth_image_is_moved_as_the_function_that_it_shows(
     got = warp(hill(right, down)[None, None], inverse)[0, 0]
     points = torch.stack([right, down, torch.ones_like(right)])
     source = torch.einsum("ij,jhw->ihw", inverse[0], points)
-    # Where the source lies outside, its mirror image shows: the hill has faded there.
+    # Outside the image the warp shows the reflection, where the bump is almost zero.
     expected = hill(source[0], source[1])
     assert expected.max() > 0.9
     inside = (source.abs() < (size - 1) / 2 - 2).all(0)
@@ -118,7 +116,7 @@ def test_a_smooth_image_is_moved_as_the_function_that_it_shows(
     assert (got - expected)[inside].abs().max() < NEAR
 
 
-def test_a_quarter_turn_by_warping_is_nearly_the_one_by_copying() -> None:
+def test_a_rotation_by_90_degrees_is_nearly_equal_in_warp_and_blit() -> None:
     steps = torch.arange(16, dtype=torch.float64) - 7.5
     down, right = torch.meshgrid(steps, steps, indexing="ij")
     x = hill(right, down)[None, None]
@@ -126,13 +124,13 @@ def test_a_quarter_turn_by_warping_is_nearly_the_one_by_copying() -> None:
     assert (got - moved(x, turns=1)).abs().max() < NEAR
 
 
-def test_what_lies_beyond_the_border_is_the_mirror_image_however_far() -> None:
+def test_pixels_beyond_the_border_are_reflected_at_any_distance() -> None:
     x = torch.randn(1, 1, 8, 8, dtype=torch.float64)
     got = warp(x, affine([[1, 0, -14], [0, 1, 28]]))  # the period is 2 * (8 - 1)
     torch.testing.assert_close(got, x, atol=1e-6, rtol=0)
 
 
-def test_gradients_and_their_gradients_are_right() -> None:
+def test_gradients_and_double_backward_are_correct() -> None:
     x = torch.randn(1, 1, 6, 6, dtype=torch.float64, requires_grad=True)
     inverse = affine([[0.9, 0.3, 0.7], [-0.2, 1.1, -0.4]])
 

@@ -1,4 +1,4 @@
-"""Instance noise: how much, when, and that both networks see and pass it."""
+"""Instance noise: its standard deviation, its schedule, and its gradient."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ X = torch.zeros(64, 3, 8, 8)
 
 
 @pytest.mark.parametrize(("images", "std"), [(0, 0.5), (50, 0.25), (100, 0.0), (1000, 0.0)])
-def test_its_deviation_follows_the_schedule(images: int, std: float) -> None:
+def test_its_standard_deviation_follows_the_schedule(images: int, std: float) -> None:
     noise = part("augmentation", "instance-noise", std="0.5 to 0 over 100 images")
     torch.manual_seed(0)
     x = noise.augment(X, step_of(real=X, fake=X, images=images), None)
@@ -19,7 +19,7 @@ def test_its_deviation_follows_the_schedule(images: int, std: float) -> None:
     assert x.mean().item() == pytest.approx(0, abs=0.02)
 
 
-def test_every_pixel_of_every_image_has_its_own() -> None:
+def test_every_pixel_of_every_image_has_independent_noise() -> None:
     torch.manual_seed(0)
     x = part("augmentation", "instance-noise").augment(X, step_of(real=X, fake=X), None)
     assert len(x.unique()) > 0.99 * x.numel()

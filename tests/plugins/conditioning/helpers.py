@@ -1,4 +1,4 @@
-"""A step without networks, for terms that are functions of notes; and small whole models."""
+"""A step without networks, for terms that depend on auxiliary outputs, and small models."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def loss(name: str, **options: Any) -> Loss:
 
 
 def batch(note: Any, y: Tensor, *, name: str = "", z: Tensor | None = None) -> Batch:
-    """One batch of which D's note is known."""
+    """Return a batch with a given auxiliary output of D."""
     n = len(y)
     return Batch(
         torch.zeros(n, 1, 2, 2), y, z, DiscriminatorOutput(torch.zeros(n), y, {name: note})
@@ -57,7 +57,7 @@ def build(
     precision: str = "fp32",
     regularizers: Sequence[Any] = (),
 ) -> tuple[Model, Batches, Any]:
-    """Small networks of one family, a batch of noise to train on, and the options of training."""
+    """Return a model of small networks, a batch of random images, and the training options."""
     data = {
         "dataset": {"type": "digits", "image_size": 16},
         "generator": small("generator", network),

@@ -1,4 +1,4 @@
-"""The terms of auxiliary classifiers, against NumPy and against gradients worked out by hand."""
+"""The terms of auxiliary classifiers, compared with NumPy and with gradients computed by hand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tensor(array: np.ndarray) -> torch.Tensor:
     return torch.tensor(array, dtype=torch.float32)
 
 
-def test_acgan_is_the_cross_entropy_of_both_sides_for_d_and_of_fakes_for_g() -> None:
+def test_acgan_is_the_cross_entropy_of_both_batches_for_d_and_of_fakes_for_g() -> None:
     real, fake = numbers(0, 3), numbers(1, 3)
     at = [batch(tensor(real), Y, name="acgan"), batch(tensor(fake), FAKE_Y, name="acgan")]
     part = scheme("acgan", real=2.0, fake=0.5, generator=3.0)
@@ -41,7 +41,7 @@ def test_acgan_is_the_cross_entropy_of_both_sides_for_d_and_of_fakes_for_g() -> 
 
 
 def test_acgan_by_hand() -> None:
-    # Logits (0, log 3) mean probabilities 1/4 and 3/4.
+    # Logits (0, log 3) are probabilities 1/4 and 3/4.
     logits = torch.tensor([[0.0, np.log(3.0)]])
     at = [batch(logits, torch.tensor([1]), name="acgan"), batch(logits, torch.tensor([0]))]
     at[1].output.auxiliary["acgan"] = logits
@@ -49,7 +49,7 @@ def test_acgan_by_hand() -> None:
     assert terms == pytest.approx({"classes_real": np.log(4 / 3), "classes_fake": np.log(4)})
 
 
-def test_soft_labels_mix_the_classes_errors() -> None:
+def test_soft_labels_average_the_losses_of_their_classes() -> None:
     logits = tensor(numbers(2, 3))
     rows = torch.tensor([[0.25, 0.75, 0.0]] * 3)
     mixed = batch(logits, rows, name="acgan")
@@ -58,7 +58,7 @@ def test_soft_labels_mix_the_classes_errors() -> None:
     assert value == pytest.approx(-0.25 * pure[0] - 0.75 * pure[1], rel=1e-5)
 
 
-def test_tacgan_adds_a_twin_of_fakes_which_g_works_against() -> None:
+def test_tacgan_adds_a_twin_of_fakes_that_g_opposes() -> None:
     real, own, twin = numbers(0, 3), numbers(1, 3), numbers(2, 3)
     at = [
         batch((tensor(real), tensor(numbers(3, 3))), Y, name="tacgan"),
@@ -91,11 +91,11 @@ def test_adcgan_classifies_reals_into_the_first_and_fakes_into_the_second_half()
     )
 
 
-# ------------------------------------------- two classes on a line: what moves an image of G
+# ------------------------------------------- two classes on a line: gradients of an image of G
 
 
 def gradient(name: str, weights: list[list[float]], x: float, y: int) -> float:
-    """d (G's terms) / d x of an image x whose logits are weights * x."""
+    """Return d (G's terms) / d x for an image x with the logits weights * x."""
     at = torch.tensor([[x]], requires_grad=True)
     notes = [at * torch.tensor(w) for w in weights]
     note = tuple(notes) if len(notes) > 1 else notes[0]
@@ -106,27 +106,27 @@ def gradient(name: str, weights: list[list[float]], x: float, y: int) -> float:
     return float(at.grad.item())
 
 
-def test_acgan_always_pulls_away_from_the_border_and_tacgan_only_until_both_agree() -> None:
-    """Logits (-a x, a x) mean p(1 | x) = sigmoid(2 a x), so d -log p(1 | x) = -2a (1 - p)."""
+def test_acgan_always_pushes_from_the_boundary_but_tacgan_stops_when_both_agree() -> None:
+    """Logits (-a x, a x) give p(1 | x) = sigmoid(2 a x), so d -log p(1 | x) = -2a (1 - p)."""
 
     def away(a: float, x: float) -> float:
         return -2 * a * (1 - 1 / (1 + np.exp(-2 * a * x)))
 
     for x in (-0.7, 0.2, 1.5):
         assert gradient("acgan", [[-1.0, 1.0]], x, 1) == pytest.approx(away(1, x), rel=1e-5)
-        # The twin sees generated images: where they are apart as far as real ones, all is well.
+        # If the twin separates generated classes like real classes (equal a), the gradient is zero.
         twins = [[-1.0, 1.0], [-1.0, 1.0]]
         assert gradient("tacgan", twins, x, 1) == pytest.approx(0, abs=1e-7)
-        # Where generated classes are further apart (a = 2), it pushes them together, and back.
+        # If it separates them more (a = 2), the gradient pulls the classes together.
         apart = gradient("tacgan", [[-1.0, 1.0], [-2.0, 2.0]], x, 1)
         assert apart == pytest.approx(away(1, x) - away(2, x), rel=1e-5)
 
 
 def test_adcgan_moves_an_image_along_log_p_real_minus_log_p_fake() -> None:
-    """log C(y, real | x) - log C(y, fake | x) is linear in x: the normaliser drops out."""
+    """log C(y, real | x) - log C(y, fake | x) is linear in x: the normaliser cancels."""
     weights = [[-1.0, 1.0, -0.25, 3.0]]
     for x in (-0.7, 0.2, 1.5):
         assert gradient("adcgan", weights, x, 1) == pytest.approx(-(1.0 - 3.0), rel=1e-5)
         assert gradient("adcgan", weights, x, 0) == pytest.approx(-(-1.0 + 0.25), rel=1e-5)
-    # It is at rest where real and generated images of the class have one density.
+    # The gradient is zero if real and generated images of the class have equal densities.
     assert gradient("adcgan", [[-1.0, 1.0, -1.0, 1.0]], 0.4, 1) == pytest.approx(0, abs=1e-7)

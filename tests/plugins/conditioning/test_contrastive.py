@@ -1,4 +1,4 @@
-"""The 2C and the D2D-CE loss, against NumPy written from the equations and against hand values."""
+"""The 2C and D2D-CE losses, compared with NumPy and with values computed by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def units(seed: int, n: int = 5) -> np.ndarray:
 
 
 def term(name: str, f: Any, v: Any, y: Any, **options: Any) -> float:
-    """The term at generated images f with the vectors v of their classes."""
+    """Return G's term for the embeddings f of generated images and v of their classes."""
     note = (torch.as_tensor(f).float(), torch.as_tensor(v).float())
     fake = batch(note, torch.as_tensor(y), name=name)
     (value,) = floats(scheme(name, **options).g_terms(step("generator", fake, fake), None)).values()
@@ -59,8 +59,8 @@ def test_contragan_is_equation_8(temperature: float) -> None:
 
 
 def test_contragan_by_hand() -> None:
-    # Three orthogonal images, the first two of one class, each on its class's vector (t = 1):
-    # the first two have e + 1 over e + 2, the third has e over e + 2.
+    # Three orthogonal images equal to their class embeddings, the first two of one class, t = 1:
+    # the ratio is (e + 1) / (e + 2) for the first two and e / (e + 2) for the third.
     f, e = np.eye(3), math.e
     expected = -(2 * math.log((e + 1) / (e + 2)) + math.log(e / (e + 2))) / 3
     assert term("contragan", f, f, [0, 0, 1]) == pytest.approx(expected, rel=1e-5)
@@ -77,7 +77,7 @@ def test_reacgan_is_equation_8_with_its_margins(margins: tuple[float, float]) ->
 def test_reacgan_by_hand_on_both_sides_of_its_margins() -> None:
     f = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
     v = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    # Similarities to the own vector 1, .8, 1, with m_p = .9: 0, -.1, 0. Between images of two
+    # Similarities to the class embedding 1, .8, 1, with m_p = .9: 0, -.1, 0. Between images of two
     # classes .6 (1 and 2) and 0 (1 and 3), with m_n = .1: .5 and 0. tau = .5.
     first = -math.log(1 / (1 + math.exp(1.0) + 1))
     second = -math.log(math.exp(-0.2) / (math.exp(-0.2) + math.exp(1.0)))
@@ -86,7 +86,7 @@ def test_reacgan_by_hand_on_both_sides_of_its_margins() -> None:
     assert value == pytest.approx((first + second + third) / 3, rel=1e-5)
 
 
-def test_reacgan_leaves_what_is_beyond_its_margins_in_peace() -> None:
+def test_reacgan_has_no_gradient_beyond_its_margins() -> None:
     f = torch.tensor([[1.0, 0.0], [0.0, 1.0]], requires_grad=True)
     fake = batch((f, f.detach()), torch.tensor([0, 1]), name="reacgan")
     (value,) = scheme("reacgan").g_terms(step("generator", fake, fake), None).values()
@@ -110,7 +110,7 @@ def test_d_learns_from_real_and_g_from_generated_images(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["contragan", "reacgan"])
-def test_rows_of_pure_labels_are_labels_and_a_mix_lies_between(name: str) -> None:
+def test_one_hot_rows_equal_indices_and_mixtures_lie_between(name: str) -> None:
     f, v = units(0), units(1, 3)[Y]
     rows = np.eye(3, dtype=np.float32)[Y]
     pure = term(name, f, v, Y)
@@ -120,7 +120,7 @@ def test_rows_of_pure_labels_are_labels_and_a_mix_lies_between(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["contragan", "reacgan"])
-def test_vectors_have_length_1_and_the_classs_own_direction(name: str) -> None:
+def test_embeddings_have_norm_1_and_the_direction_of_their_class(name: str) -> None:
     note: Any = scheme(name, size=4).auxiliary(6, SPEC)
     h, y = torch.randn(5, 6), torch.tensor(Y)
     images, proxies = note(h, y)

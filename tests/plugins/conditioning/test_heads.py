@@ -1,4 +1,4 @@
-"""Heads of D, and the loss that the multi-class hinge brings."""
+"""The schemes with their own head of D, and the multi-class hinge loss."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_multi_hinge_is_the_margin_of_the_class_and_of_generated() -> None:
 
 
 def test_multi_hinge_by_hand() -> None:
-    # Two classes and "generated": the largest other score decides.
+    # Two classes and "generated": the margin is to the largest other score.
     real = torch.tensor([[2.0, 0.5, -1.0], [0.0, 0.0, 0.0]])
     fake = torch.tensor([[0.5, 0.0, 1.0], [3.0, 1.0, -1.0]])
     y = torch.tensor([0, 1])
@@ -57,7 +57,7 @@ def test_multi_hinge_by_hand() -> None:
     assert on_g.tolist() == pytest.approx([1.5, 3])
 
 
-def test_multi_hinges_logit_is_the_classs_score_less_that_of_generated() -> None:
+def test_the_logit_of_multi_hinge_is_the_class_score_minus_the_generated_score() -> None:
     head = scheme("multi-hinge").head(5, nn.Linear(5, 1), SPEC)
     assert head is not None
     h = torch.randn(4, 5)
@@ -67,12 +67,12 @@ def test_multi_hinges_logit_is_the_classs_score_less_that_of_generated() -> None
     torch.testing.assert_close(head(h, torch.eye(3)[Y])[0], logit)
 
 
-def test_multi_hinge_refuses_a_loss_beside_it() -> None:
+def test_multi_hinge_rejects_an_additional_loss() -> None:
     with pytest.raises(ConfigError, match="'multi-hinge' replaces the loss"):
         build([{"type": "concat"}, {"type": "multi-hinge"}], "mlp", loss="hinge")
 
 
-def test_multi_disc_is_the_row_of_the_label() -> None:
+def test_multi_disc_is_the_output_of_the_label() -> None:
     head: Any = scheme("multi-disc").head(5, nn.Linear(5, 1), SPEC)
     h = torch.randn(4, 5)
     weight, bias = head.rows.weight.detach().numpy(), head.rows.bias.detach().numpy()
@@ -80,7 +80,7 @@ def test_multi_disc_is_the_row_of_the_label() -> None:
     assert head(h, Y).tolist() == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
-def test_multi_disc_mixes_the_rows_of_soft_labels() -> None:
+def test_multi_disc_averages_the_outputs_of_soft_labels() -> None:
     head: Any = scheme("multi-disc").head(5, nn.Linear(5, 1), SPEC)
     h = torch.randn(1, 5)
     pure = [head(h, torch.tensor([label])).item() for label in range(3)]

@@ -1,4 +1,4 @@
-"""InfoGAN's bound, against NumPy, and its codes."""
+"""InfoGAN's bound, compared with NumPy, and its codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Y = torch.tensor([0, 2, 1, 1])
 def terms(out: np.ndarray, z: np.ndarray, **options: Any) -> dict[str, float]:
     fake = batch(torch.tensor(out), Y, name="infogan", z=torch.tensor(z))
     part = scheme("infogan", **options)
-    # The real batch was never judged: nothing may look at it, for nothing knows its codes.
+    # The real batch has no output of D: no term may use it, because its codes are unknown.
     real = Batch(torch.zeros(4, 1, 2, 2), torch.full((4,), -1))
     on_d = floats(part.d_terms(step("discriminator", real, fake), None))
     assert on_d == floats(part.g_terms(step("generator", real, fake), None))
@@ -55,8 +55,8 @@ def test_its_terms_are_the_bounds_on_mutual_information_of_both_kinds_of_codes(
 
 
 def test_by_hand() -> None:
-    # Q is sure of nothing: the bound of the categorical code is 0, that of a code which Q puts at
-    # its own place, with standard deviation 1, is log 2 - log(2 pi) / 2.
+    # With uniform Q the bound of the categorical code is 0. For a continuous code that Q predicts
+    # exactly, with standard deviation 1, it is log 2 - log(2 pi) / 2.
     out, z = np.zeros((4, 4)), np.full((4, 5), 0.5)
     out[:, 3] = code(0.5)
     got = terms(out, z, codes=1, continuous=1.0)
@@ -64,11 +64,11 @@ def test_by_hand() -> None:
     assert got["info_continuous"] == pytest.approx(math.log(2 * math.pi) / 2 - math.log(2))
 
 
-def test_no_continuous_codes_leave_no_term() -> None:
+def test_without_continuous_codes_there_is_no_term_for_them() -> None:
     assert list(terms(np.zeros((4, 3)), np.zeros((4, 5)), codes=0)) == ["info_categorical"]
 
 
-def test_g_gets_uniform_codes_in_place_of_the_first_noise_and_the_label_beside() -> None:
+def test_g_gets_uniform_codes_instead_of_the_first_noise_and_the_label_appended() -> None:
     latent: Any = scheme("infogan").latent(5, SPEC)
     z = torch.randn(4000, 5)
     code = latent(z, torch.arange(4000) % 3)
@@ -89,10 +89,9 @@ def test_d_never_sees_a_label() -> None:
     assert torch.equal(a.auxiliary["infogan"], b.auxiliary["infogan"])
 
 
-def test_more_codes_than_noise_are_refused() -> None:
+def test_as_many_codes_as_noise_elements_are_rejected() -> None:
     with pytest.raises(ConfigError) as error:
         build({"type": "infogan", "codes": 5}, "mlp")
     assert str(error.value).splitlines()[1:] == [
-        "  conditioning: infogan makes 5 codes of noise, and train.z_dim is 5; make it larger than "
-        "the codes"
+        "  conditioning: infogan needs train.z_dim > codes; got z_dim 5, codes 5"
     ]

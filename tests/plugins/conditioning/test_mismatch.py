@@ -1,4 +1,4 @@
-"""GAN-CLS: a real image with a wrong label counts as generated, by half."""
+"""GAN-CLS: D must reject real images with a wrong label, with half of the weight."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIX = DataSpec(6, 16, 1, tuple("abcdef"))
 
 
 class Remembering(nn.Module):
-    """A D whose logit is its first pixel plus a tenth of the label; it keeps what it saw."""
+    """A discriminator with the logit first pixel + label / 10, which records its inputs."""
 
     def forward(self, x: Tensor, y: Tensor) -> DiscriminatorOutput:
         self.seen = y
@@ -60,13 +60,13 @@ def test_by_hand_with_the_hinge_and_a_weight() -> None:
     )
 
 
-def test_g_is_left_as_it_is() -> None:
+def test_the_loss_of_g_does_not_change() -> None:
     s = at("generator")
     plain = s.loss.g(s.fake.output.logit)
     assert scheme("mismatch").adversarial(s, lambda: plain, None) is plain
 
 
-def test_wrong_labels_are_never_right_and_all_others_are_as_likely() -> None:
+def test_wrong_labels_are_uniform_over_the_other_classes() -> None:
     torch.manual_seed(0)
     s = at("discriminator")
     s.real = Batch(torch.zeros(12000, 1, 1, 1), torch.full((12000,), 4))
@@ -76,7 +76,7 @@ def test_wrong_labels_are_never_right_and_all_others_are_as_likely() -> None:
     assert (others - 2400).abs().max() < 5 * math.sqrt(2400)
 
 
-def test_rows_are_turned_as_indices_are() -> None:
+def test_rows_are_rolled_like_indices() -> None:
     s = at("discriminator")
     y = torch.arange(6)
     torch.manual_seed(3)

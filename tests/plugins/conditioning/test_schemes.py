@@ -1,4 +1,4 @@
-"""Every scheme trains with every network, and reacts to the label exactly where it should."""
+"""Every scheme trains with every network, and the label has an effect exactly where it should."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def with_concat(discriminator: Any) -> dict[str, Any]:
     return {"generator": "concat", "discriminator": discriminator}
 
 
-# What the YAML says; whether G, D's logit and D's notes depend on the label.
+# The YAML, and whether G, D's logit and D's auxiliary outputs depend on the label.
 SCHEMES: dict[str, tuple[Any, bool, bool, bool]] = {
     "concat-embedding": ({"type": "concat", "embedding": 4}, True, True, False),
     "adain": ({"generator": "adain", "discriminator": "none"}, True, False, False),
@@ -86,7 +86,7 @@ def test_takes_a_step_and_depends_on_the_label_exactly_where_it_should(
         on_a, on_b = model.D(x, a), model.D(x, b)
         assert torch.equal(on_a.logit, on_b.logit) != logit_sees
         assert torch.equal(flat(on_a.auxiliary), flat(on_b.auxiliary)) != notes_see
-        # Soft labels: rows of pure labels are labels.
+        # One-hot rows are equivalent to class indices.
         rows = torch.eye(3)[a]
         torch.testing.assert_close(model.G(z, rows), model.G(z, a))
         torch.testing.assert_close(model.D(x, rows).logit, on_a.logit)
@@ -124,13 +124,13 @@ def test_trains_under_spectral_normalisation_and_a_gradient_penalty(name: str) -
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_no_term_reads_a_tensors_value(name: str) -> None:
-    """Tensors without values take the whole step: nothing branches on one or takes its shape."""
+    """A step runs on meta tensors: no branch and no shape depends on a value."""
     model, _, options = build(SCHEMES[name][0], "mlp", loss=loss_for(name))
     mode = FakeTensorMode()
     with FakeCopyMode(mode):
         model.networks = copy.deepcopy(model.networks)
     with mode:
-        model.optimizers = {  # Adam reads its step on the host
+        model.optimizers = {  # Adam reads its step counter on the CPU
             role: torch.optim.SGD(network.parameters()) for role, network in model.networks.items()
         }
         real = Batch(torch.randn(4, 1, 16, 16), torch.randint(3, (4,)))

@@ -1,4 +1,4 @@
-"""What the schemes do at the sites of G and at D's image, against closed forms."""
+"""The modules of the schemes at the sites of G and at D's image site, against closed forms."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_adain_normalises_each_channel_of_each_image(shape: tuple[int, ...]) -> 
     torch.testing.assert_close(norm(torch.tensor(h), ROWS), torch.tensor(expected))
 
 
-def test_adain_is_not_batch_normalisation_an_image_alone_gives_what_it_gives_in_a_batch() -> None:
+def test_adain_of_an_image_does_not_depend_on_the_batch() -> None:
     norm: Any = scheme("adain").norm(6, 3, nn.Identity(), SPEC)
     h = torch.randn(3, 6, 4, 4)
     torch.testing.assert_close(norm(h, ROWS)[1:2], norm(h[1:2], ROWS[1:2]))
 
 
-def test_film_scales_and_shifts_what_the_networks_own_norm_gives() -> None:
+def test_film_scales_and_shifts_the_output_of_the_networks_own_norm() -> None:
     plain = BatchNorm(6)
     nn.init.normal_(plain.weight), nn.init.normal_(plain.bias)
     norm: Any = scheme("film").norm(6, 3, plain, SPEC)
@@ -57,7 +57,7 @@ def test_film_scales_and_shifts_what_the_networks_own_norm_gives() -> None:
     )
 
 
-def test_self_modulation_is_its_equations() -> None:
+def test_self_modulation_equals_its_equations() -> None:
     part = scheme("self-modulation", hidden=7)
     style, norm = part.style(5, SPEC), part.norm(6, 5, nn.Identity(), SPEC)
     assert style is not None
@@ -94,7 +94,7 @@ def test_gains_start_around_1_and_biases_around_0_and_differ_with_the_style(name
 # ------------------------------------------------------------------- latent and image
 
 
-def test_concat_lays_one_hot_labels_beside_noise_and_image_by_default() -> None:
+def test_concat_appends_one_hot_labels_to_noise_and_image_by_default() -> None:
     part: Any = scheme("concat")
     latent, image = part.latent(5, SPEC), part.image(1, SPEC)
     assert (latent.out_features, image.out_channels) == (8, 4)
@@ -105,7 +105,7 @@ def test_concat_lays_one_hot_labels_beside_noise_and_image_by_default() -> None:
     assert torch.equal(planes, ROWS[:, :, None, None].expand(-1, -1, 16, 16))
 
 
-def test_concat_lays_vectors_of_the_class_beside_both_if_told_to() -> None:
+def test_concat_appends_learned_vectors_with_an_embedding() -> None:
     part: Any = scheme("concat", embedding=2)
     latent, image = part.latent(5, SPEC), part.image(1, SPEC)
     assert (latent.out_features, image.out_channels) == (7, 3)
@@ -122,7 +122,7 @@ def test_concat_lays_vectors_of_the_class_beside_both_if_told_to() -> None:
 
 
 @pytest.mark.parametrize("embedding", [None, 4])
-def test_embedding_plane_lays_an_image_of_the_class_beside_the_image(
+def test_embedding_plane_appends_a_learned_channel(
     embedding: int | None,
 ) -> None:
     image: Any = scheme("embedding-plane", embedding=embedding).image(1, SPEC)

@@ -1,4 +1,4 @@
-"""Every test has a cache of its own, and writes the files that a dataset reads."""
+"""A separate cache for every test, and fixtures that write the files of datasets."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
-    """Return an array uint8 in LeCun's idx format."""
+    """Return a uint8 array in the idx format."""
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape)
     return header + array.astype(np.uint8).tobytes()
 
 
 @pytest.fixture
 def write_mnist(tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes 20 training and 10 test images and returns the root."""
+    """Return a function that writes 20 training and 10 test images and returns the data root."""
 
     def write(folder: str = "MNIST") -> Path:
         raw = tmp_path / "data" / folder / "raw"
@@ -46,7 +46,7 @@ def write_mnist(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Path], str]]:
-    """Return a function that serves a folder over HTTP and returns its address."""
+    """Return a function that serves a folder over HTTP and returns its URL."""
     servers = []
 
     def start(folder: Path) -> str:
@@ -63,7 +63,7 @@ def serve() -> Iterator[Callable[[Path], str]]:
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves files and prints nothing."""
+    """A handler that serves files without printing a log."""
 
     def log_message(self, *arguments: object) -> None:
         pass

@@ -1,4 +1,4 @@
-"""The digits work offline and have a fixed, fair test split."""
+"""The digits are available offline and have a fixed stratified test split."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from ganlab.data.prepare import prepare
 
 
-def test_splits_share_no_image_and_have_every_class_alike() -> None:
+def test_splits_are_disjoint_and_stratified() -> None:
     train, test = (prepare(Digits(image_size=8), split=split) for split in ("train", "test"))
     assert (len(train.images), len(test.images)) == (1500, 297)
     assert test.labels.bincount().tolist() == [29, 30, 29, 30, 30, 30, 30, 30, 29, 30]
@@ -17,7 +17,7 @@ def test_splits_share_no_image_and_have_every_class_alike() -> None:
     assert not seen & {image.numpy().tobytes() for image in test.images}
 
 
-def test_values_span_black_to_white() -> None:
+def test_pixels_range_from_black_to_white() -> None:
     found = load_digits()
     data = prepare(Digits(image_size=8))
     assert (data.images.min(), data.images.max()) == (0, 255)

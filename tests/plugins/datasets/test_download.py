@@ -1,4 +1,4 @@
-"""Downloads arrive whole or not at all; what cannot be had says so soon, with the ways out."""
+"""Downloads are complete or leave no file, and a failure soon names the possible solutions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ganlab.errors import DataUnavailable
 Serve = Callable[[Path], str]
 
 
-def ways_out(place: Path) -> str:
+def solutions(place: Path) -> str:
     return (
-        f"(1) Put the files at {place}, or point --data-root or GANLAB_DATA at a folder that has "
+        f"(1) Put the files at {place}, or set --data-root or GANLAB_DATA to a folder that has "
         "them; (2) name a fallback in the experiment: `dataset: {type: mnist, fallback: digits}`; "
-        "(3) repeat the command where the network can be reached."
+        "(3) repeat the command with network access."
     )
 
 
@@ -34,7 +34,7 @@ def ways_out(place: Path) -> str:
 def offered(
     tmp_path: Path, write_mnist: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Pack a small MNIST as its servers do, have torchvision expect it, leave no copy."""
+    """Put the compressed files of a small MNIST into a folder and make torchvision expect them."""
     root = write_mnist()
     folder = tmp_path / "server"
     folder.mkdir()
@@ -59,7 +59,7 @@ def refusal(root: Path) -> str:
     return str(error.value)
 
 
-def test_what_is_missing_is_downloaded_and_nothing_is_printed(
+def test_missing_files_are_downloaded_and_nothing_is_printed(
     tmp_path: Path,
     offered: Path,
     serve: Serve,
@@ -80,19 +80,19 @@ def test_what_is_missing_is_downloaded_and_nothing_is_printed(
     assert socket.getdefaulttimeout() is None
 
 
-def test_a_refused_connection_is_one_line_with_the_ways_out(
+def test_a_refused_connection_is_one_line_with_the_solutions(
     tmp_path: Path, offered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, "http://127.0.0.1:9/")
     place = tmp_path / "root" / "MNIST" / "raw"
     assert refusal(tmp_path / "root") == (
-        f"mnist cannot be had: not in {place}, and the download failed "
-        f"([Errno 111] Connection refused). {ways_out(place)}"
+        f"mnist is not available: not in {place}, and the download failed "
+        f"([Errno 111] Connection refused). {solutions(place)}"
     )
     assert not (tmp_path / "root").exists()
 
 
-def test_a_server_that_never_answers_is_not_waited_for(
+def test_a_silent_server_causes_a_timeout(
     tmp_path: Path, offered: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_download, "SECONDS", 0.5)
@@ -103,8 +103,8 @@ def test_a_server_that_never_answers_is_not_waited_for(
     assert time.monotonic() - start < 3
     place = tmp_path / "root" / "MNIST" / "raw"
     assert message in {
-        f"mnist cannot be had: not in {place}, and the download failed ({reason}). "
-        + ways_out(place)
+        f"mnist is not available: not in {place}, and the download failed ({reason}). "
+        + solutions(place)
         for reason in ("timed out", "no answer within 0.5 seconds")
     }
 
@@ -117,17 +117,17 @@ def test_a_wrong_file_from_the_server_is_not_kept(
     message = refusal(tmp_path / "root")
     place = tmp_path / "root" / "MNIST" / "raw"
     assert message.startswith(
-        f"mnist cannot be had: not in {place}, and the download failed (Error downloading "
+        f"mnist is not available: not in {place}, and the download failed (Error downloading "
         "train-images-idx3-ubyte.gz: Tried http://127.0.0.1:"
     )
-    assert message.endswith(f"got: File not found or corrupted.). {ways_out(place)}")
+    assert message.endswith(f"got: File not found or corrupted.). {solutions(place)}")
     assert "\n" not in message
     assert list((tmp_path / "root").iterdir()) == []
 
 
-# torchvision leaves the answer of a server that refuses open, until Python collects it.
+# torchvision does not close the response of a failed request before garbage collection.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_a_file_that_the_server_lacks_is_no_traceback(
+def test_a_file_missing_on_the_server_is_reported(
     tmp_path: Path, offered: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (offered / "train-images-idx3-ubyte.gz").unlink()
@@ -136,7 +136,7 @@ def test_a_file_that_the_server_lacks_is_no_traceback(
     gc.collect()
 
 
-def test_a_root_that_cannot_be_written_says_so(
+def test_an_unwritable_data_root_is_reported(
     tmp_path: Path, offered: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(monkeypatch, serve(offered))
@@ -144,6 +144,6 @@ def test_a_root_that_cannot_be_written_says_so(
     root = tmp_path / "file" / "root"
     place = root / "MNIST" / "raw"
     assert refusal(root) == (
-        f"mnist cannot be had: not in {place}, and the download failed ([Errno 20] Not a "
-        f"directory: '{root}'). {ways_out(place)}"
+        f"mnist is not available: not in {place}, and the download failed ([Errno 20] Not a "
+        f"directory: '{root}'). {solutions(place)}"
     )

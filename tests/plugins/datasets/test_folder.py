@@ -1,4 +1,4 @@
-"""Pictures in a folder for each class."""
+"""Images in one folder per class."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def refusal(dataset: Folder, split: Any = "train") -> str:
 
 @pytest.fixture
 def animals(tmp_path: Path) -> Path:
-    """Two classes with two pictures each, at different depths."""
+    """Write two classes with two images each, at different depths."""
     write(tmp_path / "animals" / "dog" / "1.png", 30)
     write(tmp_path / "animals" / "dog" / "more" / "deep" / "2.PNG", 40)
     write(tmp_path / "animals" / "cat" / "1.bmp", 10)
@@ -62,14 +62,14 @@ def test_images_are_64_pixels_wide_by_default(animals: Path) -> None:
     assert prepare(Folder(path=animals)).images.shape == (4, 1, 64, 64)
 
 
-def test_channels_are_those_of_the_pictures_unless_they_are_set(animals: Path) -> None:
+def test_channels_are_those_of_the_images_unless_they_are_set(animals: Path) -> None:
     assert prepare(folder(animals, channels=3)).images.shape == (4, 3, 8, 8)
     write(animals / "cat" / "3.png", (255, 0, 0))
     assert prepare(folder(animals)).images.shape == (5, 3, 8, 8)
     assert prepare(folder(animals, channels=1)).images[2, 0, 0, 0] == 76
 
 
-def test_hidden_files_are_passed_over_in_silence(
+def test_hidden_files_are_ignored_without_a_warning(
     animals: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write(animals / ".thumbnails" / "1.png")
@@ -80,14 +80,14 @@ def test_hidden_files_are_passed_over_in_silence(
     assert caplog.messages == []
 
 
-def test_other_files_are_left_out_with_one_warning(
+def test_other_files_are_ignored_with_one_warning(
     animals: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (animals / "dog" / "3.heic").write_bytes(b"x")
     write(animals / "0.png")
     assert len(prepare(folder(animals)).images) == 4
     assert caplog.messages == [
-        f"{animals}: files left out of the train split: 2, such as {animals}/0.png"
+        f"{animals}: files not used in the train split: 2, such as {animals}/0.png"
     ]
 
 
@@ -104,7 +104,7 @@ def test_train_and_test_folders_are_splits(
     assert caplog.messages == []
 
 
-def test_a_test_split_has_the_numbers_of_the_training_classes(tmp_path: Path) -> None:
+def test_the_test_split_has_the_class_indices_of_the_train_split(tmp_path: Path) -> None:
     pets = tmp_path / "pets"
     for name in ("cat", "dog", "owl"):
         write(pets / "train" / name / "1.png")
@@ -117,11 +117,11 @@ def test_a_test_split_has_the_numbers_of_the_training_classes(tmp_path: Path) ->
     )
     write(pets / "test" / "owls" / "1.png")
     assert refusal(folder(pets), "test") == (
-        f"folder: {pets}/test/owls has no counterpart for training; did you mean 'owl'?"
+        f"folder: {pets}/test/owls is not a class of the train split; did you mean 'owl'?"
     )
 
 
-def test_classes_may_be_called_train_and_test(tmp_path: Path) -> None:
+def test_classes_may_be_named_train_and_test(tmp_path: Path) -> None:
     for name in ("train", "bus", "test"):
         write(tmp_path / "things" / name / "1.png")
     assert prepare(folder(tmp_path / "things")).spec.class_names == ("bus", "test", "train")
@@ -131,7 +131,7 @@ def test_without_a_test_folder_there_is_no_test_split(animals: Path) -> None:
     with pytest.raises(DataUnavailable) as error:
         prepare(folder(animals), split="test")
     assert str(error.value) == (
-        f"folder: {animals} has no test split: no {animals}/test/<class>/<picture>"
+        f"folder: {animals} has no test split: no {animals}/test/<class>/<image>"
     )
 
 
@@ -139,20 +139,20 @@ def test_a_missing_folder_may_be_replaced_by_a_fallback(tmp_path: Path) -> None:
     with pytest.raises(DataUnavailable) as error:
         prepare(folder(tmp_path / "none"))
     assert str(error.value) == (
-        f"folder: there is no folder {tmp_path}/none: correct dataset.path, or name a fallback in "
+        f"folder: {tmp_path}/none does not exist: correct dataset.path, or name a fallback in "
         "the experiment: `fallback: digits`"
     )
 
 
-def test_pictures_without_class_folders_are_refused(tmp_path: Path) -> None:
+def test_images_without_class_folders_are_rejected(tmp_path: Path) -> None:
     write(tmp_path / "flat" / "1.png")
     assert refusal(folder(tmp_path / "flat")) == (
-        f"folder: there is no {tmp_path}/flat/<class>/<picture>; a picture's name ends in .bmp, "
-        ".gif, .jpeg, .jpg, .png, .tif, .tiff, .webp"
+        f"folder: there are no images {tmp_path}/flat/<class>/<image>; supported extensions: "
+        ".bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp"
     )
 
 
-def test_one_class_is_refused(tmp_path: Path) -> None:
+def test_a_single_class_is_rejected(tmp_path: Path) -> None:
     write(tmp_path / "pets" / "cats" / "1.png")
     assert refusal(folder(tmp_path / "pets")) == (
         "folder (train): a conditional GAN needs at least 2 classes; found 1: 'cats'; in a folder "
@@ -160,7 +160,7 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_an_empty_class_is_refused(animals: Path) -> None:
+def test_an_empty_class_is_rejected(animals: Path) -> None:
     (animals / "owl").mkdir()
     assert refusal(folder(animals)) == (
         "folder: no image of class 'owl'; remove the class from the data, "
@@ -168,11 +168,11 @@ def test_an_empty_class_is_refused(animals: Path) -> None:
     )
 
 
-def test_damaged_pictures_are_named(animals: Path) -> None:
+def test_damaged_images_are_named(animals: Path) -> None:
     file = animals / "dog" / "1.png"
     for content, reason in (
         (b"", "is empty"),
-        (b"text", "is no picture"),
+        (b"text", "is not a valid image"),
         (file.read_bytes()[:45], "cannot be decoded: image file is truncated"),
     ):
         file.write_bytes(content)
@@ -180,7 +180,7 @@ def test_damaged_pictures_are_named(animals: Path) -> None:
         assert message == f"{file} {reason}"
 
 
-def test_a_changed_added_or_renamed_picture_is_noticed(animals: Path) -> None:
+def test_a_changed_added_or_renamed_image_is_detected(animals: Path) -> None:
     hashes = [prepare(folder(animals)).sha256]
     write(animals / "cat" / "1.bmp", 99)
     hashes.append(prepare(folder(animals)).sha256)
@@ -200,7 +200,7 @@ def test_a_moved_folder_is_found_in_the_cache(animals: Path, cache: Path) -> Non
     ).fingerprint(Path(), "train")
 
 
-def test_thousands_of_small_pictures_are_read_with_their_labels(tmp_path: Path) -> None:
+def test_thousands_of_small_images_are_read_with_their_labels(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for i in range(600):
         path = tmp_path / "many" / str(i % 3) / f"{i}.png"
@@ -210,7 +210,7 @@ def test_thousands_of_small_pictures_are_read_with_their_labels(tmp_path: Path) 
     assert (data.images[:, 0, 0, 0] // 80).tolist() == data.labels.tolist()
 
 
-def test_a_link_that_leads_back_is_not_followed_for_ever(animals: Path) -> None:
+def test_a_link_to_a_parent_folder_is_not_followed_forever(animals: Path) -> None:
     (animals / "dog" / "loop").symlink_to(animals / "dog")
     (animals / "dog" / "more" / "up").symlink_to(animals)
     assert len(prepare(folder(animals)).images) == 4

@@ -1,4 +1,4 @@
-"""MNIST and its kin are read where torchvision keeps them, and a broken file is named."""
+"""MNIST-like datasets are read from torchvision's folder, and a damaged file is named."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WriteMnist = Callable[..., Path]
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 
 
-def test_both_splits_are_what_torchvision_reads(write_mnist: WriteMnist) -> None:
+def test_both_splits_equal_those_of_torchvision(write_mnist: WriteMnist) -> None:
     root = write_mnist()
     for split in ("train", "test"):
         ours = Mnist().read(root, split)
@@ -32,7 +32,7 @@ def test_both_splits_are_what_torchvision_reads(write_mnist: WriteMnist) -> None
         assert np.array_equal(ours.labels, theirs.targets.numpy())
 
 
-def test_images_are_28_by_28_until_they_are_prepared(write_mnist: WriteMnist) -> None:
+def test_images_are_28_by_28_before_they_are_prepared(write_mnist: WriteMnist) -> None:
     data = prepare(Mnist(), root=write_mnist())
     assert data.images.shape == (20, 1, 32, 32)
     assert data.labels.tolist() == [*range(10), *range(10)]
@@ -43,7 +43,7 @@ def test_images_are_28_by_28_until_they_are_prepared(write_mnist: WriteMnist) ->
     ("kind", "folder", "third"),
     [(FashionMnist, "FashionMNIST", "pullover"), (Kmnist, "KMNIST", "su")],
 )
-def test_the_kin_have_folders_and_class_names_of_their_own(
+def test_similar_datasets_have_their_own_folders_and_class_names(
     write_mnist: WriteMnist, kind: type[Mnist], folder: str, third: str
 ) -> None:
     data = prepare(kind(classes=[third, 0]), root=write_mnist(folder))
@@ -51,7 +51,7 @@ def test_the_kin_have_folders_and_class_names_of_their_own(
     assert len(data.images) == 4
 
 
-def test_packed_files_are_read_where_they_lie(write_mnist: WriteMnist) -> None:
+def test_compressed_files_are_read_in_place(write_mnist: WriteMnist) -> None:
     root = write_mnist()
     expected = Mnist().read(root, "train")
     for file in (root / "MNIST" / "raw").iterdir():
@@ -62,7 +62,7 @@ def test_packed_files_are_read_where_they_lie(write_mnist: WriteMnist) -> None:
     assert np.array_equal(found.labels, expected.labels)
 
 
-def test_a_split_needs_its_own_files_only(write_mnist: WriteMnist) -> None:
+def test_a_split_needs_only_its_own_files(write_mnist: WriteMnist) -> None:
     root = write_mnist()
     for file in (root / "MNIST" / "raw").glob("t10k*"):
         file.unlink()
@@ -72,11 +72,11 @@ def test_a_split_needs_its_own_files_only(write_mnist: WriteMnist) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "no idx file of 3 axes begins like this"),
-        (b"<html>not found</html>", "no idx file of 3 axes begins like this"),
+        (b"", "it has no header of an idx file with 3 dimensions"),
+        (b"<html>not found</html>", "it has no header of an idx file with 3 dimensions"),
         (
             bytes((0, 0, 8, 3, 0, 0, 0, 20, 0, 0, 0, 28, 0, 0, 0, 28)) + bytes(1000),
-            "1,016 bytes where 15,696 belong",
+            "it has 1,016 bytes instead of 15,696",
         ),
     ],
 )
@@ -87,12 +87,10 @@ def test_a_damaged_file_is_named(write_mnist: WriteMnist, content: bytes, reason
     with pytest.raises(DataError) as error:
         prepare(Mnist(), root=root)
     assert type(error.value) is DataError
-    assert str(error.value) == (
-        f"{file} cannot be read: {reason}; delete it to have it downloaded again"
-    )
+    assert str(error.value) == (f"{file} cannot be read: {reason}; delete it to download it again")
 
 
-def test_a_damaged_packed_file_is_named(write_mnist: WriteMnist) -> None:
+def test_a_damaged_compressed_file_is_named(write_mnist: WriteMnist) -> None:
     root = write_mnist()
     file = root / "MNIST" / "raw" / TRAIN_IMAGES
     packed = file.with_name(f"{file.name}.gz")
@@ -102,11 +100,11 @@ def test_a_damaged_packed_file_is_named(write_mnist: WriteMnist) -> None:
         Mnist().read(root, "train")
     assert str(error.value) == (
         f"{packed} cannot be read: Compressed file ended before the end-of-stream marker was "
-        "reached; delete it to have it downloaded again"
+        "reached; delete it to download it again"
     )
 
 
-def test_other_files_give_other_images_and_the_same_files_elsewhere_the_same(
+def test_the_images_depend_on_the_files_and_not_on_their_folder(
     write_mnist: WriteMnist, tmp_path: Path, cache: Path
 ) -> None:
     root = write_mnist()
@@ -123,7 +121,7 @@ def test_other_files_give_other_images_and_the_same_files_elsewhere_the_same(
     assert not torch.equal(second.images, first.images)
 
 
-def test_reading_files_that_are_there_does_not_import_torchvision(write_mnist: WriteMnist) -> None:
+def test_reading_existing_files_does_not_import_torchvision(write_mnist: WriteMnist) -> None:
     code = (
         "import sys; from pathlib import Path; from ganlab_plugins.datasets.mnist import Mnist; "
         f"Mnist().read(Path({str(write_mnist())!r}), 'train'); print('torchvision' in sys.modules)"

@@ -1,4 +1,4 @@
-"""CIFAR and SVHN are read only if their files have the published sums, and unpacked if need be."""
+"""CIFAR and SVHN are read only if their files have the published checksums."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def pickled(path: Path, value: Any) -> str:
 
 
 def pixels(n: int, seed: int) -> np.ndarray:
-    """Return colour images (n, 32, 32, 3) uint8."""
+    """Return random colour images (n, 32, 32, 3) uint8."""
     return np.random.default_rng(seed).integers(0, 256, (n, 32, 32, 3), dtype=np.uint8)
 
 
 def rows(images: np.ndarray) -> np.ndarray:
-    """Return images as CIFAR stores them, (n, 3072): all reds, all greens, all blues."""
+    """Return images in CIFAR's layout (n, 3072): the red, the green and the blue plane."""
     return images.transpose(0, 3, 1, 2).reshape(len(images), -1)
 
 
 @pytest.fixture
 def cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Write a small CIFAR-10 and have torchvision expect its sums; return the root."""
+    """Write a small CIFAR-10, make torchvision expect its checksums, and return the data root."""
     folder = tmp_path / "data" / "cifar-10-batches-py"
     folder.mkdir(parents=True)
     kind = torchvision.datasets.CIFAR10
@@ -72,13 +72,13 @@ def test_cifar10_is_read_in_order_and_in_colour(cifar10: Path) -> None:
     assert np.array_equal(test.images.permute(0, 2, 3, 1).numpy(), pixels(10, 3))
 
 
-def test_cifar10_in_the_cache_outlives_its_files(cifar10: Path) -> None:
+def test_cifar10_is_read_from_the_cache_without_its_files(cifar10: Path) -> None:
     first = prepare(Cifar10(), root=cifar10)
     shutil.rmtree(cifar10)
     assert prepare(Cifar10(), root=cifar10).sha256 == first.sha256
 
 
-def test_an_archive_that_lies_there_is_unpacked_without_a_network(
+def test_an_existing_archive_is_unpacked_without_network_access(
     cifar10: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive = cifar10 / "cifar-10-python.tar.gz"
@@ -98,12 +98,12 @@ def test_a_damaged_cifar_file_is_named_and_never_unpickled(cifar10: Path) -> Non
         prepare(Cifar10(), root=cifar10)
     assert type(error.value) is DataError
     assert str(error.value) == (
-        f"{file} is damaged (its MD5 sum is not {published}) and cannot be replaced: delete it "
-        "and repeat the command where the network can be reached"
+        f"{file} is damaged (its MD5 checksum is not {published}) and could not be downloaded "
+        "again: delete it and repeat the command with network access"
     )
 
 
-def test_cifar_that_is_not_there_names_the_archive_to_fetch(
+def test_a_missing_cifar_names_the_archive_to_download(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torchvision.datasets.CIFAR100, "url", REFUSED)
@@ -111,11 +111,10 @@ def test_cifar_that_is_not_there_names_the_archive_to_fetch(
         prepare(Cifar100(), root=tmp_path / "data")
     archive = tmp_path / "data" / "cifar-100-python.tar.gz"
     assert str(error.value) == (
-        f"cifar100 cannot be had: not in {archive}, and the download failed ([Errno 111] "
-        f"Connection refused). (1) Put the files at {archive}, or point --data-root or "
-        "GANLAB_DATA at a folder that has them; (2) name a fallback in the experiment: "
-        "`dataset: {type: cifar100, fallback: digits}`; (3) repeat the command where the network "
-        "can be reached."
+        f"cifar100 is not available: not in {archive}, and the download failed ([Errno 111] "
+        f"Connection refused). (1) Put the files at {archive}, or set --data-root or GANLAB_DATA "
+        "to a folder that has them; (2) name a fallback in the experiment: "
+        "`dataset: {type: cifar100, fallback: digits}`; (3) repeat the command with network access."
     )
 
 
@@ -134,7 +133,7 @@ def test_cifar100_has_its_fine_classes(tmp_path: Path, monkeypatch: pytest.Monke
     assert data.labels.tolist() == [0, 1, 2, 2]
 
 
-def test_svhn_counts_its_tens_as_zeros(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_svhn_reads_label_ten_as_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = pixels(10, 0)
     file = tmp_path / "train_32x32.mat"
     labels = np.arange(1, 11, dtype=np.uint8)[:, None]

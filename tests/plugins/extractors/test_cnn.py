@@ -1,4 +1,4 @@
-"""The shipped extractor: what its files say is what it does, and nothing else gets in."""
+"""The shipped extractor: its files agree with their cards, and invalid files are rejected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 from ganlab_plugins.datasets.digits import Digits
 from ganlab_plugins.extractors._cnn import Cnn1
-from ganlab_plugins.extractors._weights import SHIPPED, made_here, read, weights_sha256
+from ganlab_plugins.extractors._weights import SHIPPED, read, user_folder, weights_sha256
 from ganlab_plugins.extractors.cnn import Cnn
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -51,7 +51,7 @@ def random_images(*shape: int) -> Tensor:
 
 
 def changed_file(folder: Path) -> Path:
-    """Put the digits' network there with one weight changed and its name kept."""
+    """Write the network of the digits with one modified weight under its old name."""
     (shipped,) = SHIPPED.glob("cnn1x3-digits-*.safetensors")
     tensors = load_file(shipped)
     tensors["members.1.hidden.bias"][3] += 1e-6
@@ -63,7 +63,7 @@ def changed_file(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_shipped_network_is_what_its_card_says(file: Path) -> None:
+def test_a_shipped_network_agrees_with_its_card(file: Path) -> None:
     card = json.loads(file.with_suffix(".json").read_text())
     net = read(file)
     assert file.stat().st_size < 2e6
@@ -74,7 +74,7 @@ def test_a_shipped_network_is_what_its_card_says(file: Path) -> None:
     assert all(gate["passed"] for gate in card["gates"])
 
 
-def test_mnist_and_digits_have_an_extractor_and_a_judge_each() -> None:
+def test_mnist_and_digits_have_an_extractor_and_a_classifier_each() -> None:
     names = [file.stem.rpartition("-")[0] for file in FILES]
     assert names == ["cnn1x3-digits", "cnn1x3-mnist", "judge1-digits", "judge1-mnist"]
     assert sorted(file.stem for file in SHIPPED.iterdir() if file.suffix == ".json") == sorted(
@@ -82,7 +82,7 @@ def test_mnist_and_digits_have_an_extractor_and_a_judge_each() -> None:
     )
 
 
-def test_the_networks_know_the_digits_as_well_as_their_cards_say(digits: Prepared) -> None:
+def test_the_accuracies_on_digits_agree_with_the_cards(digits: Prepared) -> None:
     for net in (loaded("digits"), classifier_of("digits")):
         card = json.loads((SHIPPED / f"{net.id}.json").read_text())
         assert card["dataset"]["test"]["sha256"] == digits.sha256
@@ -95,22 +95,24 @@ def test_features_of_the_training_images_are_standardised(net: Cnn1) -> None:
     assert features.shape == (1500, 672)
     assert features.mean(0).abs().max() < 1e-3
     sd = features.std(0)
-    assert sd.max() < 1.001  # a floor makes the sd of rare features smaller than 1
+    assert (
+        sd.max() < 1.001
+    )  # rare features have a standard deviation below 1 because of the minimum divisor
     assert sd.median() == pytest.approx(1, abs=1e-3)
 
 
-def test_a_weight_changed_changes_the_hash_and_the_file_is_refused(tmp_path: Path) -> None:
+def test_a_modified_weight_changes_the_hash_and_the_file_is_rejected(tmp_path: Path) -> None:
     file = changed_file(tmp_path)
     sha = weights_sha256(load_file(file))
     assert sha[:12] not in file.stem
     with pytest.raises(DataError) as caught:
         read(file)
     assert str(caught.value) == (
-        f"{file} was changed: its weights have the hash {sha[:12]}; get it again"
+        f"{file} was modified: its weights have the hash {sha[:12]}; download it again"
     )
 
 
-def test_the_hash_sees_names_types_and_shapes() -> None:
+def test_the_hash_depends_on_names_dtypes_and_shapes() -> None:
     one = {"a": torch.zeros(4)}
     others = [
         {"b": torch.zeros(4)},
@@ -124,20 +126,20 @@ def test_the_hash_sees_names_types_and_shapes() -> None:
 
 
 @pytest.mark.parametrize("bytes_left", [0, 5, 100_000])
-def test_a_truncated_file_is_refused_by_name(tmp_path: Path, bytes_left: int) -> None:
+def test_a_truncated_file_is_rejected_with_its_name(tmp_path: Path, bytes_left: int) -> None:
     (shipped,) = SHIPPED.glob("judge1-digits-*.safetensors")
     file = tmp_path / shipped.name
     file.write_bytes(shipped.read_bytes()[:bytes_left])
     with pytest.raises(DataError) as caught:
         read(file)
     assert str(caught.value).startswith(f"{file} is damaged (")
-    assert str(caught.value).endswith("); get it or make it again")
+    assert str(caught.value).endswith("); download or train it again")
 
 
-# ------------------------------------------------------------------------ finding them
+# ------------------------------------------------------------------------ finding files
 
 
-def test_an_unknown_dataset_says_how_to_make_its_extractor_and_has_no_judge() -> None:
+def test_an_unknown_dataset_has_no_classifier_and_names_the_command_to_train() -> None:
     with pytest.raises(DataUnavailable) as caught:
         Cnn().load("kmnist", 1)
     assert str(caught.value) == (
@@ -147,30 +149,30 @@ def test_an_unknown_dataset_says_how_to_make_its_extractor_and_has_no_judge() ->
     assert Cnn().files("kmnist") == []
 
 
-def test_what_a_user_made_is_found_in_the_cache_and_two_of_it_are_refused(
+def test_networks_in_the_cache_are_found_and_duplicates_are_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GANLAB_CACHE", str(tmp_path))
-    made_here().mkdir()
+    user_folder().mkdir()
     for shipped in SHIPPED.glob("cnn1x3-digits-*.safetensors"):
         name = shipped.name.replace("digits", "fashion-mnist")
-        (made_here() / name).write_bytes(shipped.read_bytes())
+        (user_folder() / name).write_bytes(shipped.read_bytes())
         card = shipped.with_suffix(".json").read_bytes()
-        (made_here() / name).with_suffix(".json").write_bytes(card)
+        (user_folder() / name).with_suffix(".json").write_bytes(card)
     assert Cnn().load("fashion-mnist", 1).id == Path(name).stem
     for other in ("fashion", "mnist-fashion", "fashion-*"):
         with pytest.raises(DataUnavailable):
             Cnn().load(other, 1)
-    (made_here() / "cnn1x3-fashion-mnist-0123456789ab.safetensors").touch()
+    (user_folder() / "cnn1x3-fashion-mnist-0123456789ab.safetensors").touch()
     with pytest.raises(DataError) as caught:
         Cnn().load("fashion-mnist", 1)
     assert str(caught.value) == (
-        f"{made_here()} has several networks for 'fashion-mnist': "
+        f"{user_folder()} has several networks for 'fashion-mnist': "
         f"cnn1x3-fashion-mnist-0123456789ab.safetensors and {name}; keep one"
     )
 
 
-def test_loading_leaves_random_numbers_and_threads_alone() -> None:
+def test_loading_does_not_change_random_state_or_threads() -> None:
     torch.manual_seed(3)
     before, threads = torch.random.get_rng_state(), torch.get_num_threads()
     loaded("digits")(random_images(2, 1, 8, 8))
@@ -178,7 +180,7 @@ def test_loading_leaves_random_numbers_and_threads_alone() -> None:
     assert torch.get_num_threads() == threads
 
 
-def test_the_judge_is_another_network(net: Cnn1) -> None:
+def test_the_classifier_is_a_different_network(net: Cnn1) -> None:
     classifier = classifier_of("digits")
     assert classifier.id.startswith("judge1-digits-")
     assert classifier(random_images(2, 1, 32, 32))[0].shape == (2, 224)
@@ -187,7 +189,7 @@ def test_the_judge_is_another_network(net: Cnn1) -> None:
     )
 
 
-def test_a_directory_of_its_own_is_the_only_one_looked_at(tmp_path: Path) -> None:
+def test_with_a_directory_no_other_folder_is_searched(tmp_path: Path) -> None:
     own = Cnn(directory=tmp_path)
     assert own.files("digits") == []
     for file in Cnn().files("digits"):
@@ -196,7 +198,7 @@ def test_a_directory_of_its_own_is_the_only_one_looked_at(tmp_path: Path) -> Non
     assert own.load("digits", 1).id == Cnn().load("digits", 1).id
 
 
-# ------------------------------------------------------------------------ handing over
+# ------------------------------------------------------------------------ installing files
 
 
 def test_files_of_a_dataset_are_both_networks_and_their_cards() -> None:
@@ -208,7 +210,7 @@ def test_files_of_a_dataset_are_both_networks_and_their_cards() -> None:
     ]
 
 
-def test_installed_files_are_found_and_measure_the_same(tmp_path: Path) -> None:
+def test_installed_files_are_found_and_give_equal_features(tmp_path: Path) -> None:
     own = Cnn(directory=tmp_path / "deep" / "below")
     assert own.install(Cnn().files("digits")) == own.files("digits")
     assert [file.read_bytes() for file in own.files("digits")] == [
@@ -219,29 +221,29 @@ def test_installed_files_are_found_and_measure_the_same(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         own.install(Cnn().files("digits"))
     assert str(caught.value) == (
-        f"{own.files('digits')[0]} is there already, and scores may name it: move it away first"
+        f"{own.files('digits')[0]} already exists, and scores may refer to it: move it away first"
     )
 
 
-def test_a_shipped_network_is_not_installed_over() -> None:
+def test_a_shipped_network_is_not_replaced() -> None:
     with pytest.raises(DataError) as caught:
         Cnn().install(Cnn().files("digits"))
     assert str(caught.value) == (
-        "cnn1x3-digits-4b7b878c712d.safetensors comes with ganlab, and scores name it; "
-        "keep another one in a folder of its own: --output DIR"
+        "cnn1x3-digits-4b7b878c712d.safetensors ships with ganlab, and scores refer to it; "
+        "save another network in a separate folder: --output DIR"
     )
 
 
 @pytest.fixture
 def handed(tmp_path: Path) -> list[Path]:
-    """Copies of the digits' files, to spoil."""
+    """Return copies of the digits' files that a test may modify."""
     folder = tmp_path / "handed"
     folder.mkdir()
     return [Path(shutil.copy(file, folder)) for file in Cnn().files("digits")]
 
 
 def spoilt(handed: list[Path], folder: Path) -> str:
-    """Return why files are not kept, and assert that not one of them is."""
+    """Return the error of installing files, and assert that none of them is installed."""
     own = Cnn(directory=folder / "own")
     with pytest.raises(DataError) as caught:
         own.install(handed)
@@ -249,41 +251,41 @@ def spoilt(handed: list[Path], folder: Path) -> str:
     return str(caught.value)
 
 
-def test_a_changed_weight_is_not_installed(handed: list[Path], tmp_path: Path) -> None:
+def test_a_modified_weight_is_not_installed(handed: list[Path], tmp_path: Path) -> None:
     changed = changed_file(handed[0].parent)
     sha = weights_sha256(load_file(changed))[:12]
     assert spoilt(handed, tmp_path) == (
-        f"{changed} was changed: its weights have the hash {sha}; get it again"
+        f"{changed} was modified: its weights have the hash {sha}; download it again"
     )
 
 
 def test_a_network_without_its_card_is_not_installed(handed: list[Path], tmp_path: Path) -> None:
     assert spoilt(handed[:3], tmp_path) == (
-        "judge1-digits-c6b89ab2d2d9.json: a network and its card come together"
+        "judge1-digits-c6b89ab2d2d9.json: a network (.safetensors) needs its card (.json)"
     )
-    assert spoilt([], tmp_path) == "there is no network among these files"
+    assert spoilt([], tmp_path) == "these files contain no network (.safetensors)"
 
 
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"id": "x"}, "{net}: its card is that of another network"),
-        ({"sha256": "x"}, "{net}: its card is that of another network"),
+        ({"id": "x"}, "{net}: its card belongs to another network"),
+        ({"sha256": "x"}, "{net}: its card belongs to another network"),
         (
             {"dataset": {"name": "mnist", "class_names": list("0123456789")}},
-            "{net}: its card is that of another network",
+            "{net}: its card belongs to another network",
         ),
         (
             {"dataset": {"name": "digits", "class_names": ["a"]}},
-            "{card} names other classes than its network has",
+            "{card} has other classes than its network",
         ),
         (
             {"dataset": {"class_names": [1]}},
-            "{card}, the network's card, is missing or damaged: its class names are no text",
+            "the card {card} is missing or damaged: its class names are not strings",
         ),
     ],
 )
-def test_a_card_that_says_something_else_is_not_installed(
+def test_a_card_that_disagrees_is_not_installed(
     handed: list[Path], tmp_path: Path, change: dict[str, Any], what: str
 ) -> None:
     card = handed[3]
@@ -297,11 +299,11 @@ def test_another_kind_of_network_is_not_installed(tmp_path: Path) -> None:
     save_file(tensors, file)
     file.with_suffix(".json").write_text("{}")
     assert spoilt([file, file.with_suffix(".json")], tmp_path) == (
-        f"{file} holds another kind of network"
+        f"{file} contains another kind of network"
     )
 
 
-# ------------------------------------------------------------------------ what goes in
+# ------------------------------------------------------------------------ images
 
 
 @pytest.mark.parametrize(
@@ -310,27 +312,27 @@ def test_another_kind_of_network_is_not_installed(tmp_path: Path) -> None:
         (torch.zeros(2, 1, 32, 32), "images must be uint8 in 0..255, not torch.float32"),
         (random_images(2, 32, 32), "images must be (N, C, H, W), not (2, 32, 32)"),
         (random_images(2, 2, 32, 32), "images must have 1 channels, not 2"),
-        (random_images(2, 3, 32, 32), "it knows grey images, and these have colours"),
+        (random_images(2, 3, 32, 32), "images must be grey, but these are in colour"),
     ],
 )
-def test_other_images_are_refused(net: Cnn1, images: Tensor, what: str) -> None:
+def test_invalid_images_are_rejected(net: Cnn1, images: Tensor, what: str) -> None:
     with pytest.raises(DataError) as caught:
         net(images)
     assert str(caught.value) == f"{net.id}: {what}"
 
 
-def test_grey_images_of_three_channels_count_as_grey(net: Cnn1) -> None:
+def test_three_equal_channels_are_accepted_as_grey(net: Cnn1) -> None:
     images = random_images(3, 1, 32, 32)
     for one, other in zip(net(images), net(images.expand(-1, 3, -1, -1)), strict=True):
         assert torch.equal(one, other)
 
 
-def test_features_that_are_not_finite_are_refused() -> None:
+def test_features_that_are_not_finite_are_rejected() -> None:
     net = loaded("digits")
     net.members[0].output.bias.fill_(torch.nan)  # type: ignore[union-attr, operator]
     with pytest.raises(DataError) as caught:
         net(random_images(1, 1, 32, 32))
-    assert str(caught.value) == f"{net.id}: these images have features that are not finite"
+    assert str(caught.value) == f"{net.id}: the features of these images are not finite"
 
 
 def test_the_batch_size_does_not_change_features(net: Cnn1, digits: Prepared) -> None:
@@ -348,7 +350,7 @@ def test_images_of_any_size_give_finite_float32(net: Cnn1, side: int) -> None:
     assert features.dtype == logits.dtype == torch.float32
 
 
-def test_neither_autocast_nor_train_mode_nor_gradients_reach_the_network(net: Cnn1) -> None:
+def test_autocast_train_mode_and_gradients_have_no_effect(net: Cnn1) -> None:
     images = random_images(4, 1, 32, 32)
     plain = net(images)
     net.train()

@@ -1,4 +1,4 @@
-"""Inception: the real architecture, with weights that the test drew, read as a user's file is."""
+"""Inception: the real architecture with random weights, read from a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.plugins.extractors.weights import random_inception
 
 @pytest.fixture(autouse=True)
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty torch.hub folder, and no network."""
+    """Provide an empty torch.hub folder and no network access."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(_download, "urlopen", refuse)
     return tmp_path / "torch" / "hub" / "checkpoints"
@@ -71,10 +71,10 @@ def refusal(extractor: Inception) -> str:
     return str(caught.value)
 
 
-# ------------------------------------------------------------------------ what it measures
+# ------------------------------------------------------------------------ features and logits
 
 
-def test_features_and_logits_are_torch_fidelitys(net: FidelityNet, file: Path) -> None:
+def test_features_and_logits_equal_those_of_torch_fidelity(net: FidelityNet, file: Path) -> None:
     images = random_images(3, 3, 32, 32)
     theirs = create_feature_extractor(
         "inception-v3-compat",
@@ -90,13 +90,13 @@ def test_features_and_logits_are_torch_fidelitys(net: FidelityNet, file: Path) -
         assert (one - other).abs().max() <= 1e-6
 
 
-def test_grey_images_count_as_colour_images_of_equal_channels(net: FidelityNet) -> None:
+def test_grey_images_are_repeated_to_three_channels(net: FidelityNet) -> None:
     grey = random_images(2, 1, 32, 32)
     for one, other in zip(net(grey), net(grey.repeat(1, 3, 1, 1)), strict=True):
         assert torch.equal(one, other)
 
 
-def test_neither_autocast_nor_train_mode_nor_gradients_reach_the_network(net: FidelityNet) -> None:
+def test_autocast_train_mode_and_gradients_have_no_effect(net: FidelityNet) -> None:
     images = random_images(2, 3, 32, 32)
     plain = net(images)
     net.train()
@@ -116,22 +116,22 @@ def test_neither_autocast_nor_train_mode_nor_gradients_reach_the_network(net: Fi
         (random_images(2, 2, 32, 32), "images must have 1 or 3 channels, not 2"),
     ],
 )
-def test_other_images_are_refused(net: FidelityNet, images: Tensor, what: str) -> None:
+def test_invalid_images_are_rejected(net: FidelityNet, images: Tensor, what: str) -> None:
     with pytest.raises(DataError) as caught:
         net(images)
     assert str(caught.value) == f"{net.id}: {what}"
 
 
-def test_it_is_the_first_choice_for_colour_alone_and_judges_nothing() -> None:
+def test_it_is_the_default_only_for_colour_and_has_no_classifier() -> None:
     assert Inception.published
     assert [Inception.priority(channels) for channels in (1, 3)] == [None, 1]
     assert Inception().classifier("cifar10", 3) is None
 
 
-# ------------------------------------------------------------------------ which weights
+# ------------------------------------------------------------------------ files of weights
 
 
-def test_other_weights_are_announced_and_named_by_their_own_hash(
+def test_other_weights_cause_a_warning_and_have_their_own_hash_in_the_id(
     file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     torch.manual_seed(3)
@@ -142,13 +142,13 @@ def test_other_weights_are_announced_and_named_by_their_own_hash(
     assert net.id == f"inception-own-{sha[:12]}"
     assert net.class_names == ()
     assert caplog.messages == [
-        f"{file} is not the published inception (its SHA-256 begins with {sha[:8]}, not with "
-        "6726825d): scores with it do not compare with published ones"
+        f"{file} is not the published file of inception (its SHA-256 starts with {sha[:8]} "
+        "instead of 6726825d): its scores are not comparable with published scores"
     ]
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_a_weight_changed_changes_the_id(
+def test_a_modified_weight_changes_the_id(
     net: FidelityNet, state: dict[str, Tensor], tmp_path: Path
 ) -> None:
     changed = state | {"fc.bias": state["fc.bias"] + 1e-6}
@@ -158,7 +158,7 @@ def test_a_weight_changed_changes_the_id(
     assert other.id != net.id
 
 
-def test_the_published_file_is_downloaded_once_verified_and_then_found(
+def test_the_published_file_is_downloaded_once_and_verified(
     file: Path, hub: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     sha = sha256_of(file)
@@ -172,7 +172,7 @@ def test_the_published_file_is_downloaded_once_verified_and_then_found(
     assert not caplog.messages
 
 
-def test_a_download_with_another_hash_leaves_nothing(
+def test_a_download_with_a_wrong_hash_leaves_no_file(
     file: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inception, "PUBLISHED", replace(PUBLISHED, url=file.as_uri()))
@@ -185,40 +185,40 @@ def test_a_download_with_another_hash_leaves_nothing(
     assert list(hub.iterdir()) == []
 
 
-def test_without_network_one_line_says_what_to_do(hub: Path) -> None:
+def test_without_network_access_the_error_names_the_solutions(hub: Path) -> None:
     with pytest.raises(DataUnavailable) as caught:
         Inception().load("cifar10", 3)
     assert str(caught.value) == (
-        f"inception cannot be had: not in {hub}, and the download failed (Network is unreachable). "
-        "(1) Get https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
-        f"weights-inception-2015-12-05-6726825d.pth elsewhere and put it at {hub}/"
-        "weights-inception-2015-12-05-6726825d.pth or name it with --weights FILE; "
-        "(2) offline, make an extractor from the data: ganlab extractor train cifar10"
+        f"inception is not available: not in {hub}, and the download failed (Network is "
+        "unreachable). (1) Download https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+        f"weights-inception-2015-12-05-6726825d.pth on another machine and put it at {hub}/"
+        "weights-inception-2015-12-05-6726825d.pth or pass it with --weights FILE; "
+        "(2) offline, train an extractor on the dataset: ganlab extractor train cifar10"
     )
     assert not hub.exists()
 
 
-def test_a_file_of_another_hash_in_torch_hubs_folder_is_refused(hub: Path) -> None:
+def test_a_file_with_a_wrong_hash_in_torch_hubs_folder_is_rejected(hub: Path) -> None:
     hub.mkdir(parents=True)
     (hub / PUBLISHED.file_name).write_bytes(b"half a file")
     sha = hashlib.sha256(b"half a file").hexdigest()
     assert refusal(Inception()) == (
-        f"{hub / PUBLISHED.file_name} is damaged or another file: its SHA-256 begins with "
-        f"{sha[:8]}, not with 6726825d; delete it, and the next command downloads it again"
+        f"{hub / PUBLISHED.file_name} is damaged or is another file: its SHA-256 starts with "
+        f"{sha[:8]} instead of 6726825d; delete it to download it again"
     )
 
 
 @pytest.mark.parametrize("share", [0.0, 0.0001, 0.5, 0.99999])
-def test_a_truncated_file_is_refused(file: Path, tmp_path: Path, share: float) -> None:
+def test_a_truncated_file_is_rejected(file: Path, tmp_path: Path, share: float) -> None:
     half = tmp_path / "half.pth"
     content = file.read_bytes()
     half.write_bytes(content[: int(share * len(content))])
     assert refusal(Inception(weights=half)) == (
-        f"{half} is damaged, or no state dict that torch.save wrote; get it again"
+        f"{half} is damaged or is not a state dict written by torch.save; download it again"
     )
 
 
-def test_a_file_that_would_execute_something_is_not_opened(tmp_path: Path) -> None:
+def test_a_file_that_would_execute_code_is_rejected(tmp_path: Path) -> None:
     class Bomb:
         def __reduce__(self) -> Any:
             return (Path.touch, (tmp_path / "executed",))
@@ -226,7 +226,7 @@ def test_a_file_that_would_execute_something_is_not_opened(tmp_path: Path) -> No
     bomb = tmp_path / "bomb.pth"
     torch.save({"weight": Bomb()}, bomb)
     assert refusal(Inception(weights=bomb)) == (
-        f"{bomb} is damaged, or no state dict that torch.save wrote; get it again"
+        f"{bomb} is damaged or is not a state dict written by torch.save; download it again"
     )
     assert not (tmp_path / "executed").exists()
 
@@ -234,32 +234,34 @@ def test_a_file_that_would_execute_something_is_not_opened(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        ({"epoch": 3}, "holds no state dict: tensors by name, and nothing else"),
-        (torch.zeros(3), "holds no state dict: tensors by name, and nothing else"),
+        ({"epoch": 3}, "is not a state dict, which contains only named tensors"),
+        (torch.zeros(3), "is not a state dict, which contains only named tensors"),
         (
             {"weight": torch.zeros(3)},
-            "holds the weights of another network: Missing key(s) in state_dict: "
+            "has the weights of another network: Missing key(s) in state_dict: "
             '"Conv2d_1a_3x3.conv.weight", "Conv2d_1a_3x3.bn.weight", '
             '"Conv2d_1a_3x3.bn.bias", [...]',
         ),
     ],
 )
-def test_weights_of_something_else_are_refused(tmp_path: Path, content: Any, what: str) -> None:
+def test_content_other_than_a_state_dict_is_rejected(
+    tmp_path: Path, content: Any, what: str
+) -> None:
     other = tmp_path / "other.pth"
     torch.save(content, other)
     assert refusal(Inception(weights=other)) == f"{other} {what}"
 
 
-def test_weights_of_another_shape_are_refused(tmp_path: Path, state: dict[str, Tensor]) -> None:
+def test_weights_of_another_shape_are_rejected(tmp_path: Path, state: dict[str, Tensor]) -> None:
     other = tmp_path / "other.pth"
     torch.save(state | {"fc.bias": torch.zeros(1000)}, other)
     assert refusal(Inception(weights=other)) == (
-        f"{other} holds the weights of another network: size mismatch for fc.bias: copying a "
+        f"{other} has the weights of another network: size mismatch for fc.bias: copying a "
         "param with shape torch.Size([1000]) from checkpoint, the shape in current [...]"
     )
 
 
-def test_a_file_that_is_not_there_is_not_replaced_by_another(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     assert refusal(Inception(weights=tmp_path / "none.pth")) == (
         f"inception: cannot read {tmp_path / 'none.pth'}: No such file or directory"
     )

@@ -1,4 +1,4 @@
-"""VGG-16, CLIP and DINOv2: which weights they take, and what they say where there are none."""
+"""VGG-16, CLIP and DINOv2: the weights they accept, and the errors without weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from torch_fidelity.utils import create_feature_extractor
 from ganlab import Extractor
 from ganlab.errors import DataError, DataUnavailable
 
-OFFLINE = "; (2) offline, make an extractor from the data: ganlab extractor train cifar10"
+OFFLINE = "; (2) offline, train an extractor on the dataset: ganlab extractor train cifar10"
 HUBCONF = """
 import torch
 from torch import nn
@@ -37,7 +37,7 @@ def dinov2_vits14(pretrained=True):
 
 @pytest.fixture(autouse=True)
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty torch.hub folder, and no network."""
+    """Provide an empty torch.hub folder and no network access."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setattr(_download, "urlopen", refuse)
     monkeypatch.setattr(torch.hub, "urlopen", refuse)
@@ -66,7 +66,7 @@ def refusal(extractor: Extractor, kind: type[DataError] = DataError) -> str:
 
 
 @pytest.mark.parametrize("kind", [Vgg16, Clip, Dinov2])
-def test_they_are_used_only_where_they_are_named_and_judge_nothing(kind: type[Extractor]) -> None:
+def test_they_are_never_the_default_and_have_no_classifier(kind: type[Extractor]) -> None:
     assert [kind.priority(channels) for channels in (1, 3)] == [None, None]
     assert kind().classifier("cifar10", 3) is None
     assert kind().files("cifar10") == []
@@ -76,26 +76,27 @@ def test_they_are_used_only_where_they_are_named_and_judge_nothing(kind: type[Ex
 # ------------------------------------------------------------------------ VGG-16
 
 
-def test_vgg16_without_network_says_what_to_do(hub: Path) -> None:
+def test_vgg16_without_network_access_names_the_solutions(hub: Path) -> None:
     folder = hub / "checkpoints"
     assert refusal(Vgg16(), DataUnavailable) == (
-        f"vgg16 cannot be had: not in {folder}, and the download failed (Network is unreachable). "
-        "(1) Get https://download.pytorch.org/models/vgg16-397923af.pth elsewhere and put it at "
-        f"{folder}/vgg16-397923af.pth or name it with --weights FILE{OFFLINE}"
+        f"vgg16 is not available: not in {folder}, and the download failed (Network is "
+        "unreachable). (1) Download https://download.pytorch.org/models/vgg16-397923af.pth on "
+        f"another machine and put it at {folder}/vgg16-397923af.pth or pass it with --weights "
+        f"FILE{OFFLINE}"
     )
 
 
-def test_vgg16_refuses_another_file_in_torch_hubs_folder(hub: Path) -> None:
+def test_vgg16_rejects_another_file_in_torch_hubs_folder(hub: Path) -> None:
     file = hub / "checkpoints" / "vgg16-397923af.pth"
     file.write_bytes(b"half a file")
     assert refusal(Vgg16()) == (
-        f"{file} is damaged or another file: its SHA-256 begins with {sha256_of(file)[:8]}, not "
-        "with 397923af; delete it, and the next command downloads it again"
+        f"{file} is damaged or is another file: its SHA-256 starts with {sha256_of(file)[:8]} "
+        "instead of 397923af; delete it to download it again"
     )
 
 
 @pytest.mark.slow
-def test_vgg16_features_are_torch_fidelitys(tmp_path: Path) -> None:
+def test_vgg16_features_equal_those_of_torch_fidelity(tmp_path: Path) -> None:
     import torchvision
 
     file = tmp_path / "own.pth"
@@ -119,7 +120,7 @@ def test_vgg16_features_are_torch_fidelitys(tmp_path: Path) -> None:
 
 
 class Tiny(nn.Module):
-    """CLIP's own image encoder with one narrow layer, and what stands beside it in a file."""
+    """CLIP's image encoder with one narrow layer, and the other attributes of a published file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,14 +132,14 @@ class Tiny(nn.Module):
         return self.visual(x)
 
 
-def test_clip_runs_a_program_of_the_published_hash(
+def test_clip_runs_a_program_with_the_published_hash(
     hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         tiny = Tiny().eval()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TorchScript is on its way out
+        warnings.simplefilter("ignore")  # TorchScript is deprecated
         torch.jit.trace(tiny, torch.zeros(2, 3, 32, 32)).save(str(tmp_path / "clip.pt"))
     sha = sha256_of(tmp_path / "clip.pt")
     monkeypatch.setitem(fidelity_clip.MODEL_METADATA["clip-rn50"], "hash", sha)
@@ -161,17 +162,17 @@ def test_clip_runs_no_other_program(hub: Path) -> None:
     file = hub / "checkpoints" / f"clip-vit-b-32-{sha}.pt"
     file.write_bytes(b"some other program")
     assert refusal(Clip()) == (
-        f"{file} is damaged or another file: its SHA-256 begins with {sha256_of(file)[:8]}, not "
-        "with 40d36571; delete it, and the next command downloads it again"
+        f"{file} is damaged or is another file: its SHA-256 starts with {sha256_of(file)[:8]} "
+        "instead of 40d36571; delete it to download it again"
     )
 
 
-def test_clip_without_network_says_what_to_do(hub: Path) -> None:
+def test_clip_without_network_access_names_the_solutions(hub: Path) -> None:
     folder, sha = hub / "checkpoints", fidelity_clip.MODEL_METADATA["clip-vit-b-32"]["hash"]
     assert refusal(Clip(), DataUnavailable) == (
-        f"clip cannot be had: not in {folder}, and the download failed (Network is unreachable). "
-        f"(1) Get https://openaipublic.azureedge.net/clip/models/{sha}/ViT-B-32.pt elsewhere and "
-        f"put it at {folder}/clip-vit-b-32-{sha}.pt{OFFLINE}"
+        f"clip is not available: not in {folder}, and the download failed (Network is "
+        f"unreachable). (1) Download https://openaipublic.azureedge.net/clip/models/{sha}/"
+        f"ViT-B-32.pt on another machine and put it at {folder}/clip-vit-b-32-{sha}.pt{OFFLINE}"
     )
 
 
@@ -189,7 +190,7 @@ def test_every_model_of_torch_fidelity_can_be_named() -> None:
 
 @pytest.fixture
 def weights(hub: Path) -> Path:
-    """Put a small stand-in for the repository and its weights into torch.hub's folder."""
+    """Write a small replacement of the repository and its weights to torch.hub's folder."""
     code = hub / "facebookresearch_dinov2_main"
     code.mkdir()
     (code / "hubconf.py").write_text(HUBCONF)
@@ -200,7 +201,7 @@ def weights(hub: Path) -> Path:
     return file
 
 
-def test_dinov2_uses_what_lies_in_torch_hubs_folder(
+def test_dinov2_uses_the_files_in_torch_hubs_folder(
     weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XFORMERS_DISABLED", "")  # torch-fidelity sets it
@@ -211,14 +212,14 @@ def test_dinov2_uses_what_lies_in_torch_hubs_folder(
     assert features.std() > 0.01
 
 
-def test_dinov2_reads_damaged_weights_before_the_repository_does(weights: Path) -> None:
+def test_dinov2_checks_the_weights_before_the_repository_reads_them(weights: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:1000])
     assert refusal(Dinov2(model="vit-s-14")) == (
-        f"{weights} is damaged, or no state dict that torch.save wrote; get it again"
+        f"{weights} is damaged or is not a state dict written by torch.save; download it again"
     )
 
 
-def test_code_that_fails_is_named(
+def test_an_error_of_the_repositorys_code_is_reported(
     weights: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XFORMERS_DISABLED", "")
@@ -228,17 +229,17 @@ def test_code_that_fails_is_named(
     )
 
 
-def test_dinov2_says_what_is_missing_and_downloads_nothing(hub: Path) -> None:
+def test_dinov2_names_the_missing_files_and_downloads_nothing(hub: Path) -> None:
     code = f"{hub}/facebookresearch_dinov2_main"
     file = f"{hub}/checkpoints/dinov2_vitl14_pretrain.pth"
     rest = (
-        '(1) Where the network can be reached, and if you trust that code, run python -c "import '
+        '(1) If you trust its code, run, with network access: python -c "import '
         f"torch; torch.hub.load('facebookresearch/dinov2', 'dinov2_vitl14')\"{OFFLINE}"
     )
     assert refusal(Dinov2(), DataUnavailable) == (
-        f"dinov2 cannot be had: torch.hub has no {code} and no {file}. {rest}"
+        f"dinov2 is not available: torch.hub has no {code} and no {file}. {rest}"
     )
     Path(code).mkdir()
     assert refusal(Dinov2(), DataUnavailable) == (
-        f"dinov2 cannot be had: torch.hub has no {file}. {rest}"
+        f"dinov2 is not available: torch.hub has no {file}. {rest}"
     )

@@ -1,4 +1,4 @@
-"""Making an extractor: the same seed gives the same weights, and a bad one is not written."""
+"""Training an extractor: equal seeds give equal weights, and one that fails is not saved."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ganlab_plugins.extractors._gates import (
     Findings,
     Gate,
     Statistics,
+    class_counts,
     least_accuracy,
-    rising,
-    rungs,
+    rising_gate,
     with_noise,
 )
 from ganlab_plugins.extractors._training import (
@@ -41,7 +41,9 @@ def colours() -> Prepared:
     return Prepared(images, torch.arange(300) % 4, DataSpec(4, 16, 3, tuple("abcd")), "sha", "made")
 
 
-def test_the_same_seed_gives_the_same_weights_and_touches_no_generator(colours: Prepared) -> None:
+def test_equal_seeds_give_equal_weights_and_the_global_random_state_is_unchanged(
+    colours: Prepared,
+) -> None:
     torch.manual_seed(5)
     before, threads = torch.random.get_rng_state(), torch.get_num_threads()
     nets = [train(colours, Recipe("r", (seed,), 1)) for seed in (0, 0, 1)]
@@ -53,11 +55,11 @@ def test_the_same_seed_gives_the_same_weights_and_touches_no_generator(colours: 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A little of the usual training."""
+    """Reduce the number of training steps."""
     monkeypatch.setattr(_training, "STEPS", 30)
 
 
-def test_training_makes_an_extractor_and_a_judge_and_says_how_far_it_is(
+def test_training_makes_an_extractor_and_a_classifier_and_reports_progress(
     tmp_path: Path, colours: Prepared, quick: None
 ) -> None:
     said: list[str] = []
@@ -69,7 +71,7 @@ def test_training_makes_an_extractor_and_a_judge_and_says_how_far_it_is(
         "extractor: network 1 of 3, epoch 1 of 15",
         "extractor: network 1 of 3, epoch 2 of 15",
     ]
-    assert said[-2:] == ["classifier: network 1 of 1, epoch 45 of 45", "classifier: examining it"]
+    assert said[-2:] == ["classifier: network 1 of 1, epoch 45 of 45", "classifier: checking it"]
     card = json.loads(files[1].read_text())
     assert card["dataset"]["channels"] == 3
     assert [gate["name"] for gate in card["gates"]] == [
@@ -95,7 +97,7 @@ def brighter(data: Prepared) -> Prepared:
     return replace(data, images=images.to(torch.uint8))
 
 
-def test_networks_below_their_gates_are_not_written(
+def test_networks_that_fail_a_gate_are_not_saved(
     tmp_path: Path, colours: Prepared, quick: None
 ) -> None:
     own = Cnn(directory=tmp_path / "own")
@@ -104,41 +106,41 @@ def test_networks_below_their_gates_are_not_written(
         own.train(colours, test, say=lambda _: None)
     message = str(caught.value)
     assert message.startswith("cnn1x3-made-")
-    assert " is not fit to measure and was not written: accuracy is 0." in message
+    assert " failed its checks and was not saved: accuracy is 0." in message
     assert ", not >= 0.75" in message
     assert not (tmp_path / "own").exists()
 
 
-def test_a_judge_below_its_gate_leaves_no_extractor_either(
+def test_if_the_classifier_fails_the_extractor_is_not_saved_either(
     tmp_path: Path, colours: Prepared, quick: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = Findings(0.5, [Gate("accuracy", ">= 0.75", 0.5, False)], {})
-    monkeypatch.setattr(_train, "examine_judge", lambda *_: failed)
+    monkeypatch.setattr(_train, "examine_classifier", lambda *_: failed)
     with pytest.raises(DataError) as caught:
         Cnn(directory=tmp_path / "own").train(
             brighter(colours), brighter(colours), say=lambda _: None
         )
     assert str(caught.value).startswith("judge1-made-")
     assert str(caught.value).endswith(
-        " is not fit to measure and was not written: accuracy is 0.5, not >= 0.75"
+        " failed its checks and was not saved: accuracy is 0.5, not >= 0.75"
     )
     assert not (tmp_path / "own").exists()
 
 
-def test_a_second_network_of_a_dataset_is_not_made(tmp_path: Path, colours: Prepared) -> None:
+def test_a_second_network_of_a_dataset_is_not_trained(tmp_path: Path, colours: Prepared) -> None:
     file = tmp_path / "judge1-made-0123456789ab.safetensors"
     file.touch()
     with pytest.raises(DataError) as caught:
         Cnn(directory=tmp_path).train(colours, colours, say=lambda _: None)
     assert str(caught.value) == (
-        f"{file} is there already, and scores may name it: move it away first"
+        f"{file} already exists, and scores may refer to it: move it away first"
     )
 
 
-def test_the_sd_of_rare_features_has_a_floor(colours: Prepared) -> None:
+def test_the_sd_of_rare_features_has_a_minimum(colours: Prepared) -> None:
     member = Member(3, 4).eval()
     with torch.no_grad():
-        member.hidden.bias[0] = -1e6  # never fires
+        member.hidden.bias[0] = -1e6  # always zero after ReLU
     measure_features(member, colours.images)
     first_hidden = -member.hidden.out_features
     raw = member.sd[member.sd > member.sd.min()]
@@ -148,7 +150,7 @@ def test_the_sd_of_rare_features_has_a_floor(colours: Prepared) -> None:
     assert not features[:, first_hidden].any()
 
 
-def test_shifts_move_each_image_by_two_pixels_at_most_and_repeat_the_border() -> None:
+def test_images_are_shifted_by_up_to_two_pixels_with_replicate_padding() -> None:
     images = torch.arange(100, dtype=torch.uint8).view(1, 1, 10, 10).expand(200, 1, -1, -1)
     moved = _shifted(images, torch.Generator().manual_seed(0))
     corners = moved[:, 0, 5, 5] - 55
@@ -158,11 +160,11 @@ def test_shifts_move_each_image_by_two_pixels_at_most_and_repeat_the_border() ->
     assert set(moved[:, 0, 0, 0].tolist()) == borders
 
 
-def test_small_datasets_are_seen_more_often() -> None:
+def test_small_datasets_get_more_epochs() -> None:
     assert [default_epochs(count) for count in (60_000, 50_000, 1500, 50)] == [1, 2, 64, 700]
 
 
-def test_gates_measure_what_they_say() -> None:
+def test_gates_measure_what_their_names_state() -> None:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(500, 8, generator=generator)
     at = Statistics(features)
@@ -172,14 +174,14 @@ def test_gates_measure_what_they_say() -> None:
         float(4 * features.double().var(0).sum() + 4 * features.double().mean(0).square().sum()),
         rel=1e-5,
     )
-    assert rising("x", [1.0, 2.0, 3.0]).passed
-    assert not rising("x", [1.0, 1.0, 3.0]).passed
+    assert rising_gate("x", [1.0, 2.0, 3.0]).passed
+    assert not rising_gate("x", [1.0, 1.0, 3.0]).passed
     grey = torch.full((100, 1, 32, 32), 128, dtype=torch.uint8)
     noise = with_noise(grey, 5, generator).float() - 128
     assert noise.std().item() == pytest.approx(255 * 0.05, rel=0.01)
 
 
-def test_what_is_demanded_depends_on_the_data(colours: Prepared) -> None:
+def test_requirements_depend_on_the_dataset(colours: Prepared) -> None:
     def demand(source: str, images: int, num_classes: int) -> float:
         spec = DataSpec(num_classes, 8, 1, tuple(map(str, range(num_classes))))
         data = Prepared(torch.zeros(images, 1, 1, 1), torch.zeros(images), spec, "sha", source)
@@ -189,7 +191,7 @@ def test_what_is_demanded_depends_on_the_data(colours: Prepared) -> None:
     assert demand("digits", 1_500, 10) == 0.95
     assert demand("mnist", 500, 10) == demand("cifar10", 50_000, 10) == pytest.approx(0.3)
     assert demand("pairs", 1000, 2) == 0.75
-    assert [rungs(count) for count in (2, 3, 4, 10, 100)] == [
+    assert [class_counts(count) for count in (2, 3, 4, 10, 100)] == [
         [1],
         [2, 1],
         [3, 2],
@@ -198,7 +200,7 @@ def test_what_is_demanded_depends_on_the_data(colours: Prepared) -> None:
     ]
 
 
-def test_one_thread_ends_when_something_fails() -> None:
+def test_one_thread_restores_the_number_of_threads_after_an_error() -> None:
     before = torch.get_num_threads()
     with pytest.raises(ZeroDivisionError), one_thread():
         raise ZeroDivisionError

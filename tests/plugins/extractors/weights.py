@@ -1,4 +1,4 @@
-"""Weights of Inception that were never trained: the published ones cannot be had offline."""
+"""Random weights of Inception, because the published ones are not available offline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 
 def random_inception() -> dict[str, Tensor]:
-    """Return the state of the real architecture, drawn from seed 0."""
+    """Return a random state dict of the real architecture, from seed 0."""
 
     class Blank(FeatureExtractorInceptionV3):
         def load_state_dict(self, state: Any) -> None:  # type: ignore[override]
@@ -24,6 +24,6 @@ def random_inception() -> dict[str, Tensor]:
         torch.manual_seed(0)
         net = Blank("inception-v3-compat", ["2048"], feature_extractor_weights_path=empty)
         for layer in net.modules():
-            if isinstance(layer, nn.Conv2d):  # so that signals neither vanish nor explode
+            if isinstance(layer, nn.Conv2d):  # keeps activations at a constant scale
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     return net.state_dict()

@@ -1,4 +1,4 @@
-"""Every loss against its formula in NumPy, and against values worked out by hand."""
+"""Every loss, compared with its formula in NumPy and with values computed by hand."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def log_not(t: np.ndarray) -> np.ndarray:
 
 
 Pair = Callable[[np.ndarray, np.ndarray], np.ndarray]
-# D(real, fake) and G(fake, real), as the papers have them.
+# D(real, fake) and G(fake, real), written like the formulas of the papers.
 FORMULAS: dict[str, tuple[str, dict[str, Any], Pair, Pair]] = {
     "bce": ("bce", {}, lambda r, f: -log(r) - log_not(f), lambda f, r: -log(f)),
     "minimax": ("minimax", {}, lambda r, f: -log(r) - log_not(f), lambda f, r: log_not(f)),
@@ -85,7 +85,7 @@ FORMULAS: dict[str, tuple[str, dict[str, Any], Pair, Pair]] = {
 
 
 @pytest.mark.parametrize("case", FORMULAS)
-def test_it_is_its_formula_per_example(case: str) -> None:
+def test_it_equals_its_formula_for_each_example(case: str) -> None:
     name, options, d, g = FORMULAS[case]
     component = loss(name, **options)
     real, fake = torch.tensor(REAL), torch.tensor(FAKE)
@@ -107,14 +107,14 @@ def test_values_by_hand() -> None:
     assert loss("wgan").g(3 * one).item() == -3.0
     assert loss("relativistic").d(log3, zero).item() == pytest.approx(math.log(4 / 3))
     assert loss("relativistic").g(log3, zero).item() == pytest.approx(math.log(4 / 3))
-    # Averages 1 and 0: each real image is 2 or 0 above the fakes.
+    # Means 1 and 0: each real logit is 2 or 0 above the mean of the fakes.
     real, fake = torch.tensor([2.0, 0.0]), torch.tensor([0.0, 0.0])
     hinge = loss("relativistic-average", form="hinge")
     assert hinge.d(real, fake).tolist() == [0.0, 1.0]
     assert hinge.g(fake, real).tolist() == [2.0 + 3.0, 2.0 + 1.0]
 
 
-def test_minimax_saturates_where_d_is_sure_and_bce_does_not() -> None:
+def test_minimax_saturates_for_a_confident_d_and_bce_does_not() -> None:
     gradients = {}
     for name in ("minimax", "bce"):
         fake = torch.tensor([-10.0], requires_grad=True)
@@ -125,26 +125,26 @@ def test_minimax_saturates_where_d_is_sure_and_bce_does_not() -> None:
     assert gradients["bce"] == pytest.approx(-sigmoid(np.array(10.0)), rel=1e-4)
 
 
-def test_relativistic_losses_do_not_see_what_real_and_fake_have_in_common() -> None:
+def test_relativistic_losses_are_invariant_to_a_common_offset() -> None:
     real, fake = torch.tensor(REAL), torch.tensor(FAKE)
     for name in ("relativistic", "relativistic-average"):
         torch.testing.assert_close(loss(name).d(real + 7, fake + 7), loss(name).d(real, fake))
         torch.testing.assert_close(loss(name).g(fake + 7, real + 7), loss(name).g(fake, real))
 
 
-def test_losses_that_know_a_probability_show_one() -> None:
+def test_losses_that_define_a_probability_log_it() -> None:
     logit = torch.tensor([math.log(3)])
     shown = {name: loss(name).logged_output(logit).item() for name in PLUGINS.names(Loss.kind)}
     as_probability = {name for name, value in shown.items() if value == pytest.approx(0.75)}
     assert as_probability == {"bce", "minimax"}
 
 
-def test_every_loss_trains_and_no_two_give_one_update_but_logistic_and_bce() -> None:
+def test_every_loss_trains_and_only_logistic_and_bce_give_equal_updates() -> None:
     weights = {}
     for name in PLUGINS.names(Loss.kind):
         torch.manual_seed(0)
         model, batches, options = build("concat", "mlp", loss=name)
-        with torch.no_grad():  # logits beyond the hinge's margins
+        with torch.no_grad():  # logits outside the margins of the hinge loss
             model.D.head.logit.plain.weight.mul_(30)
         scalars = iterate_once(model, batches, Progress(), options)
         assert all(torch.isfinite(value) for value in scalars.values()), name

@@ -1,4 +1,4 @@
-"""Small sets of images with what an extractor and a classifier would say of them."""
+"""Small sets of images with features, logits and predicted classes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FITTING: dict[str, dict[str, Any]] = {
 
 
 def metric_input(seed: int, *, n: int = 80, shift: float = 0.0) -> MetricInput:
-    """Return images of equally many of each class, whose features and logits tell the class."""
+    """Return a balanced set of images whose features and logits depend on the class."""
     generator = torch.Generator().manual_seed(seed)
     centres = 4 * torch.randn(CLASSES, WIDTH, generator=torch.Generator().manual_seed(99))
     mix = torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(98))
@@ -35,7 +35,7 @@ def metric_input(seed: int, *, n: int = 80, shift: float = 0.0) -> MetricInput:
 
 
 def drawn(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Return dim noise (N, 1, 8, 8) uint8 in which a bright quarter tells the class."""
+    """Return dark noise (N, 1, 8, 8) uint8 with a bright quadrant that shows the class."""
     images = torch.randint(100, (len(labels), 1, 8, 8), generator=generator, dtype=torch.uint8)
     for image, label in zip(images, labels.tolist(), strict=True):
         top, left = 4 * (label // 2), 4 * (label % 2)
@@ -59,12 +59,12 @@ def reordered(of: MetricInput) -> MetricInput:
 
 
 def relabelled(of: MetricInput) -> MetricInput:
-    """Return the same images, as if other classes had been asked for."""
+    """Return the same images with other labels."""
     return changed(of, labels=reordered(of).labels)
 
 
 def metric(name: str, **options: Any) -> Metric:
-    """Return a metric by its name, with options that fit the small sets."""
+    """Return a metric by its name, with options for small sets."""
     options = FITTING.get(name, {}) | options
     plugins = Plugins()
     plugins.load_installed()

@@ -1,4 +1,4 @@
-"""CAS: what it counts, what it needs, and that it leaves no trace."""
+"""CAS: its values, its requirements, and that it has no side effects."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ REAL = changed(metric_input(2), held_out=TEST)
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train for a few batches only."""
+    """Train for only a few batches."""
     monkeypatch.setattr(cas, "IMAGES", 10 * cas.BATCH)
 
 
-def test_it_counts_what_the_classifier_and_the_judge_get_right() -> None:
-    """A classifier that never saw the last class is wrong about a quarter, and only there."""
+def test_it_is_the_accuracy_of_the_trained_and_of_the_given_classifier() -> None:
+    """A classifier trained without the last of four classes has an accuracy of 3/4."""
     assert FAKE.images is not None
     seen = FAKE.labels < 3
     fake = changed(
@@ -36,7 +36,7 @@ def test_it_counts_what_the_classifier_and_the_judge_get_right() -> None:
 @pytest.mark.parametrize(
     ("count", "options", "batches"), [(2, {}, 156), (1280, {"epochs": 3}, 230), (40_000, {}, 312)]
 )
-def test_it_learns_for_about_as_many_batches_whatever_the_number_of_images(
+def test_the_number_of_batches_hardly_depends_on_the_number_of_images(
     count: int, options: dict[str, int], batches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     epochs = []
@@ -58,7 +58,7 @@ def test_it_learns_for_about_as_many_batches_whatever_the_number_of_images(
 
 
 @pytest.mark.usefixtures("short")
-def test_neither_the_threads_nor_switched_off_gradients_change_it() -> None:
+def test_threads_and_disabled_gradients_do_not_change_it() -> None:
     found, before = metric("cas"), torch.get_num_threads()
     there = found.compute(FAKE, REAL)
     try:
@@ -70,13 +70,15 @@ def test_neither_the_threads_nor_switched_off_gradients_change_it() -> None:
         torch.set_num_threads(before)
 
 
-def test_it_says_what_is_missing() -> None:
+def test_it_names_the_missing_input() -> None:
     found = metric("cas")
     tests = r"^there are no held-out real images to test the classifier on$"
     for real in (changed(REAL, held_out=None), changed(REAL, held_out=changed(TEST, images=None))):
         with pytest.raises(ValueError, match=tests):
             found.compute(FAKE, real)
-    with pytest.raises(ValueError, match=r"^the generated images are not there, and a classifier"):
+    with pytest.raises(ValueError, match=r"^the generated images are missing; the classifier"):
         found.compute(changed(FAKE, images=None), REAL)
-    with pytest.raises(ValueError, match=r"^the generated images were not shown to a classifier$"):
+    with pytest.raises(
+        ValueError, match=r"^the predicted classes of the generated images are missing$"
+    ):
         found.compute(changed(FAKE, predicted=None), REAL)

@@ -1,4 +1,4 @@
-"""Conditional accuracy warns of a generator whose labels mean nothing."""
+"""Conditional accuracy warns of a generator that ignores its labels."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FAKE, REAL = metric_input(1), metric_input(2)
         (0.9, 0.9, "ignores labels"),
         (0.904, 0.9, "ignores labels"),
         (0.906, 0.9, None),
-        (1.0, 1.0, None),  # one class only: nothing to ignore
+        (1.0, 1.0, None),  # only one class: there is no label to ignore
     ],
 )
-def test_it_warns_up_to_a_twentieth_of_the_way_from_chance_to_perfection(
+def test_it_warns_below_chance_plus_a_twentieth_of_the_rest(
     accuracy: float, chance: float, flag: str | None
 ) -> None:
     values = {"cond-acc": accuracy, "cond-acc_worst": accuracy, "cond-acc_chance": chance}
@@ -37,7 +37,7 @@ def flag_of(labels: Tensor, predicted: Tensor) -> str | None:
     return found.flag(found.compute(changed(FAKE, labels=labels, predicted=predicted), REAL), {})
 
 
-def test_always_the_commonest_class_is_at_chance_and_obedience_is_not() -> None:
+def test_always_generating_the_most_frequent_class_is_at_chance() -> None:
     labels = torch.tensor([0] * 90 + [1] * 10)
     assert flag_of(labels, torch.zeros_like(labels)) == "ignores labels"
     assert flag_of(labels, labels) is None
@@ -46,7 +46,7 @@ def test_always_the_commonest_class_is_at_chance_and_obedience_is_not() -> None:
     assert flag_of(labels, wrong_now_and_then) is None
 
 
-def test_classes_drawn_whatever_was_asked_for_are_at_chance_unbalanced_or_not() -> None:
+def test_classes_independent_of_the_labels_are_at_chance_balanced_or_not() -> None:
     generator = torch.Generator().manual_seed(0)
     for weights in (torch.ones(10), torch.arange(1.0, 11.0) ** 2):
         labels = weights.multinomial(5000, replacement=True, generator=generator)

@@ -1,4 +1,4 @@
-"""C_T against its formula and SciPy, and what it refuses."""
+"""C_T, compared with its formula and SciPy, and the input that it rejects."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def to_nearest(x: Tensor) -> list[float]:
 
 
 def test_by_hand() -> None:
-    """Distances 1, 2, 3 against 2, 4, 5, 6: one pair and a half of twelve are the other way."""
+    """Distances 1, 2, 3 and 2, 4, 5, 6: of twelve pairs, one is x > y and one is a tie."""
     real = changed(on_a_line(0.0, 100.0), held_out=on_a_line(2.0, 96.0, 105.0, -6.0))
     expected = {"ct": (1.5 - 6) / math.sqrt(12 * 8 / 12), "ct_closer": 1 - 1.5 / 12}
     found = metric("ct").compute(on_a_line(-1.0, 102.0, 3.0), real)
     assert found == pytest.approx(expected, rel=1e-12)
 
 
-def test_it_is_the_z_score_of_scipys_test() -> None:
+def test_it_equals_the_z_score_of_scipys_test() -> None:
     distances = to_nearest(FAKE.features), to_nearest(TEST.features)
     less = scipy.stats.mannwhitneyu(
         *distances, alternative="less", method="asymptotic", use_continuity=False
@@ -45,7 +45,7 @@ def test_it_is_the_z_score_of_scipys_test() -> None:
     assert found["ct_closer"] == pytest.approx(1 - less.statistic / (90 * 120))
 
 
-def test_equal_distances_count_half_as_in_scipy() -> None:
+def test_ties_count_half_as_in_scipy() -> None:
     generator = torch.Generator().manual_seed(0)
     fakes, tests = (torch.randint(1, 6, (n,), generator=generator).float() for n in (40, 50))
     real = changed(on_a_line(0.0, 0.0), held_out=on_a_line(*tests.tolist()))
@@ -54,7 +54,7 @@ def test_equal_distances_count_half_as_in_scipy() -> None:
     assert found["ct_closer"] == pytest.approx(1 - u / 2000)
 
 
-def test_held_out_images_themselves_are_at_zero_and_copies_far_below() -> None:
+def test_z_is_zero_for_held_out_images_and_very_negative_for_copies() -> None:
     found = metric("ct")
     assert found.compute(reordered(TEST), REAL) == {"ct": 0.0, "ct_closer": 0.5}
     n, m = len(REAL.labels), len(TEST.labels)
@@ -65,7 +65,7 @@ def test_held_out_images_themselves_are_at_zero_and_copies_far_below() -> None:
     assert far["ct"] == pytest.approx(math.sqrt(3 * 90 * m / (90 + m + 1)))
 
 
-def test_of_many_images_so_many_count_whatever_their_order() -> None:
+def test_a_limited_number_of_images_is_used_regardless_of_their_order() -> None:
     found = metric("ct", images=30)
     bound = math.sqrt(3 * 30 * 30 / 61)
     assert found.compute(REAL, REAL)["ct"] == pytest.approx(-bound)
@@ -77,11 +77,11 @@ def test_of_many_images_so_many_count_whatever_their_order() -> None:
 @pytest.mark.parametrize(
     ("z", "flag"), [(-80.0, "memorizes"), (-10.1, "memorizes"), (-9.9, None), (11.0, None)]
 )
-def test_it_warns_of_z_below_ten(z: float, flag: str | None) -> None:
+def test_it_warns_of_z_below_minus_ten(z: float, flag: str | None) -> None:
     assert metric("ct").flag({"ct": z, "ct_closer": 0.5}, {}) == flag
 
 
-def test_held_out_images_must_be_there_and_finite() -> None:
+def test_held_out_features_must_exist_and_be_finite() -> None:
     found = metric("ct")
     with pytest.raises(ValueError, match=r"^there are no held-out real images to compare with$"):
         found.compute(FAKE, changed(REAL, held_out=None))

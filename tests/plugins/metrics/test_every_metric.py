@@ -1,4 +1,4 @@
-"""What holds for all of them: names, directions, refusals, and no trace left behind."""
+"""The common properties of all metrics: names, directions, errors, and no side effects."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ every_metric = pytest.mark.parametrize("name", sorted(KEYS))
 
 
 @every_metric
-def test_the_value_that_ranks_comes_first_and_is_named_like_the_metric(name: str) -> None:
+def test_the_ranking_value_comes_first_and_has_the_name_of_the_metric(name: str) -> None:
     values = metric(name).compute(FAKE, REAL)
     assert list(values) == KEYS[name]
     assert next(iter(values)) == name
@@ -51,7 +51,7 @@ def test_the_value_that_ranks_comes_first_and_is_named_like_the_metric(name: str
 
 
 @every_metric
-def test_it_says_where_it_comes_from_and_which_way_is_better(name: str) -> None:
+def test_it_declares_its_paper_range_and_direction(name: str) -> None:
     found = metric(name)
     assert isinstance(found, KINDS["metric"])
     assert "arXiv:" in found.paper
@@ -70,7 +70,7 @@ def test_a_better_generator_scores_better(name: str) -> None:
 
 
 @every_metric
-def test_the_order_of_images_matters_to_the_metrics_that_split_them_only(name: str) -> None:
+def test_the_order_of_images_matters_only_to_metrics_that_split_them(name: str) -> None:
     found = metric(name)
     there = found.compute(FAKE, REAL)
     other = found.compute(reordered(FAKE), reordered(REAL))
@@ -79,7 +79,7 @@ def test_the_order_of_images_matters_to_the_metrics_that_split_them_only(name: s
 
 
 @every_metric
-def test_wrong_labels_are_seen_by_the_metrics_of_conditioning_only(name: str) -> None:
+def test_wrong_labels_change_only_the_conditional_metrics(name: str) -> None:
     right, wrong = (metric(name).compute(fake, REAL) for fake in (FAKE, relabelled(FAKE)))
     if name not in OF_LABELS:
         assert right == wrong
@@ -91,7 +91,7 @@ def test_wrong_labels_are_seen_by_the_metrics_of_conditioning_only(name: str) ->
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("name", sorted(OF_FEATURES))
-def test_a_feature_that_is_not_finite_is_refused_on_either_side(name: str, value: float) -> None:
+def test_a_feature_that_is_not_finite_is_rejected_in_either_set(name: str, value: float) -> None:
     features = FAKE.features.clone()
     features[3, 2] = value
     broken = changed(FAKE, features=features)
@@ -101,7 +101,7 @@ def test_a_feature_that_is_not_finite_is_refused_on_either_side(name: str, value
         metric(name).compute(REAL, broken)
 
 
-def test_the_inception_score_refuses_logits_that_are_not_finite() -> None:
+def test_the_inception_score_rejects_logits_that_are_not_finite() -> None:
     broken = changed(FAKE, logits=FAKE.logits / 0)
     with pytest.raises(ValueError, match=r"^generated logits are not finite$"):
         metric("is").compute(broken, REAL)
@@ -123,7 +123,7 @@ def test_the_inception_score_refuses_logits_that_are_not_finite() -> None:
         ("cas", {}, 2),
     ],
 )
-def test_the_minimum_follows_the_options_and_fewer_images_are_refused(
+def test_the_minimum_depends_on_the_options_and_fewer_images_are_rejected(
     name: str, options: dict[str, int], minimum: int
 ) -> None:
     found = metric(name, **options)
@@ -133,12 +133,12 @@ def test_the_minimum_follows_the_options_and_fewer_images_are_refused(
     expected = f"^{minimum - 1} generated {what}: at least {minimum} are needed$"
     with pytest.raises(ValueError, match=expected):
         found.compute(few, REAL)
-    if name != "ifid":  # which has a minimum for every class
+    if name != "ifid":  # ifid has a minimum for every class
         found.compute(metric_input(3, n=minimum), REAL)
 
 
 @every_metric
-def test_neither_random_numbers_nor_output_nor_input_change(
+def test_random_state_output_and_input_do_not_change(
     name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
@@ -153,7 +153,7 @@ def test_neither_random_numbers_nor_output_nor_input_change(
     assert capfd.readouterr() == ("", "")
 
 
-def test_torch_fidelity_is_imported_when_a_score_is_asked_for_and_not_before() -> None:
+def test_torch_fidelity_is_imported_only_when_a_score_is_computed() -> None:
     files = sorted(Path(ganlab_plugins.metrics.__file__).parent.glob("*.py"))
     assert len(files) > len(KEYS)
     for file in files:

@@ -1,4 +1,4 @@
-"""Each value against its formula, written again in NumPy and SciPy."""
+"""Each value, compared with its formula in NumPy and SciPy."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_fid_of_known_normal_distributions() -> None:
     assert metric("fid").compute(fake, real)["fid"] == pytest.approx(expected, rel=1e-6)
 
 
-def test_fid_with_fewer_images_than_features_stands_the_singular_covariance() -> None:
+def test_fid_with_fewer_images_than_features_handles_the_singular_covariance() -> None:
     fake, real = (
         changed(of, features=of.features.repeat(1, 20) + 1e-2 * torch.arange(120))
         for of in (FAKE, REAL)
@@ -97,7 +97,7 @@ def test_fjd_is_the_distance_of_features_joined_with_scaled_labels() -> None:
     assert metric("fjd").compute(wrong, REAL)["fjd"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_fjd_sees_a_class_that_one_set_lacks() -> None:
+def test_fjd_detects_a_class_that_is_missing_in_one_set() -> None:
     last = changed(REAL, labels=REAL.labels.clamp(max=CLASSES - 2))
     same = changed(FAKE, labels=FAKE.labels.clamp(max=CLASSES - 2))
     fjd = metric("fjd")
@@ -117,12 +117,12 @@ def test_inception_score(splits: int) -> None:
 
 
 @pytest.mark.parametrize("seen", [1, 3, CLASSES])
-def test_inception_score_of_a_certain_classifier_is_the_number_of_classes_seen(seen: int) -> None:
+def test_inception_score_of_a_confident_classifier_is_the_number_of_classes(seen: int) -> None:
     certain = changed(FAKE, logits=3000 * torch.eye(CLASSES)[torch.arange(60) % seen])
     assert metric("is", splits=1).compute(certain, REAL)["is"] == pytest.approx(seen)
 
 
-def test_kid_of_one_subset_that_is_the_whole_set() -> None:
+def test_kid_of_one_subset_that_is_the_complete_set() -> None:
     n = 80
     x, y = FAKE.features[:n].double().numpy(), REAL.features[:n].double().numpy()
     xx, yy, xy = ((a @ b.T / x.shape[1] + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
@@ -164,10 +164,10 @@ def test_density_and_coverage(k: int, rows: int, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("rows", [7, 500])
-def test_density_of_copies_depends_on_neither_their_order_nor_the_rows(
+def test_density_of_copies_does_not_depend_on_their_order_or_the_block_size(
     rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A copy of the k-th neighbour is exactly on the edge: rounding must not decide."""
+    """A copy of the k-th neighbour is exactly on the boundary, where rounding must not matter."""
     monkeypatch.setattr("ganlab_plugins.metrics.density_coverage.ROWS", rows)
     wide = torch.randn(100, 131, generator=torch.Generator().manual_seed(0)) + 100
     real = changed(REAL, features=wide)
@@ -188,7 +188,7 @@ def test_conditional_accuracy_and_its_worst_class() -> None:
     assert metric("cond-acc").compute(fake, REAL) == pytest.approx(expected)
 
 
-def test_conditional_accuracy_after_the_best_exchange_of_classes() -> None:
+def test_conditional_accuracy_after_the_best_matching_of_classes() -> None:
     generator = torch.Generator().manual_seed(0)
     labels, noise = (torch.randint(5, (300,), generator=generator) for _ in range(2))
     predicted = torch.where(torch.rand(300, generator=generator) < 0.7, (labels + 2) % 5, noise)
@@ -201,17 +201,19 @@ def test_conditional_accuracy_after_the_best_exchange_of_classes() -> None:
     assert found["cond-acc"] < 0.2 < 0.7 < best
 
 
-def test_conditional_accuracy_needs_a_judge() -> None:
+def test_conditional_accuracy_needs_predicted_classes() -> None:
     fake = changed(FAKE, predicted=None)
-    with pytest.raises(ValueError, match=r"^the generated images were not shown to a classifier$"):
+    with pytest.raises(
+        ValueError, match=r"^the predicted classes of the generated images are missing$"
+    ):
         metric("cond-acc").compute(fake, REAL)
 
 
-def test_equal_sets_are_at_no_distance() -> None:
+def test_equal_sets_have_no_distance() -> None:
     for name in ("fid", "ifid", "fjd"):
         assert all(abs(v) < 1e-4 for v in metric(name).compute(REAL, REAL).values()), name
     whole = metric("kid", subset_size=len(REAL.features)).compute(REAL, REAL)["kid"]
-    assert whole < 0  # unbiased: x is compared with itself between the sets, but not within one
+    assert whole < 0  # unbiased: pairs (x, x) count between the sets, but not within one
     assert metric("prc").compute(REAL, REAL) == {"prc": 1.0, "precision": 1.0, "recall": 1.0}
-    # A copy of the k-th neighbour lies on the edge of an open ball: k of k + 1 copies are inside.
+    # A copy of the k-th neighbour is on the boundary of an open ball: k of k + 1 copies are inside.
     assert metric("coverage").compute(REAL, REAL) == {"coverage": 1.0, "density": 1.0}

@@ -1,4 +1,4 @@
-"""Memorization: the definition by hand, what copies do, and the picture that shows them."""
+"""Memorization: the definition by hand, the effect of copies, and the picture of the pairs."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def memorization(fake: MetricInput, real: MetricInput, **options: int) -> float:
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
-        (0.4, 1),  # next to 0, whose neighbour 1 is farther
-        (4.9, 1),  # next to 3, whose neighbour is at 2
-        (5.1, 1),  # next to 7, whose neighbour is at 4
+        (0.4, 1),  # nearest to 0, whose neighbour 1 is farther
+        (4.9, 1),  # nearest to 3, whose neighbour is at distance 2
+        (5.1, 1),  # nearest to 7, whose neighbour is at distance 4
         (11.5, 0),
         (-1.5, 0),
-        (-1.0, 1),  # as far as the neighbour is: authentic is only who is farther
+        (-1.0, 1),  # as far as the neighbour: only a larger distance is authentic
         (3.0, 1),
     ],
 )
@@ -50,14 +50,14 @@ def test_by_hand(place: float, expected: float) -> None:
 @pytest.mark.parametrize(
     ("width", "expected"), [(1, 2 / 3), (2, 6 * math.pi / (8 * math.pi + 3 * math.sqrt(3)))]
 )
-def test_of_points_from_the_same_distribution_it_is_the_chance_of_mutual_neighbours(
+def test_for_equal_distributions_it_is_the_probability_of_mutual_neighbours(
     width: int, expected: float
 ) -> None:
     points = torch.rand(12_000, width, generator=torch.Generator().manual_seed(0))
     assert memorization(of(points[:2000]), of(points[2000:])) == pytest.approx(expected, abs=0.03)
 
 
-def test_copies_are_memorized_wherever_they_stand_and_whatever_is_there_twice() -> None:
+def test_copies_are_memorized_in_any_order_and_with_duplicates() -> None:
     wide = torch.randn(100, 300, generator=torch.Generator().manual_seed(0)) + 100
     assert memorization(reordered(of(wide)), of(wide)) == 1
     twice = torch.cat([wide, wide])
@@ -73,7 +73,7 @@ def test_images_far_from_all_real_ones_are_not_memorized() -> None:
     assert memorization(changed(REAL, features=REAL.features + 50), REAL) == 0
 
 
-def test_at_most_so_many_images_are_looked_at_and_their_order_decides_nothing() -> None:
+def test_a_limited_number_of_images_is_used_regardless_of_their_order() -> None:
     half = torch.arange(80)[:, None] < 40
     fake = of(torch.where(half, REAL.features[:80], 50.0))
     assert memorization(fake, REAL) == 0.5
@@ -86,7 +86,7 @@ def test_at_most_so_many_images_are_looked_at_and_their_order_decides_nothing() 
 @pytest.mark.parametrize(
     ("value", "baseline", "flagged"),
     [
-        (0.71, 0.4, True),  # 0.29 authentic, of 0.6
+        (0.71, 0.4, True),  # 0.29 is below half of 0.6
         (0.69, 0.4, False),
         (0.76, None, True),
         (0.74, None, False),
@@ -94,7 +94,7 @@ def test_at_most_so_many_images_are_looked_at_and_their_order_decides_nothing() 
         (0.0, 0.4, False),
     ],
 )
-def test_it_warns_below_half_of_the_authentic_share_of_held_out_images(
+def test_it_warns_below_half_of_the_authentic_fraction_of_held_out_images(
     value: float, baseline: float | None, flagged: bool
 ) -> None:
     real_baselines = {} if baseline is None else {"memorization": baseline, "images": 500.0}
@@ -103,14 +103,14 @@ def test_it_warns_below_half_of_the_authentic_share_of_held_out_images(
 
 
 def column(picture: np.ndarray, i: int, *, side: int = 96) -> tuple[np.ndarray, np.ndarray]:
-    """Return the image above and the image below, (H, W) uint8."""
+    """Return the upper and the lower image of a column, (H, W) uint8."""
     left = GAP + i * (side + GAP)
     return tuple(  # type: ignore[return-value]
         picture[top : top + side, left : left + side, 0] for top in (GAP, 2 * GAP + side)
     )
 
 
-def test_the_picture_shows_the_closest_first_each_real_image_once() -> None:
+def test_the_picture_starts_with_the_closest_pair_and_shows_each_real_image_once() -> None:
     fake = metric_input(1, n=60, shift=1.0)
     assert fake.images is not None
     assert REAL.images is not None
@@ -128,7 +128,7 @@ def test_the_picture_shows_the_closest_first_each_real_image_once() -> None:
     assert len({below.tobytes() for _, below in shown}) == PAIRS
 
 
-def test_the_picture_of_fewer_pairs_is_narrower_and_keeps_colours() -> None:
+def test_the_picture_of_fewer_pairs_is_narrower_and_in_colour() -> None:
     colours = torch.randint(256, (2, 3, 100, 100), dtype=torch.uint8)
     fake = changed(on_a_line(1.0, 5.0), images=colours)
     real = changed(on_a_line(1.0, 2.0), images=colours.flip(0))

@@ -1,4 +1,4 @@
-"""Nearest neighbours: as by brute force, in blocks of any size, and exact for copies."""
+"""Nearest neighbours: equal to brute force for any block size, and exact for copies."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def by_brute_force(queries: Tensor, among: Tensor) -> Tensor:
 
 @pytest.fixture(params=[(7, 11, 5), (100, 3, 1000), (1000, 8000, 250)], ids=str)
 def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Set how many queries and points are looked at at a time."""
+    """Set the numbers of queries and points per block."""
     for name, value in zip(("QUERIES", "POINTS", "REFINED"), request.param, strict=True):
         monkeypatch.setattr(_neighbours, name, value)
 
 
 @pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize("among", [1, 5, 90])
-def test_they_are_those_of_brute_force(among: int) -> None:
+def test_they_equal_those_of_brute_force(among: int) -> None:
     queries, others = points(0, 60), points(1, among)
     indices, distances = nearest(queries, others)
     expected = by_brute_force(queries, others).min(1)
@@ -37,7 +37,7 @@ def test_they_are_those_of_brute_force(among: int) -> None:
 
 @pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize("among", [2, 5, 90])
-def test_the_point_left_out_is_not_found(among: int) -> None:
+def test_the_excluded_point_is_not_found(among: int) -> None:
     others = points(1, among)
     some = torch.arange(among).flip(0)[: among // 2 + 1]
     indices, distances = nearest(others[some], others, leave_out=some)
@@ -50,7 +50,7 @@ def test_the_point_left_out_is_not_found(among: int) -> None:
 
 @pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize("offset", [0.0, 1e3])
-def test_a_copy_is_at_no_distance_however_far_from_the_origin(offset: float) -> None:
+def test_a_copy_has_distance_zero_even_far_from_the_origin(offset: float) -> None:
     others = points(1, 90, width=672) + offset
     some = torch.arange(90).flip(0)
     indices, distances = nearest(others[some], others)
@@ -59,13 +59,13 @@ def test_a_copy_is_at_no_distance_however_far_from_the_origin(offset: float) -> 
 
 
 @pytest.mark.usefixtures("blocks")
-def test_of_two_points_in_one_place_the_other_is_found() -> None:
+def test_the_duplicate_of_the_excluded_point_is_found() -> None:
     twice = points(1, 40).repeat(2, 1)
     indices, distances = nearest(twice, twice, leave_out=torch.arange(80))
     assert torch.equal(indices, (torch.arange(80) + 40) % 80)
     assert distances.max() == 0
 
 
-def test_of_points_that_are_equally_near_the_first_is_found() -> None:
+def test_of_equally_near_points_the_first_is_found() -> None:
     indices, distances = nearest(torch.zeros(1, 2), torch.tensor([[5.0, 0], [0, 1], [1, 0]]))
     assert (indices.item(), distances.item()) == (1, 1.0)

@@ -1,4 +1,4 @@
-"""On real digits: copies of training images raise the flags, held-out images do not."""
+"""Real digits: copies of training images cause warnings, held-out images do not."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.plugins.metrics.helpers import metric
 
 @dataclass
 class Seen:
-    """The two splits, and what the shipped networks see in them."""
+    """The two splits, with the outputs of the shipped networks."""
 
     images: Tensor
     labels: Tensor
     train: MetricInput
-    """The reference, beside the half of the test split that is held out."""
+    """The reference, with half of the test split as held-out images."""
 
     test: MetricInput
     """The other half."""
@@ -53,7 +53,7 @@ def moved(images: Tensor) -> Tensor:
 
 
 def flags(fake: MetricInput, digits: Seen) -> list[str | None]:
-    """Return what memorization and C_T warn of."""
+    """Return the warnings of memorization and C_T."""
     warned = []
     for name in ("memorization", "ct"):
         found = metric(name)
@@ -63,22 +63,22 @@ def flags(fake: MetricInput, digits: Seen) -> list[str | None]:
     return warned
 
 
-def test_copies_are_warned_of(digits: Seen) -> None:
+def test_copies_cause_warnings(digits: Seen) -> None:
     some = slice(None, 500)
     assert flags(looked_at(digits.images[some], digits.labels[some]), digits) == ["memorizes"] * 2
 
 
-def test_copies_moved_by_a_pixel_are_warned_of(digits: Seen) -> None:
+def test_copies_shifted_by_a_pixel_cause_warnings(digits: Seen) -> None:
     some = slice(None, 500)
     fake = looked_at(moved(digits.images[some]), digits.labels[some])
     assert flags(fake, digits) == ["memorizes"] * 2
 
 
-def test_held_out_images_are_not_warned_of(digits: Seen) -> None:
+def test_held_out_images_cause_no_warnings(digits: Seen) -> None:
     assert flags(digits.test, digits) == [None, None]
 
 
-def test_a_classifier_learns_of_real_images_and_of_shuffled_labels_nothing(digits: Seen) -> None:
+def test_cas_is_high_for_real_images_and_at_chance_for_shuffled_labels(digits: Seen) -> None:
     cas = metric("cas")  # of one epoch
     assert cas.compute(digits.train, digits.train)["cas"] > 0.9
     order = torch.randperm(len(digits.labels), generator=torch.Generator().manual_seed(0))

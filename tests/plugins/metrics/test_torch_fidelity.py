@@ -1,4 +1,4 @@
-"""The same images through torch-fidelity's own front door give the same numbers."""
+"""The metrics equal the results of torch_fidelity.calculate_metrics for the same images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIDE, WIDTH, CLASSES = 8, 5, 3
 
 
 def project(images: Tensor, width: int, seed: int) -> Tensor:
-    """Return (N, width) of uint8 images (N, 3, H, W): random directions of the first channel."""
+    """Return random projections (N, width) of the first channel of uint8 images (N, 3, H, W)."""
     weights = torch.randn(SIDE * SIDE, width, generator=torch.Generator().manual_seed(seed))
     return (images[:, 0].flatten(1).float() / 127.5 - 1) @ weights / SIDE
 
@@ -85,7 +85,7 @@ def test_all_four_equal_calculate_metrics(registered: str, tmp_path: Path) -> No
         )
         for of in images.values()
     )
-    theirs = calculate_metrics(
+    reference = calculate_metrics(
         input1=written(tmp_path / "fake", images["fake"]),
         input2=written(tmp_path / "real", images["real"]),
         feature_extractor=registered,
@@ -102,21 +102,22 @@ def test_all_four_equal_calculate_metrics(registered: str, tmp_path: Path) -> No
         save_cpu_ram=True,  # no worker processes
         verbose=False,
     )
-    ours = (
+    computed = (
         metric("is", splits=5).compute(fake, real)
         | metric("fid").compute(fake, real)
         | metric("kid", subsets=10, subset_size=40).compute(fake, real)
         | metric("prc").compute(fake, real)
     )
     expected = {
-        "is": theirs["inception_score_mean"],
-        "is_sd": theirs["inception_score_std"],
-        "fid": theirs["frechet_inception_distance"],
-        "kid": theirs["kernel_inception_distance_mean"],
-        "kid_sd": theirs["kernel_inception_distance_std"],
-        "prc": theirs["f_score"],
-        "precision": theirs["precision"],
-        "recall": theirs["recall"],
+        "is": reference["inception_score_mean"],
+        "is_sd": reference["inception_score_std"],
+        "fid": reference["frechet_inception_distance"],
+        "kid": reference["kernel_inception_distance_mean"],
+        "kid_sd": reference["kernel_inception_distance_std"],
+        "prc": reference["f_score"],
+        "precision": reference["precision"],
+        "recall": reference["recall"],
     }
-    assert ours == pytest.approx(expected, rel=1e-6, abs=1e-6)
-    assert theirs["precision"] != theirs["recall"]  # so that a swap would show
+    assert computed == pytest.approx(expected, rel=1e-6, abs=1e-6)
+    # Precision and recall differ, so that swapped sets would be detected.
+    assert reference["precision"] != reference["recall"]

@@ -1,4 +1,4 @@
-"""Networks of any family, alone or as a small whole model."""
+"""Networks of any family, built alone or in a small model."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def model(
     regularizers: Sequence[Any] = (),
     precision: str = "fp32",
 ) -> tuple[Model, Batches, Any]:
-    """Both networks of a family, a batch of noise to train on, and the options of training."""
+    """Return a model of both networks, a batch of random images, and the training options."""
     spec = spec_of()
     data = {
         "dataset": {"type": "digits", "image_size": spec.image_size},

@@ -1,4 +1,4 @@
-"""Where the noise and the label go in BigGAN's generator."""
+"""The path of the noise and the label through BigGAN's generator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_a_chunk_of_noise_reaches_the_first_layer_or_the_norm_sites_of_one_block
     G = generator("biggan", spec_of(size), SHARED, z_dim=4 * (blocks + 1) + 1, width=1)
     z = torch.randn(2, 4 * (blocks + 1) + 1)
     before = G.map(z, Y)
-    assert before.w.shape == (2, 4 + 1)  # what is left over goes to the first layer
+    assert before.w.shape == (2, 4 + 1)  # the first layer also gets the remainder
     assert [style.shape for style in before.style] == [(2, 128 + 4)] * (2 * blocks)
     sites = [m for name, m in G.named_modules() if name.endswith(("norm1", "norm2"))]
     assert len(sites) == len(before.style)
@@ -33,7 +33,7 @@ def test_a_chunk_of_noise_reaches_the_first_layer_or_the_norm_sites_of_one_block
         assert not torch.equal(G.eval()(z, Y), G.eval()(changed, Y))
 
 
-def test_the_style_of_a_site_is_the_classs_vector_and_then_the_chunk() -> None:
+def test_the_style_of_a_site_is_the_class_embedding_followed_by_the_chunk() -> None:
     G = generator("biggan", spec_of(), SHARED, z_dim=6, width=1)
     table = G.style.table.detach()  # type: ignore[union-attr, operator]
     z = torch.randn(2, 6)
@@ -42,7 +42,7 @@ def test_the_style_of_a_site_is_the_classs_vector_and_then_the_chunk() -> None:
         torch.testing.assert_close(styles[site], torch.cat([table[[2, 0]], chunk], dim=1))
 
 
-def test_each_site_of_a_block_gets_the_style_that_is_meant_for_it() -> None:
+def test_each_norm_site_gets_its_own_style() -> None:
     G = generator("biggan", spec_of(), SHARED, z_dim=6, width=1).eval()
     latents = G.map(torch.randn(2, 6), Y)
     got: list[torch.Tensor] = []
@@ -55,7 +55,7 @@ def test_each_site_of_a_block_gets_the_style_that_is_meant_for_it() -> None:
     assert all(a is b for a, b in zip(got, styles, strict=True))
 
 
-def test_without_hierarchy_all_noise_goes_to_the_first_layer() -> None:
+def test_without_hierarchical_noise_the_first_layer_gets_all_of_it() -> None:
     G = generator("biggan", spec_of(), SHARED, z_dim=6, width=1, hierarchical=False)
     z = torch.randn(2, 6)
     latents = G.map(z, Y)
@@ -63,7 +63,7 @@ def test_without_hierarchy_all_noise_goes_to_the_first_layer() -> None:
     assert [style.shape for style in latents.style] == [(2, 128)] * 4
 
 
-def test_shared_embedding_is_orthogonal_and_mixes_for_soft_labels() -> None:
+def test_shared_embedding_is_orthogonal_and_averages_for_soft_labels() -> None:
     component = PLUGINS.find("conditioning", "shared-embedding").component(size=5)
     style = component.style(7, spec_of())
     assert style.out_features == 5

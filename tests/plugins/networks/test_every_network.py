@@ -1,4 +1,4 @@
-"""The residual networks at every size and under every scheme, regularizer and precision."""
+"""The residual networks at every size, with every scheme, regularizer and precision."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.plugins.networks.helpers import (
 )
 from tests.training.helpers import iterate_once
 
-# What the YAML says; whether G, D's logit and D's notes depend on the label.
+# The YAML, and whether G, D's logit and D's auxiliary outputs depend on the label.
 SCHEMES: dict[str, tuple[Any, bool, bool, bool]] = {
     "none": ("none", False, False, False),
     "concat": ("concat", True, True, False),
@@ -55,7 +55,7 @@ SCHEMES: dict[str, tuple[Any, bool, bool, bool]] = {
 }
 
 
-def test_every_shipped_scheme_is_here() -> None:
+def test_every_shipped_scheme_is_tested() -> None:
     named = str([written for written, *_ in SCHEMES.values()])
     assert not [name for name in PLUGINS.names("conditioning") if f"'{name}'" not in named]
 
@@ -84,7 +84,7 @@ def test_takes_a_step_and_depends_on_the_label_exactly_where_it_should(
         on_a, on_b = both.D(x, a), both.D(x, b)
         assert torch.equal(on_a.logit, on_b.logit) != logit_sees
         assert torch.equal(flat(on_a.auxiliary), flat(on_b.auxiliary)) != notes_see
-        # Rows of pure labels are labels.
+        # One-hot rows are equivalent to class indices.
         torch.testing.assert_close(both.G(z, torch.eye(3)[a]), both.G(z, a))
 
 
@@ -115,7 +115,7 @@ def test_every_size_from_16_to_128_and_1_or_3_channels_works(
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp64"])
-def test_trains_under_spectral_normalisation_and_gradients_of_gradients(
+def test_trains_with_spectral_normalisation_and_double_backward(
     network: str, precision: str
 ) -> None:
     both = {"type": "spectral-norm", "network": "both"}
@@ -136,7 +136,7 @@ def test_spectral_norm_reaches_every_weight_but_the_shared_embedding(network: st
     )
     x, y = batches.batch(0)
     with torch.no_grad():
-        for _ in range(150):  # the power iteration warms up
+        for _ in range(150):  # the power iteration converges
             built.D(x, y)
             built.G(torch.randn(4, 5), y)
     built.G.eval(), built.D.eval()
@@ -164,7 +164,7 @@ def test_spectral_norm_reaches_every_weight_but_the_shared_embedding(network: st
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_d_judges_each_image_for_itself(network: str) -> None:
+def test_the_logit_of_an_image_does_not_depend_on_the_batch(network: str) -> None:
     D = discriminator(network, spec_of(), ["projection"], **SMALL[network])
     assert not [m for m in D.modules() if isinstance(m, _BatchNorm | _InstanceNorm)]
     x, y = torch.randn(4, 1, 16, 16), torch.tensor([0, 1, 2, 0])
@@ -173,7 +173,7 @@ def test_d_judges_each_image_for_itself(network: str) -> None:
 
 
 @pytest.mark.parametrize("network", ["sagan", "biggan"])
-def test_attention_where_there_is_no_feature_map_is_refused(network: str) -> None:
+def test_attention_without_a_feature_map_of_that_size_is_rejected(network: str) -> None:
     with pytest.raises(ConfigError) as error:
         generator(network, spec_of(32), width=1, attention=64)
     assert str(error.value) == (

@@ -1,4 +1,4 @@
-"""Attention, blocks and initialisation against what the papers' formulas give, written anew."""
+"""Attention, blocks and initialisation, compared with the formulas of the papers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def random_biases(module: nn.Module) -> None:
 
 
 def attended(attention: Attention, h: np.ndarray) -> np.ndarray:
-    """Equations 1 to 3, place by place."""
+    """Return the output of equations 1 to 3, computed position by position."""
     layers = (attention.query, attention.key, attention.value, attention.out)
     query, key, value, out = (la.weight.detach().numpy()[:, :, 0, 0] for la in layers)
     images, channels, height, width = h.shape
@@ -47,7 +47,7 @@ def attended(attention: Attention, h: np.ndarray) -> np.ndarray:
     return result
 
 
-def test_attention_is_its_equations() -> None:
+def test_attention_equals_its_equations() -> None:
     torch.manual_seed(0)
     attention = Attention(16, glorot).double()
     nn.init.constant_(attention.gate, 0.7)
@@ -57,7 +57,7 @@ def test_attention_is_its_equations() -> None:
     assert attention.value.out_channels == 8
 
 
-def test_attention_starts_as_the_identity_and_learns_its_gate_first() -> None:
+def test_attention_starts_as_the_identity_with_a_gradient_only_at_its_gate() -> None:
     attention = Attention(16, glorot)
     h = torch.randn(2, 16, 4, 4)
     assert torch.equal(attention(h), h)
@@ -66,7 +66,7 @@ def test_attention_starts_as_the_identity_and_learns_its_gate_first() -> None:
     assert attention.gate.grad.abs() > 0
 
 
-def test_attention_and_blocks_have_a_gradient_of_a_gradient() -> None:
+def test_attention_and_blocks_support_double_backward() -> None:
     torch.manual_seed(0)
     attention = Attention(4, glorot).double()
     nn.init.constant_(attention.gate, 0.7)
@@ -86,7 +86,7 @@ def test_attention_and_blocks_have_a_gradient_of_a_gradient() -> None:
         ("biggan", 128, 64),
     ],
 )
-def test_attention_acts_once_in_each_network_and_where_the_paper_has_it(
+def test_attention_occurs_once_per_network_at_the_resolution_of_the_paper(
     network: str, size: int, at: int
 ) -> None:
     spec = spec_of(size)
@@ -105,7 +105,7 @@ def test_attention_acts_once_in_each_network_and_where_the_paper_has_it(
 
 
 class Scaled(nn.Module):
-    """A norm site that is easy to follow: h times the style."""
+    """A simple norm site: h times the style."""
 
     def forward(self, h: Tensor, style: Tensor) -> Tensor:
         return h * style[:, :, None, None]
@@ -123,7 +123,7 @@ def weights(layer: Any) -> tuple[Tensor, Tensor]:
     return layer.weight, layer.bias
 
 
-def test_an_up_block_is_the_papers_composition_with_a_style_for_each_norm_site() -> None:
+def test_an_up_block_equals_the_papers_composition_with_a_style_per_norm_site() -> None:
     block = UpBlock(3, 5, lambda channels: Scaled(), glorot)
     random_biases(block)
     h, style1, style2 = torch.randn(2, 3, 4, 4), torch.randn(2, 1), torch.randn(2, 1)
@@ -139,7 +139,7 @@ def test_an_up_block_is_the_papers_composition_with_a_style_for_each_norm_site()
 
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("halve", [True, False])
-def test_a_down_block_is_the_papers_composition(halve: bool, first: bool) -> None:
+def test_a_down_block_equals_the_papers_composition(halve: bool, first: bool) -> None:
     block = DownBlock(3, 5, glorot, hidden=4, halve=halve, first=first)
     random_biases(block)
     h = torch.randn(2, 3, 4, 4)
@@ -152,7 +152,7 @@ def test_a_down_block_is_the_papers_composition(halve: bool, first: bool) -> Non
     assert torch.equal(h, kept)
 
 
-def test_a_block_that_changes_no_shape_adds_to_its_input_as_it_is() -> None:
+def test_a_block_that_keeps_the_shape_has_an_identity_shortcut() -> None:
     block = DownBlock(3, 3, glorot, hidden=3, halve=False)
     for parameter in block.parameters():
         nn.init.zeros_(parameter)
@@ -162,7 +162,7 @@ def test_a_block_that_changes_no_shape_adds_to_its_input_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("network", ["sngan", "sagan", "biggan"])
-def test_the_features_are_sums_over_places_after_relu(network: str) -> None:
+def test_features_are_sums_over_positions_after_relu(network: str) -> None:
     D = discriminator(network, spec_of(), width=2)
     x = torch.randn(2, 1, 16, 16)
     maps = D.layers(x)  # type: ignore[operator]
@@ -173,7 +173,7 @@ def test_the_features_are_sums_over_places_after_relu(network: str) -> None:
 # ---------------------------------------------------------------------- initialisation
 
 
-def test_glorot_has_its_variance_and_bounds() -> None:
+def test_glorot_has_the_correct_variance_and_bounds() -> None:
     torch.manual_seed(0)
     layer = glorot(nn.Conv2d(32, 64, 3), gain=2**0.5)
     variance = 2 * 2 / ((32 + 64) * 9)
@@ -191,7 +191,7 @@ def test_orthogonal_has_orthogonal_filters() -> None:
     assert not layer.bias.any()
 
 
-def test_biggan_starts_with_orthogonal_weights_throughout_its_own_layers() -> None:
+def test_all_layers_of_biggan_start_with_orthogonal_weights() -> None:
     spec = spec_of()
     for net in (generator("biggan", spec, width=2), discriminator("biggan", spec, width=2)):
         layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]

@@ -1,4 +1,4 @@
-"""How many parameters the papers' networks have: published numbers, or the tables added up."""
+"""Parameter counts of the networks: published numbers, or sums over the tables of the papers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from tests.plugins.networks.helpers import SHARED, discriminator, generator, spec_of
 
 EMBEDDING = 1000 * 128
-"""The shared embedding of ImageNet's classes."""
+"""Number of parameters of the shared embedding of ImageNet's classes."""
 
 
 def count(network: nn.Module) -> int:
@@ -22,7 +22,7 @@ def count(network: nn.Module) -> int:
 def counts(
     name: str, size: int, classes: int, schemes: list[str], *, z_dim: int, **options: Any
 ) -> tuple[int, int]:
-    """Return the parameters of G and of D, built without memory."""
+    """Return the parameter counts of G and D, built on the meta device."""
     spec = spec_of(size, 3, classes)
     of_d = {k: v for k, v in options.items() if k != "hierarchical"}
     with torch.device("meta"):
@@ -48,14 +48,14 @@ def test_biggan_has_the_parameters_that_its_authors_code_prints() -> None:
 def test_biggan_has_the_parameters_counted_in_a_copy_of_its_authors_code(
     size: int, width: int, g: int, d: int
 ) -> None:
-    """That copy's D has a linear layer to 1000 classes, with a bias, in place of the projection."""
+    """D of that copy has a linear layer to 1000 classes with a bias instead of the projection."""
     built = counts("biggan", size, 1000, SHARED, z_dim=120, width=width)
     assert built == (g, d - 1000)
 
 
 @pytest.mark.parametrize(("width", "g"), [(96, 9_650_436), (64, 4_567_556)])
 def test_biggans_g_at_32_has_the_parameters_counted_there_too(width: int, g: int) -> None:
-    """D there attends after each of its four blocks, by a slip in its table: 10,575,213."""
+    """D of that copy has attention after each of its four blocks, by mistake: 10,575,213."""
     own_g, own_d = counts("biggan", 32, 1000, SHARED, z_dim=120, width=width)
     assert own_g == g
     channels = 4 * width
@@ -74,7 +74,7 @@ def test_biggans_g_at_32_has_the_parameters_counted_there_too(width: int, g: int
         (SHARED, 64, True, 120, 71.3),
     ],
 )
-def test_biggan_has_the_parameters_of_table_1_which_leave_out_the_shared_embedding(
+def test_biggan_has_the_parameters_of_table_1_without_the_shared_embedding(
     schemes: list[str], width: int, hierarchical: bool, z_dim: int, millions: float
 ) -> None:
     g, d = counts("biggan", 128, 1000, schemes, z_dim=z_dim, width=width, hierarchical=hierarchical)
@@ -83,12 +83,12 @@ def test_biggan_has_the_parameters_of_table_1_which_leave_out_the_shared_embeddi
 
 
 def test_sagan_has_the_parameters_of_the_baseline_in_biggans_table_1() -> None:
-    """81.5M, with SAGAN's own attention at 32 x 32."""
+    """81.5M, with the attention of SAGAN at 32 x 32."""
     g, d = counts("sagan", 128, 1000, ["cbn", "projection"], z_dim=128)
     assert round((g + d) / 1e6, 1) == 81.5
 
 
-# ----------------------------------------------------- SNGAN: its tables, added up here
+# ----------------------------------------------------- SNGAN: the sums of its tables
 
 
 def conv(before: int, after: int, kernel: int) -> int:
@@ -96,7 +96,7 @@ def conv(before: int, after: int, kernel: int) -> int:
 
 
 def sngan_g(channels: list[int], classes: int) -> int:
-    """Tables 4 and 6, with a gain and a shift for each class at both norms of a block."""
+    """Return the sum of table 4 or 6, with a gain and a bias per class at both norms of a block."""
     total = (128 + 1) * channels[0] * 4 * 4
     for before, after in pairwise(channels):
         total += conv(before, after, 3) + conv(after, after, 3) + conv(before, after, 1)
@@ -105,7 +105,10 @@ def sngan_g(channels: list[int], classes: int) -> int:
 
 
 def sngan_d(channels: list[int], classes: int, *, without_shortcut: int) -> int:
-    """The first block's hidden layer is as wide as its output, the others' as their input."""
+    """Return the sum of table 4 or 6.
+
+    The hidden layer of the first block is as wide as its output, those of the others as the input.
+    """
     total = conv(3, channels[0], 3) + conv(channels[0], channels[0], 3) + conv(3, channels[0], 1)
     for before, after in pairwise(channels):
         total += conv(before, before, 3) + conv(before, after, 3) + conv(before, after, 1)

@@ -1,4 +1,4 @@
-"""Path length regularization of a linear generator, whose Jacobian is its weight."""
+"""Path length regularization of a linear generator, whose Jacobian is its weight matrix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGES = torch.zeros(6, 1, 4, 4)
 
 
 def lengths(n: int) -> np.ndarray:
-    """|J^T u|, the random numbers drawn as the penalty draws them: noise, then pixels."""
+    """Return |J^T u|, with random numbers in the order of the penalty: first noise, then pixels."""
     torch.randn(n, 5)
     u = torch.randn(n, 1, 4, 4).flatten(1).double().numpy() / 4
     return np.linalg.norm(u @ WEIGHT.double().numpy(), axis=1)
@@ -37,7 +37,7 @@ def test_it_is_the_squared_distance_from_the_running_mean() -> None:
     assert step.logged["path_length_mean"].item() == pytest.approx(mean, rel=1e-6)
 
 
-def test_the_running_mean_finds_the_mean_length_and_g_gets_a_gradient() -> None:
+def test_the_running_mean_converges_to_the_mean_length_and_g_gets_a_gradient() -> None:
     component = part("regularizer", "path-length", decay=0.9, batch_shrink=1)
     state = component.state(SPEC)
     step = step_of("generator", real=IMAGES, fake=IMAGES, G=Draw(WEIGHT), z=Z)
@@ -51,7 +51,7 @@ def test_the_running_mean_finds_the_mean_length_and_g_gets_a_gradient() -> None:
 
 
 class Layered(Draw):
-    """Two layers, each with a w of its own; only the second one's weight is doubled."""
+    """A generator of two layers with separate w; the weight of the second layer is doubled."""
 
     def map(self, z: Tensor, y: Tensor) -> Latents:
         return Latents(torch.stack([z, z], 1), z)
@@ -60,7 +60,7 @@ class Layered(Draw):
         return ((latents.w[:, 0] + 2 * latents.w[:, 1]) @ self.weight.T).view(-1, *self.shape)
 
 
-def test_with_a_w_for_each_layer_it_is_the_root_of_the_mean_over_layers() -> None:
+def test_with_a_w_per_layer_the_length_is_the_root_mean_square_over_layers() -> None:
     component = part("regularizer", "path-length", weight=1, decay=0, batch_shrink=1)
     step = step_of("generator", real=IMAGES, fake=IMAGES, G=Layered(WEIGHT), z=Z)
     torch.manual_seed(4)

@@ -1,4 +1,4 @@
-"""Terms that need no gradient of a gradient: LeCam, consistency, orthogonality, clipping, top-k."""
+"""Regularizers without double backward: LeCam, consistency, orthogonality, clipping, top-k."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REAL, FAKE = torch.randn(6, 1, 4, 4), torch.randn(6, 1, 4, 4)
 
 
 def with_logits(real: list[float], fake: list[float], role: Any = "discriminator") -> Step:
-    """Return a step in which D has said exactly this."""
+    """Return a step with these logits."""
     step = step_of(role, real=torch.zeros(len(real), 1, 4, 4), fake=torch.zeros(len(fake), 1, 4, 4))
     sides = []
     for batch, logits in ((step.real, real), (step.fake, fake)):
@@ -36,7 +36,7 @@ def with_logits(real: list[float], fake: list[float], role: Any = "discriminator
 # --------------------------------------------------------------------------------- lecam
 
 
-def test_lecam_is_its_formula_against_the_other_sides_average() -> None:
+def test_lecam_equals_its_formula_with_the_average_of_the_other_batch() -> None:
     lecam = part("regularizer", "lecam", weight=0.5, start_steps=1)
     state = lecam.state(SPEC)
     state.real.fill_(1.5), state.fake.fill_(-1.0), state.updates.fill_(1)
@@ -50,7 +50,7 @@ def test_lecam_is_its_formula_against_the_other_sides_average() -> None:
     assert one_sided.d_terms(step, state)["lecam"].item() == pytest.approx(expected)
 
 
-def test_lecams_averages_are_exponential_and_start_at_the_last_batch_before_the_start() -> None:
+def test_lecams_averages_are_exponential_and_begin_with_the_last_batch() -> None:
     lecam = part("regularizer", "lecam", decay=0.9, start_steps=2)
     state = lecam.state(SPEC)
     real, fake = [1.0, 2.0, 4.0, 8.0], [-1.0, 0.0, 3.0, 5.0]
@@ -72,13 +72,13 @@ def test_lecams_averages_are_exponential_and_start_at_the_last_batch_before_the_
 
 
 def shifted(x: np.ndarray, mirror: bool, down: int, right: int) -> np.ndarray:
-    """One image (H, W), its pixels moved up and left, by NumPy."""
+    """Shift one image (H, W) up and left, with NumPy."""
     x = x[:, ::-1] if mirror else x
     wide = np.pad(x, 4, mode="reflect")
     return wide[4 + down : 4 + down + len(x), 4 + right : 4 + right + len(x)]
 
 
-def test_t_mirrors_and_shifts_whole_images_each_in_its_own_way() -> None:
+def test_each_image_has_its_own_flip_and_shift() -> None:
     x = torch.randn(40, 1, 8, 8)
     changed = flip_and_shift(x, step_of(real=x, fake=x), flip=True, shift=0.25)
     found = set()
@@ -96,7 +96,7 @@ def test_t_mirrors_and_shifts_whole_images_each_in_its_own_way() -> None:
 
 
 def corner(x: Tensor, y: Tensor) -> Tensor:
-    """A logit that shifting and mirroring change."""
+    """Return a logit that changes with a shift or a flip."""
     return x[:, 0, 0, 0] + 10 * y
 
 
@@ -113,7 +113,7 @@ def test_cr_is_the_squared_change_of_the_logit() -> None:
     assert still.d_terms(step, None)["cr"].item() == 0
 
 
-def test_bcr_does_the_same_for_both_sides_each_with_its_labels_and_weight() -> None:
+def test_bcr_uses_the_labels_and_the_weight_of_each_batch() -> None:
     bcr = part("regularizer", "bcr", real=2, fake=5)
     step = step_of(real=REAL, fake=FAKE, logit=corner)
     torch.manual_seed(1)
@@ -133,24 +133,26 @@ def zcr_step(role: Any) -> tuple[Step, Tensor]:
     G = Draw(weight)
     step = step_of(role, real=REAL, fake=G(z, z), z=z, G=G)
     torch.manual_seed(2)
-    change = 0.1 * torch.randn(6, 5) @ weight.T  # (N, pixels): how far the images are moved
+    change = 0.1 * torch.randn(6, 5) @ weight.T  # (N, pixels): the change of the images
     torch.manual_seed(2)
     return step, change.double()
 
 
-def test_zcr_in_d_is_the_squared_change_of_the_logit_and_moves_only_d() -> None:
+def test_zcr_in_d_is_the_squared_change_of_the_logit_with_a_gradient_only_for_d() -> None:
     step, change = zcr_step("discriminator")
     term = part("regularizer", "zcr", d=7, sigma=0.1).d_terms(step, None)["zcr"]
     assert term.item() == pytest.approx(7 * change.sum(1).square().mean().item(), rel=1e-4)
 
 
-def test_zcr_in_g_is_negative_so_that_g_spreads_its_images() -> None:
+def test_zcr_in_g_is_negative_and_rewards_different_images() -> None:
     step, change = zcr_step("generator")
     term = part("regularizer", "zcr", g=7, sigma=0.1).g_terms(step, None)["zcr"]
     assert term.item() == pytest.approx(-7 * change.square().mean().item(), rel=1e-4)
     term.backward()
     weight = step.G.weight
-    assert (weight.grad * weight).sum() < 0  # larger weights, larger differences, less loss
+    assert (
+        weight.grad * weight
+    ).sum() < 0  # larger weights give larger differences and a smaller loss
 
 
 # ------------------------------------------------------------------------- orthogonality
@@ -181,7 +183,7 @@ def test_orthogonal_is_the_sum_of_squared_products_of_different_rows(normalised:
     assert terms["orthogonal"].item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_orthogonal_is_about_the_network_that_was_chosen() -> None:
+def test_orthogonal_regularises_the_chosen_network() -> None:
     network = Two()
     for where, roles in (("generator", "g"), ("discriminator", "d"), ("both", "gd")):
         for role in ("generator", "discriminator"):
@@ -195,7 +197,7 @@ def test_orthogonal_is_about_the_network_that_was_chosen() -> None:
 # ---------------------------------------------------------------- clipping and top-k
 
 
-def test_weight_clip_bounds_ds_weights_after_ds_updates_only() -> None:
+def test_weight_clip_clips_d_only_after_d_updates() -> None:
     step = step_of(real=REAL, fake=FAKE)
     step.D = nn.Linear(3, 2)
     weight = torch.tensor([[0.5, -0.02, 0.003], [-0.5, 0.01, 0.0]])
@@ -214,9 +216,7 @@ def test_weight_clip_bounds_ds_weights_after_ds_updates_only() -> None:
 
 
 @pytest.mark.parametrize(("share", "k"), [(1.0, 6), (0.5, 3), (1 / 3, 2), (0.01, 1)])
-def test_top_k_trains_g_by_the_mean_over_the_k_images_that_look_most_real(
-    share: float, k: int
-) -> None:
+def test_top_k_trains_g_on_the_mean_over_the_k_largest_logits(share: float, k: int) -> None:
     logits = [0.1, 3.0, -2.0, 1.0, 0.5, 1.5]
     step = with_logits(logits, logits, "generator")
     logit = step.fake.output.logit
@@ -229,21 +229,21 @@ def test_top_k_trains_g_by_the_mean_over_the_k_images_that_look_most_real(
     assert loss.mean().item() == pytest.approx(-np.mean(best), rel=1e-6)
 
 
-def test_top_k_keeps_k_images_where_all_logits_are_the_same() -> None:
+def test_top_k_keeps_k_images_if_all_logits_are_equal() -> None:
     step = with_logits([1.0] * 6, [1.0] * 6, "generator")
     logit = step.fake.output.logit
     part("regularizer", "top-k", share=0.5).adversarial(step, lambda: -logit, None).sum().backward()
     assert logit.grad.count_nonzero() == 3
 
 
-def test_top_k_leaves_ds_loss_alone() -> None:
+def test_top_k_does_not_change_ds_loss() -> None:
     step = with_logits([1.0, 2.0], [3.0, 4.0])
     loss = torch.tensor([5.0, 6.0])
     assert part("regularizer", "top-k", share=0.5).adversarial(step, lambda: loss, None) is loss
 
 
-def test_top_ks_default_is_the_papers_schedule() -> None:
-    """gamma = 0.99 an epoch of 50,000 images, until half of the batch is left."""
+def test_the_default_of_top_k_is_the_schedule_of_the_paper() -> None:
+    """k is multiplied by 0.99 at each epoch of 50,000 images, down to half of the batch."""
     share = part("regularizer", "top-k").share
     for epoch in (0, 1, 10, 50):
         assert share.at(50_000 * epoch) == pytest.approx(0.99**epoch, rel=1e-3)
@@ -251,12 +251,12 @@ def test_top_ks_default_is_the_papers_schedule() -> None:
 
 
 @pytest.mark.parametrize("share", [0, 1.5, "1 to 0 over 5 images"])
-def test_top_k_refuses_what_is_no_share(share: Any) -> None:
+def test_top_k_rejects_an_invalid_fraction(share: Any) -> None:
     with pytest.raises(ConfigError) as error:
         build(regularizers=[{"type": "top-k", "share": share}])
     (problem,) = error.value.problems
     assert str(problem) == "regularizers.0.share: must be more than 0 and at most 1"
 
 
-def test_a_judge_is_a_discriminator() -> None:
+def test_the_test_network_is_a_discriminator() -> None:
     assert Classifier(corner)(REAL, torch.zeros(6)).logit.shape == (6,)

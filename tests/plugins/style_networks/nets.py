@@ -1,4 +1,4 @@
-"""Small networks of StyleGAN2 and R3GAN, built alone or inside a run."""
+"""Small networks of StyleGAN2 and R3GAN, built alone or in a model."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def spec_of(size: int, channels: int = 1) -> DataSpec:
 def generator(
     name: str, *schemes: Any, spec: DataSpec = SPEC, z_dim: int = Z, **options: Any
 ) -> Any:
-    """Return a generator with every weight that starts as 0 made random, so that it counts."""
+    """Return a generator in which weights that start at zero are random, so that they matter."""
     torch.manual_seed(0)
     component = part("generator", name, **SMALL["generator", name] | options)
     return awake(component.build(z_dim, spec, Sites("generator", schemes, spec)))
@@ -62,7 +62,7 @@ def run(
     precision: str = "fp32",
     **train: Any,
 ) -> tuple[Model, Batches, Any]:
-    """Return both networks of a family in a run, eight random images, and the options."""
+    """Return a model of both networks of a family, eight random images, and the options."""
     experiment = resolve(
         {
             "dataset": {"type": "digits", "image_size": SPEC.image_size},

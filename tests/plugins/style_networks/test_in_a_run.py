@@ -1,4 +1,4 @@
-"""Both families with every scheme, size and batch, under penalties, and through an iteration."""
+"""Both families with every scheme, size and batch, with penalties, and in an iteration."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def test_every_size_and_number_of_channels_works(family: str, size: int, channel
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("name", SCHEMES)
-def test_every_scheme_works_and_the_label_reaches_where_it_should(family: str, name: str) -> None:
+def test_every_scheme_works_and_the_label_has_an_effect_where_it_should(
+    family: str, name: str
+) -> None:
     scheme = part("conditioning", name)
     beside = [part("conditioning", COMPANIONS[name])] if name == "shared-embedding" else []
     a, b = torch.zeros(5, dtype=torch.long), torch.ones(5, dtype=torch.long)
@@ -89,7 +91,7 @@ def test_an_iteration_reaches_every_parameter(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_in_bf16_networks_say_about_what_they_say_in_fp32(family: str) -> None:
+def test_outputs_in_bf16_are_close_to_those_in_fp32(family: str) -> None:
     scheme = part("conditioning", "concat")
     g, d = generator(family, scheme).eval(), discriminator(family, scheme).eval()
     z, y = torch.randn(4, Z), torch.arange(4) % 3
@@ -111,7 +113,7 @@ def step_with(role: Any, G: Any, D: Any, x: Tensor, z: Tensor) -> Step:
 
 
 def slope(term: Any, network: torch.nn.Module) -> tuple[float, float]:
-    """Return d term / d t along a random direction of the weights: by autograd, by differences."""
+    """Return the directional derivative of a term, by autograd and by finite differences."""
     weights = list(network.parameters())
     ways = [torch.randn_like(w) / 10 for w in weights]
     gradients = torch.autograd.grad(term(), weights, allow_unused=True)
@@ -156,7 +158,7 @@ def test_penalties_differentiate_d_twice(family: str, penalty: str) -> None:
 def test_path_length_differentiates_g_twice_and_reaches_the_mapping(family: str) -> None:
     g = generator(family, part("conditioning", "concat", embedding=4)).double().eval()
     x, z = torch.randn(4, 1, 16, 16).double(), torch.randn(4, Z).double()
-    # The running mean takes part without a gradient; differences would see it move.
+    # The running mean has no gradient, but finite differences would include its change.
     component = part("regularizer", "path-length", decay=1 - 1e-9)
 
     def term() -> Tensor:

@@ -1,4 +1,4 @@
-"""The layers against other computations: SciPy's filters, loops over images, closed forms."""
+"""The layers, compared with SciPy's filters, loops over images, and closed forms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from ganlab_plugins.discriminators.stylegan2 import Block, deviation
+from ganlab_plugins.discriminators.stylegan2 import Block, minibatch_std
 from ganlab_plugins.generators._equalized import Conv, Linear, activate
 from ganlab_plugins.generators._resampling import Blur, Downsample, Upsample
 from ganlab_plugins.generators.stylegan2 import modulated, normalised
@@ -23,7 +23,7 @@ def both_ways(image: np.ndarray, taps: np.ndarray, **how: int) -> np.ndarray:
     return upfirdn(taps, upfirdn(taps, image, axis=0, **how), axis=1, **how)
 
 
-def test_upsampling_is_scipys_upfirdn() -> None:
+def test_upsampling_equals_scipys_upfirdn() -> None:
     h = torch.randn(2, 3, 5, 6, dtype=torch.float64)
     out = Upsample().double()(h)
     assert out.shape == (2, 3, 10, 12)
@@ -33,7 +33,7 @@ def test_upsampling_is_scipys_upfirdn() -> None:
             np.testing.assert_allclose(out[n, c].numpy(), full[1:-1, 1:-1], atol=1e-12)
 
 
-def test_downsampling_is_scipys_upfirdn() -> None:
+def test_downsampling_equals_scipys_upfirdn() -> None:
     h = torch.randn(2, 3, 8, 6, dtype=torch.float64)
     out = Downsample().double()(h)
     assert out.shape == (2, 3, 4, 3)
@@ -43,18 +43,18 @@ def test_downsampling_is_scipys_upfirdn() -> None:
             np.testing.assert_allclose(out[n, c].numpy(), full[2:9:2, 2:7:2], atol=1e-12)
 
 
-def test_resampling_keeps_what_is_constant_away_from_the_border() -> None:
+def test_resampling_preserves_constants_away_from_the_border() -> None:
     up, down = Upsample()(torch.ones(1, 2, 8, 8)), Downsample()(torch.ones(1, 2, 8, 8))
     torch.testing.assert_close(up[..., 1:-1, 1:-1], torch.ones(1, 2, 14, 14))
     torch.testing.assert_close(down[..., 1:-1, 1:-1], torch.ones(1, 2, 2, 2))
 
 
-def test_the_filter_is_no_part_of_the_weights() -> None:
+def test_the_filter_is_not_in_the_state_dict() -> None:
     assert not Upsample().state_dict()
     assert not list(Upsample().parameters())
 
 
-def test_a_convolution_behind_upsampling_is_zeros_filter_and_kernel_in_any_order() -> None:
+def test_an_upsampling_convolution_equals_zeros_then_filter_then_kernel() -> None:
     h = torch.randn(2, 3, 4, 4, dtype=torch.float64)
     weight = torch.randn(2, 3, 3, 3, dtype=torch.float64)
     s = torch.rand(2, 3, dtype=torch.float64) + 0.5
@@ -66,12 +66,12 @@ def test_a_convolution_behind_upsampling_is_zeros_filter_and_kernel_in_any_order
             for i in range(3):
                 spread = np.zeros((7, 7))
                 spread[::2, ::2] = h[n, i].numpy() * s[n, i].item()
-                smooth = convolve2d(spread, 4 * FILTER)  # here the filter comes first
+                smooth = convolve2d(spread, 4 * FILTER)  # the filter is applied first here
                 expected += convolve2d(smooth, weight[o, i].numpy())[2:10, 2:10]
             np.testing.assert_allclose(out[n, o].numpy(), expected, atol=1e-12)
 
 
-def test_a_convolution_that_halves_is_filter_kernel_and_every_second_pixel() -> None:
+def test_a_downsampling_convolution_equals_filter_then_kernel_then_subsampling() -> None:
     block = Block(2, 3).double()
     h = torch.randn(1, 2, 8, 8, dtype=torch.float64)
     out = block.down(block.blur(h))
@@ -86,7 +86,7 @@ def test_a_convolution_that_halves_is_filter_kernel_and_every_second_pixel() -> 
 
 
 @pytest.mark.parametrize("demodulate", [True, False])
-def test_modulation_is_a_weight_of_its_own_for_each_image(demodulate: bool) -> None:
+def test_modulation_equals_a_separate_weight_for_each_image(demodulate: bool) -> None:
     h = torch.randn(4, 3, 6, 6, dtype=torch.float64)
     weight = torch.randn(5, 3, 3, 3, dtype=torch.float64)
     s = torch.randn(4, 3, dtype=torch.float64)
@@ -101,7 +101,7 @@ def test_modulation_is_a_weight_of_its_own_for_each_image(demodulate: bool) -> N
         torch.testing.assert_close(out[n : n + 1], conv2d(h[n : n + 1], own, padding=1))
 
 
-def test_demodulated_features_have_variance_1_whatever_the_style() -> None:
+def test_demodulated_features_have_variance_1_for_any_style() -> None:
     h = torch.randn(8, 32, 32, 32)
     out = modulated(h, torch.randn(16, 32, 3, 3), 5 * torch.rand(8, 32) + 1)
     inner = out[..., 1:-1, 1:-1]
@@ -119,7 +119,7 @@ def test_an_equalized_layer_starts_with_weights_of_variance_1_over_fan_in(lr: fl
     assert conv(torch.randn(4, 16, 32, 32))[..., 1:-1, 1:-1].var().item() == pytest.approx(1, 0.1)
 
 
-def test_adam_moves_each_equalized_weight_by_its_scale_and_its_share_of_the_learning_rate() -> None:
+def test_an_adam_step_of_an_equalized_weight_is_lr_times_its_scale() -> None:
     for lr in (1.0, 0.01):
         layer = Linear(64, 2, lr=lr)
         before = layer(torch.eye(64)).detach()
@@ -130,13 +130,13 @@ def test_adam_moves_each_equalized_weight_by_its_scale_and_its_share_of_the_lear
         torch.testing.assert_close(moved, torch.full((64, 2), -0.1 * lr / 8), atol=1e-5, rtol=1e-3)
 
 
-def test_the_activation_keeps_the_size_of_its_input() -> None:
+def test_the_activation_preserves_the_second_moment() -> None:
     h = torch.tensor([-1.0, 2.0])
     torch.testing.assert_close(activate(h), torch.tensor([-0.2, 2.0]) * math.sqrt(2))
     assert activate(torch.randn(100000)).square().mean().item() == pytest.approx(1.04, rel=0.02)
 
 
-def test_rows_are_scaled_to_a_mean_square_of_1_and_may_be_empty() -> None:
+def test_rows_are_normalised_to_a_mean_square_of_1_and_may_be_empty() -> None:
     rows = torch.tensor([[3.0, 4.0], [0.3, -0.4]])
     root = math.sqrt(12.5)
     expected = torch.tensor([[3 / root, 4 / root], [3 / root, -4 / root]])
@@ -145,11 +145,11 @@ def test_rows_are_scaled_to_a_mean_square_of_1_and_may_be_empty() -> None:
 
 
 @pytest.mark.parametrize(("batch", "group"), [(1, 1), (2, 2), (4, 4), (5, 1), (6, 3), (8, 4)])
-def test_the_deviation_is_that_of_the_largest_groups_that_divide_the_batch(
+def test_minibatch_std_uses_the_largest_groups_that_divide_the_batch(
     batch: int, group: int
 ) -> None:
     h = torch.randn(batch, 3, 4, 4, dtype=torch.float64)
-    out = deviation(h, 4)
+    out = minibatch_std(h, 4)
     assert out.shape == (batch, 1, 4, 4)
     values = h.numpy()
     for n in range(batch):
@@ -159,7 +159,7 @@ def test_the_deviation_is_that_of_the_largest_groups_that_divide_the_batch(
         np.testing.assert_allclose(out[n].numpy(), np.full((1, 4, 4), spread), rtol=1e-10)
 
 
-def test_a_residual_block_is_the_block_and_a_linear_shortcut_over_the_root_of_2() -> None:
+def test_a_residual_block_is_block_plus_shortcut_divided_by_sqrt_2() -> None:
     from ganlab_plugins.discriminators.stylegan2 import ResidualBlock
 
     block = ResidualBlock(2, 3)
@@ -171,6 +171,6 @@ def test_a_residual_block_is_the_block_and_a_linear_shortcut_over_the_root_of_2(
     torch.testing.assert_close(block(h), (plain(h) + shortcut) / math.sqrt(2))
 
 
-def test_spectral_normalisation_does_not_reach_equalized_layers() -> None:
+def test_spectral_normalisation_skips_equalized_layers() -> None:
     assert not isinstance(Linear(2, 2), nn.Linear)
     assert not isinstance(Conv(2, 2, 1), nn.Conv2d)

@@ -1,4 +1,4 @@
-"""R3GAN as a whole: parameters, groups, and how it starts."""
+"""The networks of R3GAN: parameter counts, groups, and initialisation."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def build(role: str, spec: DataSpec, **options: int) -> nn.Module:
     return component.build(64, spec, sites) if role == "generator" else component.build(spec, sites)
 
 
-def test_parameters_of_config_e_are_as_many_as_the_paper_says() -> None:
-    """23.058 M and 23.010 M for FFHQ at 256 x 256: the paper's table of configurations."""
+def test_parameter_counts_of_config_e_equal_those_of_the_paper() -> None:
+    """The paper's table of configurations has 23.058 M and 23.010 M for FFHQ at 256 x 256."""
     with torch.device("meta"):
         counts = [
             parameter_count(build(role, PAPER).parameters())
@@ -36,7 +36,7 @@ def test_parameters_of_config_e_are_as_many_as_the_paper_says() -> None:
     assert [round(count / 1e6, 3) for count in counts] == [23.058, 23.010]
 
 
-def test_parameters_for_cifar10_are_those_of_its_layers() -> None:
+def test_parameter_counts_for_cifar10_are_the_sums_of_the_layers() -> None:
     with torch.device("meta"):
         g, d = (build(role, spec_of(32, 3)) for role in ("generator", "discriminator"))
     block = 768 * 1536 + 1536 + 1536 * 16 * 9 + 1536 + 1536 * 768
@@ -57,7 +57,7 @@ def test_stages_have_the_widths_and_groups_of_the_papers_settings() -> None:
 
 
 @pytest.mark.parametrize(("width", "group_size", "groups"), [(10, 16, 5), (8, 3, 16), (4, 64, 1)])
-def test_a_group_size_that_does_not_divide_gives_way(
+def test_a_group_size_that_does_not_divide_becomes_the_common_divisor(
     width: int, group_size: int, groups: int
 ) -> None:
     block = Block(width, expansion=2, group_size=group_size, number_of_blocks=1)
@@ -73,7 +73,7 @@ def test_a_block_starts_as_the_identity_and_learns() -> None:
     assert block.narrow.weight.grad.abs().sum() > 0
 
 
-def test_the_first_layers_start_as_small_as_fix_up_asks() -> None:
+def test_the_first_layers_start_with_the_scale_of_fixup() -> None:
     block = Block(256, expansion=2, group_size=16, number_of_blocks=16)
     gain = math.sqrt(2 / 1.04) / 2  # 16 ** (-1 / 4)
     assert block.widen.weight.std().item() == pytest.approx(gain / math.sqrt(256), rel=0.02)
@@ -83,7 +83,7 @@ def test_the_first_layers_start_as_small_as_fix_up_asks() -> None:
     assert not block.mix.bias.any()
 
 
-def test_a_block_is_three_convolutions_and_two_leaky_relus_beside_what_it_gets() -> None:
+def test_a_block_is_three_convolutions_and_two_leaky_relus_plus_the_identity() -> None:
     block = Block(4, expansion=2, group_size=4, number_of_blocks=1)
     nn.init.normal_(block.narrow.weight)
     nn.init.normal_(block.mix.bias)
@@ -96,7 +96,7 @@ def test_a_block_is_three_convolutions_and_two_leaky_relus_beside_what_it_gets()
 
 
 def test_the_generator_starts_from_the_basis_with_amplitudes_from_the_noise() -> None:
-    """At first every block is the identity: the image is linear in z."""
+    """Every block starts as the identity, so that the image is linear in z."""
     spec = spec_of(16)
     g = build("generator", spec, width=8).eval()
     y = torch.zeros(2, dtype=torch.long)
@@ -109,7 +109,7 @@ def test_the_generator_starts_from_the_basis_with_amplitudes_from_the_noise() ->
     torch.testing.assert_close(g(z, y), expected)
 
 
-def test_the_verdict_is_a_weighted_sum_of_the_last_pixels() -> None:
+def test_the_logit_is_a_weighted_sum_of_the_last_pixels() -> None:
     d = build("discriminator", spec_of(16), width=8)
     h = d.layers(d.from_image(torch.randn(3, 1, 16, 16)))
     assert h.shape == (3, 8, 4, 4)
@@ -117,7 +117,7 @@ def test_the_verdict_is_a_weighted_sum_of_the_last_pixels() -> None:
     torch.testing.assert_close(d.basis(h).flatten(1), expected)
 
 
-def test_norm_sites_leave_the_start_an_identity() -> None:
+def test_blocks_with_norm_sites_start_as_the_identity() -> None:
     spec = spec_of(16)
     torch.manual_seed(0)
     plain, conditioned = (
