@@ -38,6 +38,13 @@ _HOME = {
     "Board": "ganlab.results",
     "Records": "ganlab.results",
     "Run": "ganlab.results",
+    "Lab": "ganlab.lab.lab",
+    "train": "ganlab.lab.shortcuts",
+    "sweep": "ganlab.lab.shortcuts",
+    "evaluate": "ganlab.lab.shortcuts",
+    "runs": "ganlab.lab.shortcuts",
+    "check": "ganlab.lab.shortcuts",
+    "bench": "ganlab.lab.shortcuts",
 }
 __all__ = [
     "Augmentation",
@@ -57,6 +64,7 @@ __all__ = [
     "Generator",
     "GeneratorNet",
     "Images",
+    "Lab",
     "Latents",
     "Loss",
     "Metric",
@@ -68,9 +76,15 @@ __all__ = [
     "Sites",
     "Step",
     "__version__",
+    "bench",
+    "check",
+    "evaluate",
     "hookimpl",
     "load",
     "one_hot",
+    "runs",
+    "sweep",
+    "train",
 ]
 
 if TYPE_CHECKING:
@@ -87,6 +101,8 @@ if TYPE_CHECKING:
         Regularizer,
     )
     from ganlab.hookspecs import hookimpl
+    from ganlab.lab.lab import Lab
+    from ganlab.lab.shortcuts import bench, check, evaluate, runs, sweep, train
     from ganlab.metrics import Extractor, Metric, MetricInput
     from ganlab.nn import DiscriminatorNet, Embed, ExtractorNet, GeneratorNet, one_hot
     from ganlab.options import Component
