@@ -45,7 +45,8 @@ def bench(
     ]
     for one in settings:
         choose_device(one.train.device)
-        check_networks(one)
+        with explained("building the networks"):
+            check_networks(one)
     largest = max(one.train.batch_size for one in settings)
     notes: dict[str, None] = {}
     found: dict[str, Prepared] = {}

@@ -53,11 +53,13 @@ class Lab(Workspace):
     def checked(self, experiment: ExperimentLike, overrides: Overrides = ()) -> Loaded:
         """Return a checked experiment with the origin of each value: see `check`."""
         loaded = self.load_experiment(experiment, overrides)
+        from ganlab.lab.phases import explained
         from ganlab.training.model import check_networks
         from ganlab.training.precision import choose_device
 
         choose_device(loaded.experiment.train.device)
-        check_networks(loaded.experiment)
+        with explained("building the networks"):
+            check_networks(loaded.experiment)
         return loaded
 
     # --------------------------------------------------------------------------- train

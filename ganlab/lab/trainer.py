@@ -50,7 +50,8 @@ class Trainer:
         """Check an experiment and build what will be trained. Nothing is written."""
         experiment = loaded.experiment
         choose_device(experiment.train.device)  # before data is downloaded in vain
-        check_networks(experiment)
+        with explained("building the networks"):
+            check_networks(experiment)
         check_batch_split(experiment.train)
         with local_main_process_first(), explained("preparing the data"):
             chosen, data = self.find_data(experiment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -11,8 +12,14 @@ from typing import Any
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM inside; a second one interrupts at once."""
+    """Collect SIGINT and SIGTERM inside; a second one interrupts at once.
+
+    Python delivers signals to the main thread only: in another thread none is collected.
+    """
     stopped: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
 
     def stop(number: int, frame: FrameType | None) -> None:
         stopped.append(number)
