@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 import click
 
 from ganlab.cli.app import Group, plugins_dir_option, warn
 from ganlab.cli.launch import refuse_several
+from ganlab.log import show_warnings
 from ganlab.version import __version__
-
-
-class Warnings(logging.Handler):
-    """Shows what the library logs as the command line shows its own warnings."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        warn(record.getMessage())
 
 
 @click.group(
@@ -28,16 +20,8 @@ class Warnings(logging.Handler):
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Train, sample and compare conditional GANs that are put together from plugins."""
-    show_warnings()
+    show_warnings(warn)
     refuse_several(ctx.invoked_subcommand)
-
-
-def show_warnings() -> None:
-    """Show what the library logs, from a warning on."""
-    logger = logging.getLogger("ganlab")
-    if not any(isinstance(handler, Warnings) for handler in logger.handlers):
-        logger.addHandler(Warnings(logging.WARNING))
-        logger.propagate = False
 
 
 def main() -> None:

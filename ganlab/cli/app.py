@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganlab.cli.failures import Failure
 from ganlab.errors import GanlabError, Interrupted
 
 if TYPE_CHECKING:
@@ -58,14 +59,6 @@ class App:
             self._added = click.Group()
             self.plugins().manager.hook.register_commands(cli=self._added)
         return dict(self._added.commands)
-
-
-class Failure(click.ClickException):
-    """A `GanlabError` as click prints it: one ``Error:`` line, and details indented below."""
-
-    def __init__(self, error: GanlabError) -> None:
-        super().__init__(str(error))
-        self.exit_code = error.exit_code  # type: ignore[misc]  # click reads it from instances
 
 
 class Group(click.Group):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
 import sys
@@ -36,19 +35,9 @@ def teller(number: int, send: Send) -> Tell:
     return lambda event: send(RunTold(number, to_data(event)))
 
 
-class SentWarnings(logging.Handler):
-    """Prints what the library logs, so that it is sent with the process's other output."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        print(f"warning: {record.getMessage()}", file=sys.stderr)
-
-
-def show_warnings() -> None:
-    """Print the library's warnings on stderr."""
-    logger = logging.getLogger("ganlab")
-    if not any(isinstance(handler, SentWarnings) for handler in logger.handlers):
-        logger.addHandler(SentWarnings(logging.WARNING))
-        logger.propagate = False
+def print_warning(text: str) -> None:
+    """Print a warning, so that it is sent with the process's other output."""
+    print(f"warning: {text}", file=sys.stderr)
 
 
 def _stop_when_alone() -> None:

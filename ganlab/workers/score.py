@@ -10,16 +10,17 @@ from ganlab.evaluation.request import ScoreRequest
 from ganlab.events import RunFailed, RunFinished, RunPrinted
 from ganlab.lab.scoring import Scoring, ScoringTask
 from ganlab.lab.workspace import Workspace
+from ganlab.log import show_warnings
 from ganlab.run_directory import read_run
 from ganlab.sweeping.capture import printing
 from ganlab.sweeping.jobs import Outcome, Send
-from ganlab.workers.process import serve, show_warnings, teller
+from ganlab.workers.process import print_warning, serve, teller
 
 
 def work(task: ScoringTask, send: Send) -> Outcome:
     """Score a run in a process that does nothing else; what is printed is sent."""
     with printing(lambda text: send(RunPrinted(task.number, text))):
-        show_warnings()
+        show_warnings(print_warning)
         request = task.request | {"metrics": tuple(task.request["metrics"])}
         try:
             logging.disable(logging.WARNING)  # the command has loaded the same, and has warned

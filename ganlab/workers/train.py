@@ -7,16 +7,17 @@ from pathlib import Path
 from ganlab.errors import GanlabError
 from ganlab.events import RunFailed, RunPrinted
 from ganlab.lab.workspace import Workspace
+from ganlab.log import show_warnings
 from ganlab.sweeping.capture import printing
 from ganlab.sweeping.jobs import Job, Outcome, Send
 from ganlab.version import __version__
-from ganlab.workers.process import serve, show_warnings, teller
+from ganlab.workers.process import print_warning, serve, teller
 
 
 def work(job: Job, send: Send) -> Outcome:
     """Train a job's run in a process that does nothing else; what is printed is sent."""
     with printing(lambda text: send(RunPrinted(job.number, text))):
-        show_warnings()
+        show_warnings(print_warning)
         try:
             workspace = Workspace.at(job.place)  # sets the number of threads: torch comes later
             from ganlab.lab.sweeps import train_job
@@ -48,7 +49,7 @@ def check(job: Job, *, version: str, sign: str) -> str | None:
     from ganlab.lab.trainer import Trainer
     from ganlab.training.record import describe_dataset
 
-    show_warnings()
+    show_warnings(print_warning)
     try:
         trainer = Trainer(workspace)
         experiment = resolve(job.experiment, trainer.plugins, name=job.name)

@@ -347,7 +347,8 @@ def test_a_run_that_starts_over_with_mended_code_forgets_its_best(
     section = EVAL | {"metrics": ["scripted"]}
     never = {"steps": 4, "checkpoint_every": "never"}
     failed = ganlab("run", write_experiment(sections={"eval": section}, **never))
-    assert isinstance(failed.exception, ValueError)
+    assert failed.exit_code == 70
+    assert "Error: training failed: ValueError: not yet\n" in failed.stderr
     run = only_run(workplace)
     assert info(run)["best"]["by"]["score"] == 1
     Path("mended").touch()

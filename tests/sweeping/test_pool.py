@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from ganlab.sweeping.jobs import Failed, Job, Place, Started
+from ganlab.events import RunFailed, RunStarted
+from ganlab.sweeping.jobs import Job, Place
 from ganlab.sweeping.pool import Pool
 from tests.sweeping.helpers import (
     Swept,
@@ -204,8 +205,8 @@ def test_one_that_fails_is_reported_and_the_others_are_trained_and_ranked(
 
 
 def test_a_process_that_ends_without_a_word_is_reported() -> None:
-    place = Place(".", None, [], {}, [])
-    job = Job(1, "exp", {}, "", {}, "runs", place)
+    place = Place(".", "runs", "auto", None, [], {}, [])
+    job = Job(1, "exp", {}, "", {}, place)
     events = list(Pool("platform", [{}]).run([job]))  # a module that knows nothing of jobs
-    assert isinstance(events[0], Started)
-    assert events[-1] == Failed(1, "its process ended with exit code 0")
+    assert isinstance(events[0], RunStarted)
+    assert events[-1] == RunFailed(1, "its process ended with exit code 0")

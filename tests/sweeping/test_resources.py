@@ -7,19 +7,10 @@ import json
 import pytest
 import torch
 
+from ganlab.events import RunFailed, RunFinished, RunPrinted, RunStarted, RunTold
 from ganlab.sweeping import resources
 from ganlab.sweeping.capture import printing
-from ganlab.sweeping.jobs import (
-    Failed,
-    Finished,
-    Job,
-    Line,
-    Place,
-    Started,
-    Stopped,
-    of_data,
-    to_data,
-)
+from ganlab.sweeping.jobs import Job, Place, Stopped, from_data, to_data
 from ganlab.sweeping.resources import Share, share, slots, visible_gpus
 
 
@@ -83,21 +74,22 @@ def test_runs_on_cpus_reserve_no_gpu() -> None:
 
 
 def test_jobs_and_events_pass_through_json() -> None:
-    place = Place("/here", None, ["more"], {"GANLAB_CACHE": "c"}, ["sweep", "f.yaml"])
-    job = Job(
-        3, "exp", {"train": {"seed": 1, "seconds": None}}, "text", {"name": "tiny"}, "runs", place
+    place = Place(
+        "/here", "runs", "cpu", None, ["more"], {"GANLAB_CACHE": "c"}, ["sweep", "f.yaml"]
     )
-    assert Job.of_data(json.loads(json.dumps(job.as_data()))) == job
+    job = Job(3, "exp", {"train": {"seed": 1, "seconds": None}}, "text", {"name": "tiny"}, place)
+    assert Job.from_data(json.loads(json.dumps(job.as_data()))) == job
     more = job.with_environment(GANLAB_CACHE="other", OMP_NUM_THREADS="2")
     assert more.place.environment == {"GANLAB_CACHE": "c", "OMP_NUM_THREADS": "2"}
     for event in (
-        Started(1, "host"),
-        Line(1, "a"),
-        Finished(1),
-        Failed(1, "w", "t"),
+        RunStarted(1, "host"),
+        RunPrinted(1, "a"),
+        RunTold(1, {"event": "Message", "text": "b"}),
+        RunFinished(1),
+        RunFailed(1, "w", "t"),
         Stopped(1, 2),
     ):
-        assert of_data(json.loads(json.dumps(to_data(event)))) == event
+        assert from_data(json.loads(json.dumps(to_data(event)))) == event
 
 
 def test_printed_lines_are_handed_on_whole_and_a_progress_bar_by_its_end() -> None:
