@@ -21,14 +21,13 @@ from click.testing import Result
 from PIL import Image
 
 import ganlab as package
-from ganlab import Board, Records, Run
+from ganlab import Records, Run
 from ganlab.errors import GanlabError, RunError
 from ganlab.evaluation import score_log
 from ganlab.plugins import Plugins
 from ganlab.run_directory import Progress
 from ganlab.sampling import Trained
 from tests.conftest import TINY
-from tests.evaluation.boards import small_table
 
 Ganlab = Callable[..., Result]
 ROWS = Records([{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25, "<b>": [1, 2]}])
@@ -57,20 +56,6 @@ def with_tiny_plugins(path: Path) -> Trained:
     plugins = Plugins()
     plugins.load_folder(TINY)
     return package.load(path, plugins=plugins)
-
-
-def test_the_page_on_results_runs(trained_run: Path) -> None:
-    pytest.importorskip("pandas")
-    page = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
-    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 2
-    Path("plugins").mkdir()
-    shutil.copy(TINY / "tiny.py", "plugins/tiny_copy.py")
-    code = "\n".join(blocks).replace("runs/cgan_digits/3f9a2c-s0", str(trained_run))
-    names: dict[str, Any] = {"board": Board([small_table()])}
-    exec(code, names)
-    assert names["images"].shape == (3, 1, 16, 16)
-    assert names["page"].startswith("<!DOCTYPE html>")
 
 
 # ----------------------------------------------------------------------------- records
