@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-WAITING = 4
+MAX_PENDING = 4
 """Jobs that may wait, at most: what they will write is kept in memory."""
 
 
 class Background:
-    """Does jobs in the order that they were given: at once, or inside `behind` in a thread.
+    """Does jobs in the order that they were given: at once, or inside `in_thread` in a thread.
 
     After one that failed none is done: a file must not name another that was never written.
     """
@@ -22,12 +22,12 @@ class Background:
         self._jobs: deque[Future[None]] = deque()
         self._failed = False
 
-    def do(self, job: Callable[[], object]) -> None:
+    def submit(self, job: Callable[[], object]) -> None:
         """Do a job, now or soon. Raises what one before it has raised meanwhile."""
         if self._pool is None:
             job()
             return
-        while self._jobs and (self._jobs[0].done() or len(self._jobs) >= WAITING):
+        while self._jobs and (self._jobs[0].done() or len(self._jobs) >= MAX_PENDING):
             self._jobs.popleft().result()
         self._jobs.append(self._pool.submit(self._try, job))
 
@@ -37,7 +37,7 @@ class Background:
             self._jobs.popleft().result()
 
     @contextmanager
-    def behind(self) -> Iterator[None]:
+    def in_thread(self) -> Iterator[None]:
         """Inside, jobs are done in a thread of their own; all are done when it is left."""
         self._failed = False
         with ThreadPoolExecutor(1, "background") as self._pool:

@@ -33,7 +33,7 @@ class PluginError(GanlabError):
     exit_code = 3
 
 
-class Elsewhere(GanlabError):
+class RemoteError(GanlabError):
     """What failed in another process of the run, in its own words and with its exit code."""
 
     def __init__(self, text: str, exit_code: int, traceback: str | None = None) -> None:
@@ -70,7 +70,7 @@ class ConfigError(GanlabError):
         super().__init__("\n  ".join([f"{count} in {title}", *map(str, self.problems)]))
 
 
-def said(error: BaseException) -> str:
+def format_error(error: BaseException) -> str:
     """Return an error as a line of its own: a user's mistake in its words, a bug with its type."""
     return str(error) if isinstance(error, GanlabError) else f"{type(error).__name__}: {error}"
 

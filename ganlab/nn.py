@@ -49,8 +49,8 @@ def modulate(h: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
 def truncate(z: Tensor, threshold: float) -> Tensor:
     """Turn normal numbers into truncated normal ones in [-threshold, threshold], in their order."""
     low = torch.special.ndtr(torch.tensor(-threshold, dtype=torch.float64)).item()
-    share = low + torch.special.ndtr(z.double()) * (1 - 2 * low)
-    return torch.special.ndtri(share).clamp(-threshold, threshold).to(z)
+    fraction = low + torch.special.ndtr(z.double()) * (1 - 2 * low)
+    return torch.special.ndtri(fraction).clamp(-threshold, threshold).to(z)
 
 
 class GeneratorNet(nn.Module):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganlab.files import write_atomically
 
-FRAMES = 60
+MAX_FRAMES = 60
 """An animation has at most this many sheets, evenly chosen, the last one always."""
 
 
@@ -42,7 +42,7 @@ def animate(sheets: Sequence[Path], path: Path, *, milliseconds: int = 300) -> N
     """Write an animated GIF of pictures; the last one stays for two seconds."""
     if not sheets:
         return
-    chosen = sorted({round(i) for i in np.linspace(0, len(sheets) - 1, FRAMES)})
+    chosen = sorted({round(i) for i in np.linspace(0, len(sheets) - 1, MAX_FRAMES)})
     frames = [Image.open(sheets[i]).convert("P", palette=Image.Palette.ADAPTIVE) for i in chosen]
     durations = [*[milliseconds] * (len(frames) - 1), 2000]
     buffer = io.BytesIO()

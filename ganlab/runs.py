@@ -153,7 +153,7 @@ class Run:
             with writing(path):
                 job()
 
-        self.files.do(guarded)
+        self.files.submit(guarded)
 
     # ----------------------------------------------------------------------------- lock
 

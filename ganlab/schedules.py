@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
-FORM = re.compile(r"(\S+) to (\S+) over (\S+) images(?:, (linear|geometric|cosine))?")
+PATTERN = re.compile(r"(\S+) to (\S+) over (\S+) images(?:, (linear|geometric|cosine))?")
 ALLOWED = (
     "write a number, '1 to 0 over 10000 images', or with ', cosine' or ', geometric' at its end"
 )
@@ -26,25 +26,25 @@ class Schedule:
     """The same difference or the same factor for each image, or half a period of a cosine."""
 
     def __str__(self) -> str:
-        start, end, images = (_shown(n) for n in (self.start, self.end, self.over_images))
+        start, end, images = (_format_number(n) for n in (self.start, self.end, self.over_images))
         shape = "" if self.shape == "linear" else f", {self.shape}"
         return f"{start} to {end} over {images} images{shape}"
 
     def at(self, images: int) -> float:
         """Return the value when D has seen so many real images."""
-        share = min(images / self.over_images, 1.0)
+        fraction = min(images / self.over_images, 1.0)
         if self.shape == "geometric":
-            return float(self.start * (self.end / self.start) ** share)
+            return float(self.start * (self.end / self.start) ** fraction)
         if self.shape == "cosine":
-            share = (1 - math.cos(math.pi * share)) / 2
-        return self.start + (self.end - self.start) * share
+            fraction = (1 - math.cos(math.pi * fraction)) / 2
+        return self.start + (self.end - self.start) * fraction
 
 
 def parse(value: Any) -> float | Schedule:
     """Read a number >= 0 or a schedule, or raise `ValueError`."""
     if isinstance(value, Schedule):
         return value
-    if isinstance(value, str) and (found := FORM.fullmatch(value.strip())):
+    if isinstance(value, str) and (found := PATTERN.fullmatch(value.strip())):
         start, end, images = (_number(text, value) for text in found.group(1, 2, 3))
         if not images:
             raise ValueError(f"{value!r} is no schedule: it needs images to go over")
@@ -67,7 +67,7 @@ def _number(value: Any, written: Any) -> float:
     return number
 
 
-def _shown(number: float) -> str:
+def _format_number(number: float) -> str:
     return str(int(number)) if number == int(number) else repr(number)
 
 

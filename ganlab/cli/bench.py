@@ -102,7 +102,7 @@ def command(
     """
     from ganlab.benching.compare import Amount, measure
     from ganlab.benching.data import find
-    from ganlab.config.experiment import as_block
+    from ganlab.config.experiment import component_block
     from ganlab.config.resolve import load_experiment
     from ganlab.training.model import check_networks
     from ganlab.training.precision import choose_device
@@ -121,7 +121,7 @@ def command(
     found: dict[str, Prepared] = {}
 
     def images(dataset: Dataset) -> Prepared:
-        key = str(as_block(dataset))
+        key = str(component_block(dataset))
         if key not in found:
             here = find(dataset, root=data_root, at_least=largest, random=random)
             notes.update(dict.fromkeys([here.note] if here.note else []))

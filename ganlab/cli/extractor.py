@@ -202,7 +202,7 @@ def _dataset(dataset: str, plugins: Plugins, overrides: tuple[str, ...] = ()) ->
     from ganlab.config.blocks import Builder
     from ganlab.config.reader import Document
     from ganlab.config.resolve import load_experiment
-    from ganlab.config.tree import grow, override
+    from ganlab.config.tree import build_tree, override
     from ganlab.errors import ConfigError
 
     if _is_file(dataset):
@@ -210,12 +210,12 @@ def _dataset(dataset: str, plugins: Plugins, overrides: tuple[str, ...] = ()) ->
         block = experiment.resolved()[Dataset.kind]
     else:
         block = {"type": plugins.get(Dataset, dataset).name}  # one line for an unknown name
-    root = grow(Document({Dataset.kind: block}, lines={}))
+    root = build_tree(Document({Dataset.kind: block}, lines={}))
     for text in overrides:
         root = override(root, f"{Dataset.kind}.{text}")
     builder = Builder(plugins)
     node = root.child(Dataset.kind)
-    built = None if node is None else builder.one(Dataset, node)
+    built = None if node is None else builder.build_one(Dataset, node)
     if built is None or builder.problems:
         raise ConfigError(builder.problems, f"the options of {Dataset.kind} '{dataset}'")
     return built.component

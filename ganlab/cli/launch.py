@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from ganlab.cli.app import COMMANDS, app_of
-from ganlab.machine import processors
+from ganlab.machine import available_cpus
 
 SHUTDOWN_SECONDS = 600
 """How long the processes may take to save when they are asked to stop."""
@@ -65,7 +65,7 @@ def launch(arguments: Sequence[str], *, count: int, gpus: bool) -> int:
     They speak for themselves. Each has its own GPU, or an even share of the processors.
     """
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # no stack traces of lost connections
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processors() // count)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cpus() // count)))
     if sys.platform == "linux":  # no look-up of this machine's name
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
 

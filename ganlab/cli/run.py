@@ -22,7 +22,7 @@ from ganlab.cli.launch import in_processes
 if TYPE_CHECKING:
     from ganlab.components import Dataset
     from ganlab.config.experiment import Experiment
-    from ganlab.config.resolve import Loaded
+    from ganlab.config.resolve import LoadedExperiment
     from ganlab.data.prepare import Prepared
     from ganlab.errors import DataUnavailable
     from ganlab.evaluation.periodic import PeriodicEvaluator
@@ -113,7 +113,7 @@ class Trainer:
         self._evaluators: dict[str, PeriodicEvaluator] = {}
         self._warned: set[str] = set()
 
-    def plan(self, loaded: Loaded) -> Plan:
+    def plan(self, loaded: LoadedExperiment) -> Plan:
         """Check everything and build what will be trained. Nothing is written."""
         from ganlab.training.model import check_networks
         from ganlab.training.precision import choose_device
@@ -167,13 +167,13 @@ class Trainer:
 
     def find_data(self, experiment: Experiment) -> tuple[Experiment, Prepared]:
         """Return the data, or the fallback's where the experiment names one and needs it."""
-        from ganlab.config.resolve import fallback_of
+        from ganlab.config.resolve import fallback_experiment
         from ganlab.errors import DataUnavailable
 
         asked = self._prepared(experiment.dataset)
         if not isinstance(asked, DataUnavailable):
             return experiment, asked
-        fallback = fallback_of(experiment, self.plugins)
+        fallback = fallback_experiment(experiment, self.plugins)
         if fallback is None:
             raise asked
         self._warn_once(str(asked))
@@ -186,11 +186,11 @@ class Trainer:
 
     def _prepared(self, dataset: Dataset) -> Prepared | DataUnavailable:
         """Return a dataset's images, or why they cannot be had."""
-        from ganlab.config.experiment import as_block
+        from ganlab.config.experiment import component_block
         from ganlab.data.prepare import prepare
         from ganlab.errors import DataUnavailable
 
-        key = str(as_block(dataset))
+        key = str(component_block(dataset))
         if key not in self._data:
             try:
                 self._data[key] = prepare(dataset, root=self.data_root)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ganlab.cli.eval import Scorer
     from ganlab.cli.run import Trainer
     from ganlab.config.experiment import Experiment
-    from ganlab.config.sweeps import Point
+    from ganlab.config.sweeps import GridPoint
     from ganlab.runs import Run
     from ganlab.sweeping.jobs import Engine, Job
     from ganlab.training.session import Plan
@@ -134,7 +134,7 @@ def command(
 class Checked:
     """An experiment that can be trained."""
 
-    point: Point
+    point: GridPoint
     folder: Path
     status: str
     finished: Run | None
@@ -145,11 +145,11 @@ class Checked:
 
 
 def _check(
-    points: Sequence[Point], trainer: Trainer, scorer: Scorer | None, file: Path
+    points: Sequence[GridPoint], trainer: Trainer, scorer: Scorer | None, file: Path
 ) -> list[Checked]:
     """Plan every experiment, and raise all that is wrong with any of them."""
     checked: list[Checked] = []
-    wrong: dict[str, list[Point]] = {}
+    wrong: dict[str, list[GridPoint]] = {}
     for point in points:
         try:
             planned = trainer.plan(point.loaded)
@@ -176,7 +176,7 @@ def _check(
     return checked
 
 
-def _named(found: Sequence[Point], points: Sequence[Point]) -> str:
+def _named(found: Sequence[GridPoint], points: Sequence[GridPoint]) -> str:
     """Name the experiments that share a problem: nothing if all do."""
     if len(found) == len(points):
         return ""
@@ -196,11 +196,11 @@ def _status(planned: Plan) -> str:
 def _table(checked: Sequence[Checked]) -> str:
     """Return what would be trained: settings, folder, and how far it is."""
     from ganlab.cli.tables import columns
-    from ganlab.config.sweeps import in_words
+    from ganlab.config.sweeps import format_value
 
     rows = [("", *checked[0].point.settings, "run", "status")]
     for number, one in enumerate(checked, start=1):
-        settings = map(in_words, one.point.settings.values())
+        settings = map(format_value, one.point.settings.values())
         rows.append((str(number), *settings, str(one.folder), one.status))
     return columns(rows)
 
@@ -270,14 +270,14 @@ def _scorer(
 ) -> Scorer:
     """Return what scores the runs by the metrics and the extractor of the ``eval`` section."""
     from ganlab.cli.eval import Scorer
-    from ganlab.config.experiment import as_block
+    from ganlab.config.experiment import component_block
     from ganlab.evaluation.request import ScoreRequest
 
-    metrics = [json.dumps(as_block(metric)) for metric in experiment.eval.metrics]
+    metrics = [json.dumps(component_block(metric)) for metric in experiment.eval.metrics]
     extractor = experiment.eval.extractor
     request = ScoreRequest(
         metrics=tuple(metrics),
-        extractor=None if extractor is None else json.dumps(as_block(extractor)),
+        extractor=None if extractor is None else json.dumps(component_block(extractor)),
     )
     return Scorer(ctx, request, device=device or "auto", root=root, jobs=jobs)
 

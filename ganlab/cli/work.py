@@ -18,7 +18,7 @@ import click
 from ganlab import __version__
 from ganlab.cli import show_warnings
 from ganlab.cli.app import App
-from ganlab.errors import GanlabError, RunError, said
+from ganlab.errors import GanlabError, RunError, format_error
 from ganlab.sweeping.capture import printing
 from ganlab.sweeping.jobs import (
     Failed,
@@ -42,18 +42,18 @@ if TYPE_CHECKING:
 
 def train(job: Job, trainer: Trainer, display: Callable[[Run, Plan], Display]) -> Outcome:
     """Train a job's run, or find it finished, and return how it ended."""
-    from ganlab.config.resolve import Loaded, resolve
+    from ganlab.config.resolve import LoadedExperiment, resolve
 
     try:
         experiment = resolve(job.experiment, trainer.plugins, name=job.name)
-        planned = trainer.plan(Loaded(experiment, {}, job.text))
+        planned = trainer.plan(LoadedExperiment(experiment, {}, job.text))
         _check_data(job, planned.dataset)
         run = trainer.train(planned, display)
     except GanlabError as error:
         return Failed(job.number, str(error))
     except Exception as error:  # the others are trained nevertheless
         where = "".join(traceback.format_exception(error))
-        return Failed(job.number, said(error), where)
+        return Failed(job.number, format_error(error), where)
     if run.info["status"] == "interrupted":
         return Stopped(job.number, run.info["signal"])
     return Finished(job.number)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from ganlab.components import Dataset
-from ganlab.config.tree import Node, as_block, shown
-from ganlab.config.validate import check
+from ganlab.config.tree import Node, as_block, describe_value
+from ganlab.config.validate import validate_options
 from ganlab.errors import PluginError, Problem
 from ganlab.options import Component
 from ganlab.plugins import Plugins
@@ -31,11 +31,11 @@ class Builder:
     plugins: Plugins
     problems: list[Problem] = field(default_factory=list)
 
-    def one(self, base: type[C], node: Node) -> Built[C] | None:
+    def build_one(self, base: type[C], node: Node) -> Built[C] | None:
         """Return the component of a block or a bare name, or note what is wrong with it."""
         kind, block = base.kind, as_block(node)
         if not isinstance(block.value, dict):
-            what = f"expected one {kind}, by name or as a block, got {shown(node.value)}"
+            what = f"expected one {kind}, by name or as a block, got {describe_value(node.value)}"
             self.problems.append(node.problem(what))
             return None
         name = block.child("type")
@@ -48,20 +48,20 @@ class Builder:
         cls = self._find(base, name)
         if cls is None:
             return None
-        component = check(cls, block, str(name.value), self.problems, without=("type",))
+        component = validate_options(cls, block, str(name.value), self.problems, ignore=("type",))
         return None if component is None else Built(component, block)
 
-    def many(self, base: type[C], node: Node | None) -> list[Built[C]]:
+    def build_list(self, base: type[C], node: Node | None) -> list[Built[C]]:
         """Return the components of a list, or of a single block or name."""
         if node is None:
             return []
         entries = node.value if isinstance(node.value, list) else [node]
-        return [built for entry in entries if (built := self.one(base, entry))]
+        return [built for entry in entries if (built := self.build_one(base, entry))]
 
     def _find(self, base: type[C], name: Node) -> type[C] | None:
         """Return the class that a ``type`` names. Two plugins of one name stay a `PluginError`."""
         if not isinstance(name.value, str):
-            what = f"expected the name of a {base.kind}, got {shown(name.value)}"
+            what = f"expected the name of a {base.kind}, got {describe_value(name.value)}"
             self.problems.append(name.problem(what))
             return None
         try:
@@ -83,5 +83,5 @@ class Builder:
             self.problems.append(fallback.problem("a fallback cannot have a fallback of its own"))
         if isinstance(fallback.value, dict):
             inherited = {} if size is None else {"image_size": size}
-            self.one(Dataset, replace(fallback, value={**inherited, **fallback.value}))
+            self.build_one(Dataset, replace(fallback, value={**inherited, **fallback.value}))
         return replace(block, value={**block.value, "fallback": fallback})

@@ -9,8 +9,8 @@ from pydantic import PositiveInt
 
 from ganlab.config.blocks import Builder, Built
 from ganlab.config.intervals import Every
-from ganlab.config.tree import Node, shown
-from ganlab.config.validate import check
+from ganlab.config.tree import Node, describe_value
+from ganlab.config.validate import validate_options
 from ganlab.errors import did_you_mean
 from ganlab.metrics import Extractor, Metric
 from ganlab.options import Component, Options
@@ -57,7 +57,7 @@ def read_evaluation(builder: Builder, node: Node | None) -> ReadEvaluation:
     """Return what the section says, noting what is wrong with it."""
     node = node or Node({}, "eval")
     if not isinstance(node.value, dict):
-        what = f"expected a block of options, got {shown(node.value)}"
+        what = f"expected a block of options, got {describe_value(node.value)}"
         builder.problems.append(node.problem(what))
         return ReadEvaluation(Evaluation(), node)
     known = (*Eval.model_fields, "metrics", "extractor")
@@ -66,14 +66,14 @@ def read_evaluation(builder: Builder, node: Node | None) -> ReadEvaluation:
             what = f"'eval' has no option '{key}'{did_you_mean(key, known)}"
             builder.problems.append(child.problem(what))
     others = tuple(node.value.keys() - Eval.model_fields.keys())
-    options = check(Eval, node, "eval", builder.problems, without=others)
-    metrics = builder.many(Metric, node.child("metrics"))
+    options = validate_options(Eval, node, "eval", builder.problems, ignore=others)
+    metrics = builder.build_list(Metric, node.child("metrics"))
     names = [built.component.name for built in metrics]
     for i, built in enumerate(metrics):
         if built.component.name in names[:i]:
             builder.problems.append(built.node.problem(f"'{names[i]}' is named twice"))
     written = node.child("extractor")
-    extractor = builder.one(Extractor, written) if written is not None else None
+    extractor = builder.build_one(Extractor, written) if written is not None else None
     evaluation = Evaluation(
         options or Eval(),
         tuple(built.component for built in metrics),

@@ -21,7 +21,7 @@ from ganlab.components import (
     TrainingComponent,
 )
 from ganlab.config.evaluating import Evaluation
-from ganlab.config.intervals import FREE, Every, Interval
+from ganlab.config.intervals import NOT_IN_HASH, Every, Interval
 from ganlab.options import Component, Options
 from ganlab.schedules import Rate
 from ganlab.types import Role
@@ -111,16 +111,16 @@ class Ema(Options):
 class Train(Options):
     """How to train. Training ends at whichever of the budgets is reached first."""
 
-    epochs: PositiveFloat | None = Field(default=None, json_schema_extra=FREE)
+    epochs: PositiveFloat | None = Field(default=None, json_schema_extra=NOT_IN_HASH)
     """Budget in passes over the dataset."""
 
-    images: PositiveInt | None = Field(default=None, json_schema_extra=FREE)
+    images: PositiveInt | None = Field(default=None, json_schema_extra=NOT_IN_HASH)
     """Budget in real images shown to D."""
 
-    steps: PositiveInt | None = Field(default=None, json_schema_extra=FREE)
+    steps: PositiveInt | None = Field(default=None, json_schema_extra=NOT_IN_HASH)
     """Budget in updates of G."""
 
-    seconds: PositiveFloat | None = Field(default=None, json_schema_extra=FREE)
+    seconds: PositiveFloat | None = Field(default=None, json_schema_extra=NOT_IN_HASH)
     """Budget in seconds of training, over all sessions of the run."""
 
     batch_size: int = Field(default=64, ge=2)
@@ -154,21 +154,25 @@ class Train(Options):
     channels_last: bool = True
     """Keep the numbers of a pixel together in memory: faster convolutions, the same function."""
 
-    conv_as_matmul: Literal["auto", "on", "off"] = Field(default="auto", json_schema_extra=FREE)
+    conv_as_matmul: Literal["auto", "on", "off"] = Field(
+        default="auto", json_schema_extra=NOT_IN_HASH
+    )
     """Compute convolutions between maps of 4 x 4 and their neighbours as matrix products, the same
     but for rounding. ``auto``: in bf16 on a CPU with AMX, where that is faster."""
 
-    compile: Literal["off", "on", "graphs"] = Field(default="off", json_schema_extra=FREE)
+    compile: Literal["off", "on", "graphs"] = Field(default="off", json_schema_extra=NOT_IN_HASH)
     """Compile both networks with ``torch.compile``; ``graphs``: into CUDA graphs, for networks so
     small that starting kernels takes longer than running them. The same but for rounding."""
 
     deterministic: bool = False
     """The same weights in every run on a GPU too; a CPU gives them for equal thread counts."""
 
-    device: str = Field(default="auto", json_schema_extra=FREE)
+    device: str = Field(default="auto", json_schema_extra=NOT_IN_HASH)
     """``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``."""
 
-    data: Literal["auto", "resident", "stream"] = Field(default="auto", json_schema_extra=FREE)
+    data: Literal["auto", "resident", "stream"] = Field(
+        default="auto", json_schema_extra=NOT_IN_HASH
+    )
     """Where images are kept: ``resident`` on the device, or on the disk, from which ``stream``
     reads ahead. ``auto``: on the device if they take at most half of its free memory."""
 
@@ -181,11 +185,11 @@ class Train(Options):
     checkpoint_every: Every = Interval(60, "seconds")
     """How often everything that a resume needs is saved; always at the end."""
 
-    sync_bn: bool = Field(default=True, json_schema_extra=FREE)
+    sync_bn: bool = Field(default=True, json_schema_extra=NOT_IN_HASH)
     """Several processes: batch normalisation sees the whole batch, so that the weights are those of
     one process. Without it each sees its slice: faster, and another run for another number."""
 
-    sample_bn: Literal["running", "batch"] = Field(default="running", json_schema_extra=FREE)
+    sample_bn: Literal["running", "batch"] = Field(default="running", json_schema_extra=NOT_IN_HASH)
     """Statistics of batch normalisation in sample sheets: the running ones or the sheet's own."""
 
     init_from: str | None = None
@@ -207,7 +211,7 @@ BUDGETS = ("epochs", "images", "steps", "seconds")
 # ------------------------------------------------------------------------------ experiment
 
 
-class Replaced(Loss):
+class ReplacedLoss(Loss):
     """Stands where the YAML has no loss because a component computes the adversarial term."""
 
     name = "replaced"
@@ -270,7 +274,7 @@ class Experiment:
 
     def components(self) -> list[Component]:
         """Return every component that the experiment names, in the order of its sections."""
-        loss = [] if isinstance(self.loss, Replaced) else [self.loss]
+        loss = [] if isinstance(self.loss, ReplacedLoss) else [self.loss]
         return [
             self.dataset,
             self.generator,
@@ -286,24 +290,26 @@ class Experiment:
         """Return the experiment as plain data, complete: written as YAML it reads back the same."""
         return {
             "name": self.name,
-            "dataset": as_block(self.dataset),
-            "generator": as_block(self.generator),
-            "discriminator": as_block(self.discriminator),
+            "dataset": component_block(self.dataset),
+            "generator": component_block(self.generator),
+            "discriminator": component_block(self.discriminator),
             "conditioning": _conditioning_block(self.conditioning),
-            "loss": None if isinstance(self.loss, Replaced) else as_block(self.loss),
-            "regularizers": [as_block(part) for part in self.regularizers],
-            "augmentations": [as_block(part) for part in self.augmentations],
+            "loss": None if isinstance(self.loss, ReplacedLoss) else component_block(self.loss),
+            "regularizers": [component_block(part) for part in self.regularizers],
+            "augmentations": [component_block(part) for part in self.augmentations],
             "optimizer": {role: _optimizer_block(o) for role, o in self.optimizer.items()},
             "train": self.train.model_dump(mode="json"),
             "eval": {
                 **self.eval.options.model_dump(mode="json"),
-                "metrics": [as_block(metric) for metric in self.eval.metrics],
-                "extractor": None if self.eval.extractor is None else as_block(self.eval.extractor),
+                "metrics": [component_block(metric) for metric in self.eval.metrics],
+                "extractor": None
+                if self.eval.extractor is None
+                else component_block(self.eval.extractor),
             },
-            "callbacks": [as_block(part) for part in self.callbacks],
+            "callbacks": [component_block(part) for part in self.callbacks],
         }
 
-    def learned(self) -> dict[str, Any]:
+    def training_config(self) -> dict[str, Any]:
         """Return all that decides what is learned, seed and budgets apart, as plain data."""
         data = self.resolved()
         for outside in ("name", "callbacks", "eval"):
@@ -318,7 +324,7 @@ class Experiment:
 
     def identity(self) -> str:
         """Return the hash of all that decides what is learned: 12 hex digits."""
-        text = json.dumps(self.learned(), sort_keys=True)
+        text = json.dumps(self.training_config(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def with_train(self, **changes: Any) -> Experiment:
@@ -326,7 +332,7 @@ class Experiment:
         return replace(self, train=self.train.model_copy(update=changes))
 
 
-def as_block(component: Component) -> dict[str, Any]:
+def component_block(component: Component) -> dict[str, Any]:
     """Return a component as its YAML block: the type and every option."""
     return {"type": component.name, **component.model_dump(mode="json")}
 
@@ -338,9 +344,9 @@ def _optimizer_block(options: OptimizerOptions) -> dict[str, Any]:
 
 def _conditioning_block(schemes: tuple[Scheme, ...]) -> Any:
     if all(len(scheme.roles) == 2 for scheme in schemes):
-        return [as_block(scheme.component) for scheme in schemes]
+        return [component_block(scheme.component) for scheme in schemes]
     roles: tuple[Role, ...] = ("generator", "discriminator")
     return {
-        role: [as_block(scheme.component) for scheme in schemes if role in scheme.roles]
+        role: [component_block(scheme.component) for scheme in schemes if role in scheme.roles]
         for role in roles
     }

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic.config import JsonDict
 
-FREE: JsonDict = {"identity": False}
+NOT_IN_HASH: JsonDict = {"identity": False}
 """Marks an option that may change between the sessions of one run: it is outside the run's hash."""
 
 
@@ -54,5 +54,5 @@ Every = Annotated[
     BeforeValidator(Interval.parse),
     PlainSerializer(lambda interval: None if interval is None else str(interval)),
     WithJsonSchema({"type": ["string", "null"], "examples": ["1 epoch", "500 steps", "never"]}),
-    Field(json_schema_extra=FREE),
+    Field(json_schema_extra=NOT_IN_HASH),
 ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ganlab.config.reader import read
-from ganlab.config.tree import Node, grow, shown
+from ganlab.config.tree import Node, build_tree, describe_value
 from ganlab.errors import ConfigError, Problem, did_you_mean
 
 
@@ -20,10 +20,10 @@ def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
         document = read(text, str(path))
         problems += document.problems
         if not isinstance(document.data, dict):
-            what = f"must be a mapping of sections, got {shown(document.data)}"
+            what = f"must be a mapping of sections, got {describe_value(document.data)}"
             what = "is empty" if document.data is None else what
             raise ConfigError([Problem("", what, str(path))], str(path))
-        node = grow(document, str(path), layer=-len(chain))
+        node = build_tree(document, str(path), layer=-len(chain))
         extends = node.value.get("extends")
         own = ("extends",) if not chain else ("extends", "name")
         kept = {key: child for key, child in node.value.items() if key not in own}
@@ -31,21 +31,21 @@ def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
         if extends is None:
             return chain
         if not isinstance(extends.value, str):
-            what = f"expected the name of one file, got {shown(extends.value)}"
+            what = f"expected the name of one file, got {describe_value(extends.value)}"
             raise ConfigError([extends.problem(what)], str(path))
         parent = path.parent / extends.value
         if parent.resolve() in seen:
             circle = " -> ".join([*seen.values(), parent.name])
             raise ConfigError([extends.problem(f"goes in a circle: {circle}")], str(path))
         try:
-            text = text_of(parent)
+            text = read_text(parent)
         except ConfigError as error:
             what = "; ".join(f"{p.source} {p.what}" for p in error.problems)
             raise ConfigError([extends.problem(what)], str(path)) from None
         path = parent
 
 
-def text_of(path: Path) -> str:
+def read_text(path: Path) -> str:
     """Return what a file says, or raise `ConfigError`."""
 
     def refuse(what: str) -> ConfigError:
@@ -64,7 +64,7 @@ def text_of(path: Path) -> str:
         raise refuse(f"cannot be read: {error.strerror}") from None
 
 
-def in_order(problems: list[Problem], layers: Sequence[Node] = ()) -> list[Problem]:
+def sort_problems(problems: list[Problem], layers: Sequence[Node] = ()) -> list[Problem]:
     """Return the problems by line: those of the file, of what it extends, and of ``-s`` last."""
     files = [layer.source.rpartition(":")[0] for layer in reversed(layers)]
 

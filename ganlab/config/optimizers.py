@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import cast
 
 from ganlab.config.experiment import OPTIMIZERS, OptimizerOptions
-from ganlab.config.tree import DEFAULT_OPTIMIZER, ROLES, Node, as_block, shown
-from ganlab.config.validate import check
+from ganlab.config.tree import DEFAULT_OPTIMIZER, ROLES, Node, as_block, describe_value
+from ganlab.config.validate import validate_options
 from ganlab.errors import Problem, did_you_mean
 from ganlab.types import Role
 
@@ -31,7 +31,7 @@ def read_optimizers(
             what = f"there is no optimizer '{kind}'{did_you_mean(kind, list(OPTIMIZERS))}"
             problems.append((name or block).problem(what))
             continue
-        options = check(OPTIMIZERS[kind], block, kind, problems, without=("type",))
+        options = validate_options(OPTIMIZERS[kind], block, kind, problems, ignore=("type",))
         if options is not None:
             made[cast(Role, role)] = options
             blocks[role] = block
@@ -41,7 +41,7 @@ def read_optimizers(
 
 def _is_mapping(node: Node, problems: list[Problem]) -> bool:
     if not isinstance(node.value, dict):
-        what = f"expected one optimizer, by name or as a block, got {shown(node.value)}"
+        what = f"expected one optimizer, by name or as a block, got {describe_value(node.value)}"
         problems.append(node.problem(what))
     return isinstance(node.value, dict)
 

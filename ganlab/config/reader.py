@@ -32,7 +32,7 @@ YAML 1.1, which PyYAML follows, reads ``1e-4`` as text, ``no`` as false, ``017``
 """
 
 
-def add_scalars(cls: Any) -> None:
+def add_scalar_resolvers(cls: Any) -> None:
     """Teach these scalars to a PyYAML loader or dumper."""
     for kind, pattern, first in SCALARS:
         letters = [*first, ""] if kind == "null" else list(first)
@@ -43,7 +43,7 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}
 
 
-add_scalars(_Loader)
+add_scalar_resolvers(_Loader)
 _Loader.add_implicit_resolver(f"{_PREFIX}merge", re.compile(r"<<\Z"), ["<"])
 
 
@@ -85,12 +85,12 @@ def read(text: str, source: str, *, numbered: bool = True) -> Document:
     finally:
         if loader is not None:
             loader.dispose()
-    walk = _Walk(source, numbered=numbered)
-    data = None if root is None else walk.value(root, (), root.start_mark.line + 1)
-    return Document(data, walk.lines, walk.problems)
+    converter = _Converter(source, numbered=numbered)
+    data = None if root is None else converter.value(root, (), root.start_mark.line + 1)
+    return Document(data, converter.lines, converter.problems)
 
 
-class _Walk:
+class _Converter:
     """Turns the nodes of one document into data, noting lines and problems."""
 
     def __init__(self, source: str, *, numbered: bool) -> None:
@@ -151,7 +151,7 @@ class _Walk:
             return text
         pattern = next((p for name, p, _ in SCALARS if name == kind), None)
         if not isinstance(node, yaml.ScalarNode) or pattern is None:
-            return self._refuse(path, line, f"the tag '{_shown(node.tag)}' is not allowed")
+            return self._refuse(path, line, f"the tag '{_short_tag(node.tag)}' is not allowed")
         if not re.fullmatch(pattern, text):
             return self._refuse(path, line, f"'{text}' is no {kind}")
         if kind == "null":
@@ -167,5 +167,5 @@ class _Walk:
         self.problems.append(Problem(".".join(map(str, path)), what, place))
 
 
-def _shown(tag: str) -> str:
+def _short_tag(tag: str) -> str:
     return tag.replace(_PREFIX, "!!")

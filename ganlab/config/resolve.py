@@ -20,13 +20,13 @@ from ganlab.components import (
 )
 from ganlab.config.blocks import Builder, Built, C
 from ganlab.config.evaluating import read_evaluation
-from ganlab.config.experiment import BUDGETS, Experiment, Replaced, Train
-from ganlab.config.layers import in_order, read_layers, text_of
+from ganlab.config.experiment import BUDGETS, Experiment, ReplacedLoss, Train
+from ganlab.config.layers import read_layers, read_text, sort_problems
 from ganlab.config.optimizers import read_optimizers
 from ganlab.config.reader import Document
 from ganlab.config.schemes import read_schemes
-from ganlab.config.tree import Node, grow, merge, moved, override, shown
-from ganlab.config.validate import check
+from ganlab.config.tree import Node, at_path, build_tree, describe_value, merge, override
+from ganlab.config.validate import validate_options
 from ganlab.config.writer import leaves
 from ganlab.errors import ConfigError, Problem, did_you_mean
 from ganlab.options import Component
@@ -40,7 +40,7 @@ KEYS = (*Experiment.SECTIONS, "name", "extends")
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedExperiment:
     """An experiment as it was loaded from a file."""
 
     experiment: Experiment
@@ -55,21 +55,23 @@ class Loaded:
     """The file as written."""
 
 
-def load_experiment(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> Loaded:
+def load_experiment(
+    path: Path, plugins: Plugins, overrides: Sequence[str] = ()
+) -> LoadedExperiment:
     """Read an experiment file, with what it extends below and ``a.b=VALUE`` overrides above.
 
     Raises `ConfigError` with everything that is wrong, in the order of the files.
     """
-    read = read_root(path, overrides)
-    sweep = read.root.child(SWEEP)
+    raw = read_raw(path, overrides)
+    sweep = raw.root.child(SWEEP)
     if sweep is not None:
         what = f"this file holds a sweep: ganlab sweep {path} runs it"
         raise ConfigError([sweep.problem(what)], str(path))
-    return finish(read, plugins, path.stem)
+    return resolve_raw(raw, plugins, path.stem)
 
 
 @dataclass(frozen=True)
-class Read:
+class RawExperiment:
     """An experiment file that is read but not checked."""
 
     path: Path
@@ -79,9 +81,9 @@ class Read:
     problems: list[Problem]
 
 
-def read_root(path: Path, overrides: Sequence[str] = ()) -> Read:
+def read_raw(path: Path, overrides: Sequence[str] = ()) -> RawExperiment:
     """Read a file, what it extends and overrides into one tree, noting what is wrong."""
-    text = text_of(path)
+    text = read_text(path)
     problems: list[Problem] = []
     layers = read_layers(path, text, problems)
     root = layers[0]
@@ -92,16 +94,16 @@ def read_root(path: Path, overrides: Sequence[str] = ()) -> Read:
             root = override(root, written)
         except ConfigError as error:
             problems += error.problems
-    return Read(path, root, layers, text, problems)
+    return RawExperiment(path, root, layers, text, problems)
 
 
-def finish(read: Read, plugins: Plugins, name: str) -> Loaded:
+def resolve_raw(raw: RawExperiment, plugins: Plugins, name: str) -> LoadedExperiment:
     """Return the experiment of a tree, or raise `ConfigError` with everything that is wrong."""
     try:
-        experiment, origins = _resolve(read.root, plugins, name, list(read.problems))
+        experiment, origins = _resolve(raw.root, plugins, name, list(raw.problems))
     except ConfigError as error:
-        raise ConfigError(in_order(error.problems, read.layers), str(read.path)) from None
-    return Loaded(experiment, origins, read.text)
+        raise ConfigError(sort_problems(error.problems, raw.layers), str(raw.path)) from None
+    return LoadedExperiment(experiment, origins, raw.text)
 
 
 def resolve(data: Mapping[str, Any], plugins: Plugins, *, name: str = "experiment") -> Experiment:
@@ -109,11 +111,11 @@ def resolve(data: Mapping[str, Any], plugins: Plugins, *, name: str = "experimen
 
     ``name`` is for data without one. Raises `ConfigError` with everything that is wrong.
     """
-    root = grow(Document(dict(data), lines={}))
+    root = build_tree(Document(dict(data), lines={}))
     return _resolve(root, plugins, name, [])[0]
 
 
-def fallback_of(experiment: Experiment, plugins: Plugins) -> Experiment | None:
+def fallback_experiment(experiment: Experiment, plugins: Plugins) -> Experiment | None:
     """Return the experiment on its dataset's fallback; None if it has none.
 
     The fallback has the dataset's image size unless it sets its own, and ``fallback_images`` as
@@ -124,8 +126,8 @@ def fallback_of(experiment: Experiment, plugins: Plugins) -> Experiment | None:
         return None
     block = {"image_size": dataset.image_size, **dataset.fallback}
     builder = Builder(plugins)
-    node = moved(grow(Document(block, lines={})), ("dataset", "fallback"))
-    built = builder.one(Dataset, node)
+    node = at_path(build_tree(Document(block, lines={})), ("dataset", "fallback"))
+    built = builder.build_one(Dataset, node)
     if built is None:
         raise ConfigError(builder.problems)
     changed = replace(experiment, dataset=built.component)
@@ -158,8 +160,8 @@ def _resolve(
         problems.append(Problem("conditioning", what, root.source))
     before = len(problems)
     schemes, schemes_node = read_schemes(builder, root.child("conditioning"))
-    regularizers = builder.many(Regularizer, root.child("regularizers"))
-    augmentations = builder.many(Augmentation, root.child("augmentations"))
+    regularizers = builder.build_list(Regularizer, root.child("regularizers"))
+    augmentations = builder.build_list(Augmentation, root.child("augmentations"))
     components: list[TrainingComponent] = [scheme.component for scheme in schemes]
     components += [built.component for built in regularizers]
     components += [built.component for built in augmentations]
@@ -172,7 +174,7 @@ def _resolve(
     optimizer, optimizer_blocks = read_optimizers(root.child("optimizer"), problems)
     train_node, train = _train(root, problems)
     evaluation = read_evaluation(builder, root.child("eval"))
-    callbacks = builder.many(Callback, root.child("callbacks"))
+    callbacks = builder.build_list(Callback, root.child("callbacks"))
     if dataset is not None:
         _check_size(builder, dataset.node, [generator, discriminator])
     if problems:
@@ -218,7 +220,7 @@ def _resolve(
 def _required(builder: Builder, base: type[C], root: Node) -> Built[C] | None:
     node = root.child(base.kind)
     if node is not None:
-        return builder.one(base, node)
+        return builder.build_one(base, node)
     at = root.value.get(base.kind, root)
     names = ", ".join(builder.plugins.names(base.kind)) or "none is loaded"
     builder.problems.append(Problem(base.kind, f"is missing; name one of: {names}", at.source))
@@ -237,22 +239,24 @@ def _loss(
         return _required(builder, Loss, root)
     if node is not None:
         builder.problems.append(node.problem(f"{names} replaces the loss; remove one of the two"))
-    return Built(Replaced(), Node(None, "loss"))
+    return Built(ReplacedLoss(), Node(None, "loss"))
 
 
 def _train(root: Node, problems: list[Problem]) -> tuple[Node, Train | None]:
     node = root.child("train") or Node({}, "train", root.source)
     if not isinstance(node.value, dict):
-        problems.append(node.problem(f"expected a block of options, got {shown(node.value)}"))
+        problems.append(
+            node.problem(f"expected a block of options, got {describe_value(node.value)}")
+        )
         return node, None
     if not any(node.child(budget) for budget in BUDGETS):
         problems.append(node.problem(f"has no budget; give one of: {', '.join(BUDGETS)}"))
-    return node, check(Train, node, "train", problems)
+    return node, validate_options(Train, node, "train", problems)
 
 
 def _checked_name(node: Node, problems: list[Problem]) -> str:
     if not isinstance(node.value, str):
-        problems.append(node.problem(f"expected text, got {shown(node.value)}; quote it"))
+        problems.append(node.problem(f"expected text, got {describe_value(node.value)}; quote it"))
     elif not node.value.strip(". ") or set(node.value) & set("/\\\0\n"):
         problems.append(node.problem(f"{node.value!r} cannot be the name of a folder"))
     return str(node.value)
@@ -260,7 +264,7 @@ def _checked_name(node: Node, problems: list[Problem]) -> str:
 
 def _check_size(builder: Builder, block: Node, networks: Sequence[Built[Network] | None]) -> None:
     """Refuse an image size of the dataset, or of its fallback, that a network cannot do."""
-    built = Builder(builder.plugins).one(Dataset, block)
+    built = Builder(builder.plugins).build_one(Dataset, block)
     if built is None:
         return
     node = block.child("image_size") or replace(block, where=f"{block.where}.image_size")

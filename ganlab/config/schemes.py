@@ -11,12 +11,12 @@ from ganlab.config.experiment import Scheme
 from ganlab.config.tree import ROLES, Node
 from ganlab.types import Role
 
-ONE_OWNER = ("style", "norm", "head")
+EXCLUSIVE_SITES = ("style", "norm", "head")
 """Sites that only one scheme can have. At the others, schemes chain or stand side by side."""
 
 
 @dataclass(frozen=True)
-class Written:
+class SchemeEntry:
     """One scheme as the YAML has it."""
 
     built: Built[Conditioning]
@@ -40,29 +40,30 @@ def read_schemes(builder: Builder, node: Node | None) -> tuple[list[Scheme], Nod
     if node.value == []:
         names = ", ".join(builder.plugins.names(Conditioning.kind)) or "none is loaded"
         builder.problems.append(node.problem(f"names no scheme; write one or more of: {names}"))
-    written = _by_role(builder, node) if per_role else _for_both(builder, node)
+    entries = _by_role(builder, node) if per_role else _for_both(builder, node)
     if len(builder.problems) == known:
         for role in ROLES:
-            _check_owners(builder, written, cast(Role, role), node)
-        _check_company(builder, written)
-        _check_reach(builder, written, node, per_role=per_role)
-    schemes = [Scheme(w.built.component, w.roles) for w in written]
-    if all(len(w.roles) == len(ROLES) for w in written):
-        return schemes, replace(node, value=[w.built.node for w in written])
+            _check_exclusive_sites(builder, entries, cast(Role, role), node)
+        _check_required_sites(builder, entries)
+        _check_label_reaches_both(builder, entries, node, per_role=per_role)
+    schemes = [Scheme(entry.built.component, entry.roles) for entry in entries]
+    if all(len(entry.roles) == len(ROLES) for entry in entries):
+        return schemes, replace(node, value=[entry.built.node for entry in entries])
     lists = {
-        role: replace(node, value=[w.built.node for w in written if role in w.roles])
+        role: replace(node, value=[entry.built.node for entry in entries if role in entry.roles])
         for role in ROLES
     }
     return schemes, replace(node, value=lists)
 
 
-def _for_both(builder: Builder, node: Node) -> list[Written]:
+def _for_both(builder: Builder, node: Node) -> list[SchemeEntry]:
     return [
-        Written(built, cast(tuple[Role, ...], ROLES)) for built in builder.many(Conditioning, node)
+        SchemeEntry(built, cast(tuple[Role, ...], ROLES))
+        for built in builder.build_list(Conditioning, node)
     ]
 
 
-def _by_role(builder: Builder, node: Node) -> list[Written]:
+def _by_role(builder: Builder, node: Node) -> list[SchemeEntry]:
     for key, child in node.value.items():
         if key not in ROLES:
             what = f"conditioning has no key '{key}' beside generator and discriminator"
@@ -74,7 +75,7 @@ def _by_role(builder: Builder, node: Node) -> list[Written]:
             other = next(r for r in ROLES if r != role)
             what = f"only {other} is written; write {role} too, 'none' for no scheme"
             builder.problems.append(node.problem(what))
-        lists[role] = builder.many(Conditioning, child)
+        lists[role] = builder.build_list(Conditioning, child)
         for built in lists[role]:
             _check_claims(builder, built, cast(Role, role))
     return _pair(builder, lists["generator"], lists["discriminator"])
@@ -82,24 +83,24 @@ def _by_role(builder: Builder, node: Node) -> list[Written]:
 
 def _pair(
     builder: Builder, generator: list[Built[Conditioning]], discriminator: list[Built[Conditioning]]
-) -> list[Written]:
+) -> list[SchemeEntry]:
     """Return one list that holds both networks' schemes in order, equal ones once."""
-    paired = [Written(built, ("generator",)) for built in generator]
-    own: list[Written] = []
+    paired = [SchemeEntry(built, ("generator",)) for built in generator]
+    own: list[SchemeEntry] = []
     start = 0
     for built in discriminator:
-        equal = [i for i, w in enumerate(paired) if w.built.component == built.component]
+        equal = [i for i, entry in enumerate(paired) if entry.built.component == built.component]
         ahead = [i for i in equal if i >= start]
         if ahead:
             i = ahead[0]
-            both = Written(paired[i].built, cast(tuple[Role, ...], ROLES))
+            both = SchemeEntry(paired[i].built, cast(tuple[Role, ...], ROLES))
             paired[i : i + 1] = [*own, both]
             start, own = i + len(own) + 1, []
         elif equal and len(paired[equal[0]].roles) == 1:
             what = f"'{built.component.name}' stands in another order than in the generator"
             builder.problems.append(built.node.problem(what))
         else:
-            own.append(Written(built, ("discriminator",)))
+            own.append(SchemeEntry(built, ("discriminator",)))
     return [*paired, *own]
 
 
@@ -112,37 +113,48 @@ def _check_claims(builder: Builder, built: Built[Conditioning], role: Role) -> N
         builder.problems.append(built.node.problem(f"{what}{' and '.join(sites)} in the {other}"))
 
 
-def _check_owners(builder: Builder, written: list[Written], role: Role, node: Node) -> None:
-    for site in ONE_OWNER:
-        names = [w.name for w in written if site in w.claims(role)]
+def _check_exclusive_sites(
+    builder: Builder, entries: list[SchemeEntry], role: Role, node: Node
+) -> None:
+    for site in EXCLUSIVE_SITES:
+        names = [entry.name for entry in entries if site in entry.claims(role)]
         if len(names) > 1:
             claimed = " and ".join(f"'{name}'" for name in names)
             what = f"{claimed} claim the {role}'s {site} site, which can have one owner; keep one"
             builder.problems.append(node.problem(what))
-    notes = [w.name for w in written if "auxiliary" in w.claims(role)]
-    for name in sorted({name for name in notes if notes.count(name) > 1}):
+    auxiliary = [entry.name for entry in entries if "auxiliary" in entry.claims(role)]
+    for name in sorted({name for name in auxiliary if auxiliary.count(name) > 1}):
         what = f"'{name}' stands twice in the {role}, where its note has one name; keep one"
         builder.problems.append(node.problem(what))
 
 
-def _check_company(builder: Builder, written: list[Written]) -> None:
+def _check_required_sites(builder: Builder, entries: list[SchemeEntry]) -> None:
     """Refuse a scheme without the other one that it works through."""
-    for w in written:
-        needed = type(w.built.component).requires_sites
-        others = [site for o in written if o is not w for site in o.claims("discriminator")]
+    for entry in entries:
+        needed = type(entry.built.component).requires_sites
+        others = [
+            site
+            for other in entries
+            if other is not entry
+            for site in other.claims("discriminator")
+        ]
         if needed and not set(needed) & set(others):
             sites = " or ".join(needed)
-            what = f"'{w.name}' needs a scheme beside it that has the discriminator's {sites} site"
-            builder.problems.append(w.built.node.problem(what))
+            what = (
+                f"'{entry.name}' needs a scheme beside it that has the discriminator's {sites} site"
+            )
+            builder.problems.append(entry.built.node.problem(what))
 
 
-def _check_reach(builder: Builder, written: list[Written], node: Node, *, per_role: bool) -> None:
+def _check_label_reaches_both(
+    builder: Builder, entries: list[SchemeEntry], node: Node, *, per_role: bool
+) -> None:
     """Refuse a label that reaches one network only, unless the YAML says so."""
-    reached = [role for role in ROLES if any(w.claims(cast(Role, role)) for w in written)]
+    reached = [role for role in ROLES if any(entry.claims(cast(Role, role)) for entry in entries)]
     if len(reached) != 1 or per_role:
         return
     blank = next(role for role in ROLES if role not in reached)
-    claiming = [w.name for w in written if w.claims(cast(Role, reached[0]))]
+    claiming = [entry.name for entry in entries if entry.claims(cast(Role, reached[0]))]
     inline = claiming[0] if len(claiming) == 1 else f"[{', '.join(claiming)}]"
     parts = {reached[0]: f"{reached[0]}: {inline}", blank: f"{blank}: none"}
     example = ", ".join(parts[role] for role in ROLES)

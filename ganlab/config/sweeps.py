@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ganlab.config.layers import in_order
-from ganlab.config.resolve import SWEEP, Loaded, finish, read_root
-from ganlab.config.tree import ROLES, Node, put, shown
+from ganlab.config.layers import sort_problems
+from ganlab.config.resolve import SWEEP, LoadedExperiment, read_raw, resolve_raw
+from ganlab.config.tree import ROLES, Node, describe_value, set_value
 from ganlab.errors import ConfigError, Problem
 from ganlab.plugins import Plugins
 
@@ -19,47 +19,47 @@ CASES = "cases"
 
 
 @dataclass(frozen=True)
-class Point:
+class GridPoint:
     """One experiment of a sweep."""
 
     settings: dict[str, Any]
     """The values that it has, by dotted key."""
 
-    loaded: Loaded
+    loaded: LoadedExperiment
 
     def __str__(self) -> str:
-        return "  ".join(f"{key}={in_words(value)}" for key, value in self.settings.items())
+        return "  ".join(f"{key}={format_value(value)}" for key, value in self.settings.items())
 
 
-def load_sweep(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> list[Point]:
+def load_sweep(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> list[GridPoint]:
     """Read a sweep and return its experiments, the last key varying fastest.
 
     Raises `ConfigError` with everything that is wrong, with any of the experiments.
     """
-    read = read_root(path, overrides)
-    grid_node = read.root.child(SWEEP)
+    raw = read_raw(path, overrides)
+    grid_node = raw.root.child(SWEEP)
     if grid_node is None:
         example = "sweep: {conditioning: [concat, cbn], train.seed: [0, 1, 2]}"
         raise ConfigError([Problem(SWEEP, f"is missing: {example}", str(path))], str(path))
-    problems = list(read.problems)
+    problems = list(raw.problems)
     grid = _grid(grid_node, problems)
-    rest = {key: node for key, node in read.root.value.items() if key != SWEEP}
-    root = replace(read.root, value=rest)
+    rest = {key: node for key, node in raw.root.value.items() if key != SWEEP}
+    root = replace(raw.root, value=rest)
     points = []
     for values in itertools.product(*(node.value for node in grid.values())):
         changed = root
         try:
             settings = dict(_settings(grid, values))
             for key, value in settings.items():
-                changed = put(changed, key, value)
+                changed = set_value(changed, key, value)
             problems += _lost_overrides(root, changed)
-            loaded = finish(replace(read, root=changed), plugins, path.stem)
+            loaded = resolve_raw(replace(raw, root=changed), plugins, path.stem)
         except ConfigError as error:
             problems += error.problems
             continue
-        points.append(Point({key: node.plain() for key, node in settings.items()}, loaded))
+        points.append(GridPoint({key: node.plain() for key, node in settings.items()}, loaded))
     if problems:
-        raise ConfigError(in_order(problems, read.layers), str(path))
+        raise ConfigError(sort_problems(problems, raw.layers), str(path))
     return points
 
 
@@ -77,7 +77,7 @@ def _check_cases(node: Node, problems: list[Problem]) -> bool:
     known = len(problems)
     for case in node.value:
         if not isinstance(case.value, dict) or not case.value:
-            what = f"expected keys with values that belong together, got {_shown(case.value)}"
+            what = f"expected keys with values that belong together, got {_describe(case.value)}"
             problems.append(case.problem(what))
         elif isinstance(first := node.value[0].value, dict) and set(case.value) != set(first):
             what = f"sets {', '.join(case.value)}, the first case {', '.join(first)}"
@@ -85,11 +85,11 @@ def _check_cases(node: Node, problems: list[Problem]) -> bool:
     return len(problems) == known
 
 
-def in_words(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return a value in a few words: ``cbn+projection``, ``G concat, D projection``."""
     if isinstance(value, dict):
         options = ", ".join(
-            f"{key[0].upper() if key in ROLES else key} {in_words(inner)}"
+            f"{key[0].upper() if key in ROLES else key} {format_value(inner)}"
             for key, inner in value.items()
             if key != "type"
         )
@@ -97,8 +97,8 @@ def in_words(value: Any) -> str:
             return options
         return f"{value['type']}({options})" if options else str(value["type"])
     if isinstance(value, list):
-        return "+".join(map(in_words, value)) or "[]"
-    return value if isinstance(value, str) else shown(value)
+        return "+".join(map(format_value, value)) or "[]"
+    return value if isinstance(value, str) else describe_value(value)
 
 
 def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
@@ -108,7 +108,7 @@ def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
     """
     grid: dict[str, Node] = {}
     if not isinstance(node.value, dict) or not node.value:
-        what = f"expected keys with lists of values, got {_shown(node.value)}"
+        what = f"expected keys with lists of values, got {_describe(node.value)}"
         problems.append(node.problem(what))
         return grid
     for key, values in node.value.items():
@@ -118,7 +118,7 @@ def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
             found = {key: values} if key != CASES or _check_cases(values, problems) else {}
         else:
             found = {}
-            what = f"expected a list of values to try, got {_shown(values.value)}"
+            what = f"expected a list of values to try, got {_describe(values.value)}"
             problems.append(values.problem(what))
         for name, entries in found.items():
             before = grid.get(name)
@@ -129,8 +129,9 @@ def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
     return grid
 
 
-def _shown(value: Any) -> str:
-    return shown(value).replace("a ", "an empty ") if value in ([], {}) else shown(value)
+def _describe(value: Any) -> str:
+    text = describe_value(value)
+    return text.replace("a ", "an empty ") if value in ([], {}) else text
 
 
 def _lost_overrides(root: Node, changed: Node) -> list[Problem]:

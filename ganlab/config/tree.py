@@ -55,7 +55,7 @@ class Node:
         return self.value
 
 
-def grow(document: Document, name: str = "", layer: int = 0) -> Node:
+def build_tree(document: Document, name: str = "", layer: int = 0) -> Node:
     """Return a document as nodes. ``name`` is its file's, or empty."""
 
     def node(value: Any, path: Keys) -> Node:
@@ -69,13 +69,13 @@ def grow(document: Document, name: str = "", layer: int = 0) -> Node:
     return node(document.data, ())
 
 
-def moved(node: Node, path: Keys, source: str = "") -> Node:
+def at_path(node: Node, path: Keys, source: str = "") -> Node:
     """Return the node as it is called when it stands at ``path``, from ``source`` if given."""
     value = node.value
     if isinstance(value, dict):
-        value = {key: moved(child, (*path, key), source) for key, child in value.items()}
+        value = {key: at_path(child, (*path, key), source) for key, child in value.items()}
     elif isinstance(value, list):
-        value = [moved(child, (*path, i), source) for i, child in enumerate(value)]
+        value = [at_path(child, (*path, i), source) for i, child in enumerate(value)]
     return replace(node, value=value, where=_dotted(path), source=source or node.source)
 
 
@@ -143,19 +143,19 @@ def override(root: Node, text: str) -> Node:
     if document.problems:
         raise ConfigError([replace(p, where=f"{key}.{p.where}") for p in document.problems])
     path = tuple(int(part) if part.isdecimal() else part for part in keys)
-    value = moved(grow(document, layer=1), path, "-s")
+    value = at_path(build_tree(document, layer=1), path, "-s")
     if keys == ["extends"]:
         raise ConfigError([value.problem("only a file can extend another")])
-    return _put(root, path, value)
+    return _set_at(root, path, value)
 
 
-def put(root: Node, key: str, value: Node) -> Node:
+def set_value(root: Node, key: str, value: Node) -> Node:
     """Return the tree with a value put over it at a dotted key, or raise `ConfigError`."""
     path = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
-    return _put(root, path, moved(value, path))
+    return _set_at(root, path, at_path(value, path))
 
 
-def _put(below: Node | None, keys: Keys, value: Node, path: Keys = ()) -> Node:
+def _set_at(below: Node | None, keys: Keys, value: Node, path: Keys = ()) -> Node:
     """Return ``below``, found at ``path``, with ``value`` merged in further down at ``keys``."""
     if not keys:
         return merge(below, value, path)
@@ -165,18 +165,18 @@ def _put(below: Node | None, keys: Keys, value: Node, path: Keys = ()) -> Node:
     if is_block(path):
         below = as_block(below)
     if isinstance(key, int) and _is_single(below, path):
-        below = replace(below, value=[moved(below, (*path, 0))])
+        below = replace(below, value=[at_path(below, (*path, 0))])
     if isinstance(below.value, list):
-        return replace(below, value=_put_in_list(below, key, rest, value, path))
+        return replace(below, value=_set_in_list(below, key, rest, value, path))
     if not isinstance(below.value, dict):
-        problem = f"it is {shown(below.value)}, which holds no '{key}'"
+        problem = f"it is {describe_value(below.value)}, which holds no '{key}'"
         raise ConfigError([Problem(_dotted(path), problem, value.source)])
     name = str(key)
-    child = _put(below.value.get(name), rest, value, (*path, name))
+    child = _set_at(below.value.get(name), rest, value, (*path, name))
     return replace(below, value={**below.value, name: child})
 
 
-def _put_in_list(below: Node, key: str | int, rest: Keys, value: Node, path: Keys) -> list[Node]:
+def _set_in_list(below: Node, key: str | int, rest: Keys, value: Node, path: Keys) -> list[Node]:
     here, count = _dotted(path), len(below.value)
     if not isinstance(key, int):
         example = ".".join(map(str, (*path, 0, key, *rest)))
@@ -186,11 +186,11 @@ def _put_in_list(below: Node, key: str | int, rest: Keys, value: Node, path: Key
         what = f"it has no entry {key}; it has {count}, counted from 0"
         raise ConfigError([Problem(here, what, value.source)])
     entries = list(below.value)
-    entries[key] = _put(entries[key], rest, value, (*path, key))
+    entries[key] = _set_at(entries[key], rest, value, (*path, key))
     return entries
 
 
-def shown(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """Return a value as a message quotes it."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganlab.distributed import local
-from ganlab.seeds import mix
+from ganlab.seeds import derive_seed
 
 
 class Order:
@@ -50,7 +50,7 @@ class Order:
     def _pass(self, turn: int) -> Tensor:
         """Return the permutation (N,) of one pass; the latest two are kept."""
         if turn not in self._passes:
-            generator = torch.Generator().manual_seed(mix(self.seed, "pass", turn))
+            generator = torch.Generator().manual_seed(derive_seed(self.seed, "pass", turn))
             order = torch.randperm(self.size, generator=generator)
             if self.device.type == "cuda":  # only pinned memory is copied without waiting
                 order = order.pin_memory()

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ganlab.data.order import Order
 from ganlab.errors import RunError, first_line
-from ganlab.machine import processors
+from ganlab.machine import available_cpus
 from ganlab.types import Prepared
 
 READERS = 2
@@ -74,7 +74,7 @@ class Stream:
 
     def _start(self, first: int) -> Any:
         """Return the iterator over the batches from number ``first`` on."""
-        readers = min(READERS, processors())
+        readers = min(READERS, available_cpus())
         batch_bytes = self._order.batch_size * self._rows.image_bytes
         loader = DataLoader(
             self._rows,

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from ganlab.components import Dataset
 from ganlab.config.blocks import Builder
-from ganlab.config.experiment import as_block
+from ganlab.config.experiment import component_block
 from ganlab.config.reader import Document
 from ganlab.config.resolve import load_experiment
-from ganlab.config.tree import grow
+from ganlab.config.tree import build_tree
 from ganlab.data.content import content_hash
 from ganlab.data.pictures import pixels
 from ganlab.data.prepare import prepare
@@ -75,7 +75,7 @@ def add_images(
             "images": len(numbers),
         },
         "dataset": describe_dataset(data, asked=data.source),
-        "dataset_block": as_block(dataset),
+        "dataset_block": component_block(dataset),
         "checkpoint": {"sha256": sha, "weights": "images", "steps": 0, "epochs": 0.0},
     }
     with writing(path):
@@ -127,7 +127,7 @@ def dataset_of(run: Run, plugins: Plugins) -> Dataset:
 def dataset_from(block: dict[str, Any], plugins: Plugins) -> Dataset:
     """Return the dataset that a block of options describes."""
     builder = Builder(plugins)
-    built = builder.one(Dataset, grow(Document(block, lines={})))
+    built = builder.build_one(Dataset, build_tree(Document(block, lines={})))
     if built is None or builder.problems:
         raise ConfigError(builder.problems, "the dataset")
     return built.component

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from ganlab.components import KINDS
-from ganlab.config.experiment import OPTIMIZERS, Experiment, Replaced, Scheme, Train
+from ganlab.config.experiment import OPTIMIZERS, Experiment, ReplacedLoss, Scheme, Train
 from ganlab.data.batches import Batches
 from ganlab.nn import one_hot
 from ganlab.options import Component
 from ganlab.runs import Progress
-from ganlab.seeds import mix, seed_everything, seeded
+from ganlab.seeds import derive_seed, seed_everything, seeded
 from ganlab.step import Step
 from ganlab.testing import parts
 from ganlab.testing.small import small
@@ -54,7 +54,7 @@ def experiment_of(*components: Component | type[Component], **train: Any) -> Exp
     options = {"steps": 3, "batch_size": 4, "z_dim": 16, "device": "cpu", "precision": "fp32"}
     taking_part = [*schemes, *of["regularizer"], *of["augmentation"]]
     loss = of["loss"] or [
-        Replaced() if any(getattr(p, "replaces_loss", False) for p in taking_part)
+        ReplacedLoss() if any(getattr(p, "replaces_loss", False) for p in taking_part)
         else parts.KitLoss()
     ]  # fmt: skip
     default = next(iter(OPTIMIZERS.values()))
@@ -87,7 +87,7 @@ class Bench:
     def step(self) -> dict[str, Tensor]:
         """Do one iteration, seeded as in a run."""
         options, at = self.experiment.train, self.at
-        seed_everything(mix(options.seed, "step", at.steps), CPU)
+        seed_everything(derive_seed(options.seed, "step", at.steps), CPU)
         reals = [Batch(*self.batches.batch(at.batches + i)) for i in range(options.d_steps)]
         scalars = iterate(self.model, reals, at, options, draw_labels=self.batches.labels)
         if self.model.ema is not None and options.ema is not None:

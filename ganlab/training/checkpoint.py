@@ -74,7 +74,7 @@ def save_checkpoint(run: Run, model: Model) -> None:
         for old in checkpoint_files(run)[KEPT:]:
             old.unlink()
 
-    run.files.do(forget)
+    run.files.submit(forget)
 
 
 def save_generator(run: Run, model: Model, label: str) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ganlab.seeds import mix, seed_everything, seeded
+from ganlab.seeds import derive_seed, seed_everything, seeded
 from ganlab.step import full
 from ganlab.types import DataSpec
 
@@ -29,7 +29,7 @@ ROWS = 16
 
 def noise(n: int, z_dim: int, seed: int) -> Tensor:
     """Return the n noise vectors (n, z_dim) of a seed: the same on every device."""
-    generator = torch.Generator().manual_seed(mix(seed, "noise"))
+    generator = torch.Generator().manual_seed(derive_seed(seed, "noise"))
     return torch.randn(n, z_dim, generator=generator)
 
 
@@ -63,12 +63,12 @@ def generate_images(
     size = len(z) if bn == "batch" else BATCH
     images = []
     with (
-        seeded(mix(0, "draw"), weight.device),
+        seeded(derive_seed(0, "draw"), weight.device),
         _drawing(network, bn, z, y, truncation) as drawer,
     ):
         parts = zip(z.split(size), y.split(size), strict=True)
         for number, (part_z, part_y) in enumerate(parts, start=first // BATCH):
-            seed_everything(mix(0, "draw", number), weight.device)
+            seed_everything(derive_seed(0, "draw", number), weight.device)
             x = drawer(part_z.to(weight), part_y.to(weight.device), *_given(truncation))
             images.append(quantise(x).cpu())
     return torch.cat(images)
@@ -130,8 +130,8 @@ def standing_batches(z_dim: int, labels: Tensor) -> Iterator[tuple[Tensor, Tenso
 
     Labels often come sorted, and batches of a single class would say little of the whole.
     """
-    generator = torch.Generator().manual_seed(mix("standing"))
+    generator = torch.Generator().manual_seed(derive_seed("standing"))
     labels = labels[torch.randperm(len(labels), generator=generator)]
     for batch in range(STANDING_BATCHES):
         at = torch.arange(64 * batch, 64 * (batch + 1)) % len(labels)
-        yield noise(64, z_dim, mix("standing", batch)), labels[at]
+        yield noise(64, z_dim, derive_seed("standing", batch)), labels[at]

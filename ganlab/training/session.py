@@ -17,7 +17,7 @@ from ganlab.config.writer import to_yaml
 from ganlab.data.batches import Batches
 from ganlab.data.placement import choose_placement
 from ganlab.data.prepare import Prepared
-from ganlab.errors import Elsewhere, GanlabError, PluginError, RunError, first_line, said
+from ganlab.errors import GanlabError, PluginError, RemoteError, RunError, first_line, format_error
 from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
 from ganlab.runs import (
@@ -240,7 +240,7 @@ def _train(
     _start_session(plan, run, processes=distributed.world_size())
     error: BaseException | None = None
     try:
-        with stop_signals() as asked, run.files.behind():
+        with stop_signals() as asked, run.files.in_thread():
             clock = SharedClock(run.progress.seconds, asked)
             observers.run_start()
             train(
@@ -261,7 +261,7 @@ def _train(
             observers.log()  # what came before it
             with distributed.single_process():
                 caught.args = (f"{caught}{_where(caught, plan)}",)
-        if isinstance(caught, Elsewhere) and caught.traceback:
+        if isinstance(caught, RemoteError) and caught.traceback:
             _keep_traceback(run, caught.traceback)
         if isinstance(caught, torch.OutOfMemoryError):
             raise RunError(
@@ -332,7 +332,7 @@ def _end_session(plan: Plan, run: Run, status: str, error: BaseException | None)
         "peak_memory_bytes": record.peak_memory_bytes(plan.model.choices.device),
     }
     try:
-        run.update(status=status, error=None if error is None else said(error))
+        run.update(status=status, error=None if error is None else format_error(error))
     except RunError:
         if error is None:  # a full disk is what is being reported already
             raise

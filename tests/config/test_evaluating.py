@@ -12,7 +12,7 @@ from click.testing import Result
 from ganlab.config.evaluating import Eval
 from ganlab.config.intervals import Interval
 from ganlab.config.reader import read
-from ganlab.config.resolve import Loaded, load_experiment, resolve
+from ganlab.config.resolve import LoadedExperiment, load_experiment, resolve
 from ganlab.config.writer import to_yaml
 from ganlab.errors import ConfigError
 from ganlab.plugins import Plugins
@@ -53,12 +53,12 @@ def plugins(tmp_path: Path) -> Plugins:
     return plugins
 
 
-Load = Callable[..., Loaded]
+Load = Callable[..., LoadedExperiment]
 
 
 @pytest.fixture
 def load(workplace: Path, plugins: Plugins) -> Load:
-    def load(text: str, *overrides: str, base: str = BASE) -> Loaded:
+    def load(text: str, *overrides: str, base: str = BASE) -> LoadedExperiment:
         path = Path("my.yaml")
         path.write_text(base + text)
         return load_experiment(path, plugins, overrides)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ganlab.config.experiment import SGD, Adam, Interval, Replaced
+from ganlab.config.experiment import SGD, Adam, Interval, ReplacedLoss
 from ganlab.config.reader import read
-from ganlab.config.resolve import fallback_of, load_experiment, resolve
+from ganlab.config.resolve import fallback_experiment, load_experiment, resolve
 from ganlab.config.writer import to_yaml
 from ganlab.errors import ConfigError, PluginError
 from ganlab.plugins import Plugins
@@ -335,7 +335,7 @@ def test_roles_have_no_other_keys_and_one_order(problems_of) -> None:
 
 def test_a_participant_may_stand_in_for_the_loss(load, plugins) -> None:
     experiment = load(loss=None, conditioning="multi").experiment
-    assert isinstance(experiment.loss, Replaced)
+    assert isinstance(experiment.loss, ReplacedLoss)
     assert resolve(experiment.resolved(), plugins, name="my") == experiment
     assert [part.name for part in experiment.components()] == ["dots", "net", "critic", "multi"]
 
@@ -400,7 +400,7 @@ def test_a_fallback_takes_the_image_size_and_its_own_budget(load, plugins) -> No
         "{type: dots, image_size: 16, fallback_images: 500, fallback: {type: lines, angle: 1}}"
     )
     experiment = load("train.seconds=9", dataset=dataset).experiment
-    fallback = fallback_of(experiment, plugins)
+    fallback = fallback_experiment(experiment, plugins)
     assert fallback.dataset.name == "lines"
     assert (fallback.dataset.image_size, fallback.dataset.angle) == (16, 1)
     assert (fallback.train.epochs, fallback.train.images, fallback.train.seconds) == (
@@ -408,13 +408,13 @@ def test_a_fallback_takes_the_image_size_and_its_own_budget(load, plugins) -> No
         500,
         None,
     )
-    assert fallback_of(fallback, plugins) is None
+    assert fallback_experiment(fallback, plugins) is None
 
 
 def test_a_fallback_may_be_a_name_and_keep_the_budget(load, plugins) -> None:
     experiment = load(dataset="{type: dots, density: 0.25, fallback: dots}").experiment
     assert experiment.dataset.fallback == {"type": "dots"}
-    fallback = fallback_of(experiment, plugins)
+    fallback = fallback_experiment(experiment, plugins)
     assert (fallback.dataset.density, fallback.train) == (0.5, experiment.train)
 
 
@@ -437,7 +437,7 @@ def test_a_fallback_is_checked_like_any_dataset(problems_of) -> None:
 def test_a_fallback_whose_component_is_gone_is_said(load, plugins) -> None:
     experiment = load(dataset="{type: dots, fallback: dots}").experiment
     with pytest.raises(ConfigError) as caught:
-        fallback_of(experiment, Plugins())
+        fallback_experiment(experiment, Plugins())
     assert str(caught.value) == (
         "1 problem in the experiment\n  dataset.fallback: there is no dataset 'dots'"
     )

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from ganlab.config.resolve import load_experiment
-from ganlab.config.sweeps import Point, in_words, load_sweep
+from ganlab.config.sweeps import GridPoint, format_value, load_sweep
 from ganlab.errors import ConfigError
 from ganlab.plugins import Plugins
 from tests.config.test_evaluating import BASE
 from tests.training.helpers import TINY
 
-Sweep = Callable[..., list[Point]]
+Sweep = Callable[..., list[GridPoint]]
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def plugins() -> Plugins:
 
 @pytest.fixture
 def sweep(workplace: Path, plugins: Plugins) -> Sweep:
-    def sweep(text: str, *overrides: str, base: str = BASE) -> list[Point]:
+    def sweep(text: str, *overrides: str, base: str = BASE) -> list[GridPoint]:
         Path("grid.yaml").write_text(base + text)
         return load_sweep(Path("grid.yaml"), plugins, overrides)
 
@@ -39,7 +39,7 @@ def problems(sweep: Sweep, text: str, *overrides: str) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def said(points: list[Point]) -> list[str]:
+def said(points: list[GridPoint]) -> list[str]:
     return list(map(str, points))
 
 
@@ -229,4 +229,4 @@ def test_a_sweep_is_no_single_experiment(sweep: Sweep, plugins: Plugins) -> None
     ],
 )
 def test_a_value_in_words(value: object, words: str) -> None:
-    assert in_words(value) == words
+    assert format_value(value) == words

@@ -18,7 +18,7 @@ from ganlab.data import stream
 from ganlab.data.batches import Batches
 from ganlab.data.prepare import prepare
 from ganlab.errors import DataError, RunError
-from ganlab.machine import processors
+from ganlab.machine import available_cpus
 from ganlab.types import DataSpec, Prepared
 from tests.data.given import given, numbered
 
@@ -90,7 +90,7 @@ def test_large_batches_are_fewer_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
         return loader(*arguments, **options)
 
     monkeypatch.setattr(stream, "DataLoader", watched)
-    readers_used = min(2, processors())
+    readers_used = min(2, available_cpus())
     data = noisy()
     for most in (0, 4 * 12 * 192, 2**25):
         monkeypatch.setattr(stream, "AHEAD_BYTES", most)
