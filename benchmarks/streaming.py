@@ -65,7 +65,7 @@ def written(entry: Path, shape: tuple[int, int, int, int]) -> Prepared:
         labels=torch.arange(count) % 10,
         class_names=tuple("0123456789"),
         source="random",
-        still_true=lambda: True,
+        is_current=lambda: True,
     )
 
 

@@ -31,7 +31,7 @@ from ganlab.benching.stopwatch import synchronize
 from ganlab.benching.trial import Trial
 from ganlab.config.experiment import Experiment
 from ganlab.data.prepare import data_root
-from ganlab.data.resize import square_array
+from ganlab.data.resize import resize_array
 from ganlab.errors import DataUnavailable
 from ganlab.training.precision import choose_device
 from ganlab.types import DataSpec, Prepared
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     images, labels, source = find_digits(settings["auto"], given.data_root, count=given.images)
     start = time.perf_counter()
-    resized = torch.cat(list(square_array(images, np.arange(len(images)), size=given.size)))
+    resized = torch.cat(list(resize_array(images, np.arange(len(images)), size=given.size)))
     preparing = time.perf_counter() - start
     spec = DataSpec(CLASSES, given.size, 1, tuple(map(str, range(CLASSES))))
     data = Prepared(resized, torch.from_numpy(labels).long(), spec, "", source)

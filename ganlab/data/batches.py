@@ -88,7 +88,7 @@ class Resident:
     """All images on the device, as uint8; on the CPU where `prepare` left them."""
 
     def __init__(self, data: Prepared, order: Order, device: torch.device) -> None:
-        self._order = order.on(device)
+        self._order = order.to(device)
         self._images = data.images.to(device)
         self._labels = data.labels.to(device)
 

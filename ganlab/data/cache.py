@@ -16,7 +16,7 @@ from torch import Tensor, from_numpy
 
 from ganlab.data.content import content_hash
 from ganlab.data.memory_mapped import map_file
-from ganlab.data.writer import Writer, disk
+from ganlab.data.writer import Writer, raises_not_cached
 from ganlab.files import cache_dir, flush_folder
 from ganlab.types import DataSpec, Prepared
 
@@ -24,7 +24,7 @@ log = logging.getLogger("ganlab")
 
 
 def datasets_dir() -> Path:
-    """Return the folder of the prepared datasets; `making` makes it."""
+    """Return the folder of the prepared datasets; `locked` makes it."""
     return cache_dir() / "datasets"
 
 
@@ -37,29 +37,29 @@ def load(entry: Path) -> Prepared | None:
         return None
     try:
         with safe_open(str(entry), framework="np") as file:  # that of "pt" reserves memory for all
-            about = file.metadata()
+            metadata = file.metadata()
             labels = from_numpy(file.get_tensor("labels"))
             shape = file.get_slice("images").get_shape()
         with entry.open("rb") as opened:
             images = map_file(opened.fileno(), offset=_start_of_images(opened.read), shape=shape)
-        names = tuple(json.loads(about["class_names"]))
-        if content_hash(images, labels, names) != about["sha256"]:
+        names = tuple(json.loads(metadata["class_names"]))
+        if content_hash(images, labels, names) != metadata["sha256"]:
             raise ValueError("its content has changed")
         spec = DataSpec(len(names), images.shape[2], images.shape[1], names)
-        return Prepared(images, labels, spec, about["sha256"], about["source"])
+        return Prepared(images, labels, spec, metadata["sha256"], metadata["source"])
     except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
         log.warning("the cached dataset %s is damaged (%s): it is made again", entry, error)
         return None
 
 
 @contextmanager
-def making(entry: Path, *, source: str) -> Iterator[bool]:
+def locked(entry: Path, *, source: str) -> Iterator[bool]:
     """Let no other process make the entry meanwhile; True if one had been at it before.
 
     Raises `NotCached` where nothing can be written.
     """
     waited = False
-    with disk():
+    with raises_not_cached():
         entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         locks = cache_dir() / "locks"
         locks.mkdir(mode=0o700, exist_ok=True)
@@ -83,7 +83,7 @@ def store(
     labels: Tensor,
     class_names: tuple[str, ...],
     source: str,
-    still_true: Callable[[], bool],
+    is_current: Callable[[], bool],
 ) -> Prepared:
     """Write images that come part by part, (n, C, S, S), and return them, mapped.
 
@@ -92,7 +92,7 @@ def store(
     """
     folder = entry.with_name(f".writing-{entry.name}")
     try:
-        with disk():
+        with raises_not_cached():
             shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
             folder.mkdir(mode=0o700)
             file = (folder / entry.name).open("w+b", buffering=0)
@@ -101,8 +101,8 @@ def store(
             for part in parts:
                 writer.add(part)
             prepared = writer.finish()
-        if still_true():
-            with disk():
+        if is_current():
+            with raises_not_cached():
                 (folder / entry.name).replace(entry)
                 flush_folder(entry.parent)
         return prepared

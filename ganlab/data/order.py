@@ -26,7 +26,7 @@ class Order:
         self.device = torch.device("cpu")
         self._passes: dict[int, Tensor] = {}
 
-    def on(self, device: torch.device) -> Order:
+    def to(self, device: torch.device) -> Order:
         """Return the same order, its indices on a device."""
         other = copy.copy(self)
         other.device, other._passes = device, {}
@@ -40,20 +40,24 @@ class Order:
         return local(self._indices(number), parts=self.parts)
 
     def _indices(self, number: int) -> Tensor:
-        turn, start = divmod(number * self.batch_size, self.size)
-        indices = self._pass(turn)[start : start + self.batch_size]
+        pass_number, start = divmod(number * self.batch_size, self.size)
+        indices = self._pass(pass_number)[start : start + self.batch_size]
         missing = self.batch_size - len(indices)
         if missing == 0:
             return indices
-        return torch.cat([indices, self._pass(turn + 1)[:missing]])
+        return torch.cat([indices, self._pass(pass_number + 1)[:missing]])
 
-    def _pass(self, turn: int) -> Tensor:
+    def _pass(self, pass_number: int) -> Tensor:
         """Return the permutation (N,) of one pass; the latest two are kept."""
-        if turn not in self._passes:
-            generator = torch.Generator().manual_seed(derive_seed(self.seed, "pass", turn))
+        if pass_number not in self._passes:
+            generator = torch.Generator().manual_seed(derive_seed(self.seed, "pass", pass_number))
             order = torch.randperm(self.size, generator=generator)
             if self.device.type == "cuda":  # only pinned memory is copied without waiting
                 order = order.pin_memory()
-            kept = {t: o for t, o in self._passes.items() if t in (turn - 1, turn + 1)}
-            self._passes = {**kept, turn: order.to(self.device, non_blocking=True)}
-        return self._passes[turn]
+            kept = {
+                number: indices
+                for number, indices in self._passes.items()
+                if number in (pass_number - 1, pass_number + 1)
+            }
+            self._passes = {**kept, pass_number: order.to(self.device, non_blocking=True)}
+        return self._passes[pass_number]

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ganlab.data.resize import at_once, square
+from ganlab.data.resize import images_per_chunk, resize_to_square
 from ganlab.errors import DataError
 
 CHUNK = 128
@@ -27,7 +27,7 @@ CHUNK_PIXELS = 2**25
 GREY_MODES = {"1", "L", "LA", "La", "I"}
 
 
-def square_pictures(
+def resize_pictures(
     pictures: Sequence[Image.Image] | Iterator[Image.Image],
     indices: np.ndarray,
     *,
@@ -40,13 +40,13 @@ def square_pictures(
     C is ``channels``; None means 1 in parts where every picture is grey, else 3. Pictures are
     decoded in several threads, each picture in one.
     """
-    chosen = _chosen(pictures, indices, total)
+    chosen = _selected(pictures, indices, total)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        while arrays := _decoded(chosen, pool, channels):
-            yield _squared(arrays, size)
+        while arrays := _decode_next(chosen, pool, channels):
+            yield _resize_arrays(arrays, size)
 
 
-def pixels(picture: Image.Image, *, channels: Literal[1, 3] | None = None) -> np.ndarray:
+def decode_picture(picture: Image.Image, *, channels: Literal[1, 3] | None = None) -> np.ndarray:
     """Return the picture as (H, W, 1 or 3) uint8, upright, on white where it is transparent.
 
     Without ``channels`` a grey picture has 1 and any other 3; one with a palette is grey if its
@@ -55,7 +55,7 @@ def pixels(picture: Image.Image, *, channels: Literal[1, 3] | None = None) -> np
     file = getattr(picture, "filename", None)
     name = str(file) if file else "a picture"
     try:
-        plain = _plain(picture)
+        plain = _to_grey_or_rgb(picture)
         if channels is not None:
             plain = plain.convert("L" if channels == 1 else "RGB")
         array = np.asarray(plain)
@@ -68,7 +68,7 @@ def pixels(picture: Image.Image, *, channels: Literal[1, 3] | None = None) -> np
     return array[..., None] if array.ndim == 2 else array
 
 
-def _decoded(
+def _decode_next(
     pictures: Iterator[Image.Image], pool: ThreadPoolExecutor, channels: Literal[1, 3] | None
 ) -> list[np.ndarray]:
     """Return the next few pictures as arrays (H, W, 1 or 3); nothing at the end."""
@@ -80,7 +80,7 @@ def _decoded(
             pixels_open += math.prod(picture.size)
             if pixels_open >= CHUNK_PIXELS:
                 break
-        return list(pool.map(partial(pixels, channels=channels), opened))
+        return list(pool.map(partial(decode_picture, channels=channels), opened))
     except BaseException:
         for picture in opened:  # those that no thread has come to
             _close(picture)
@@ -93,7 +93,7 @@ def _close(picture: Image.Image) -> None:
         picture.close()
 
 
-def _plain(picture: Image.Image) -> Image.Image:
+def _to_grey_or_rgb(picture: Image.Image) -> Image.Image:
     """Return the picture in mode L or RGB."""
     picture.load()
     picture = ImageOps.exif_transpose(picture)
@@ -129,7 +129,7 @@ def _on_white(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, picture).convert("RGB")
 
 
-def _chosen(
+def _selected(
     pictures: Sequence[Image.Image] | Iterator[Image.Image], indices: np.ndarray, total: int
 ) -> Iterator[Image.Image]:
     if isinstance(pictures, Sequence):
@@ -146,7 +146,7 @@ def _chosen(
         raise DataError(f"there are {count} pictures but {total} labels")
 
 
-def _squared(arrays: list[np.ndarray], size: int) -> Tensor:
+def _resize_arrays(arrays: list[np.ndarray], size: int) -> Tensor:
     """Return (n, C, size, size) of arrays (H, W, 1 or 3), those of one shape resized at once."""
     by_shape: dict[tuple[int, int, int], list[int]] = {}
     for place, array in enumerate(arrays):
@@ -154,11 +154,13 @@ def _squared(arrays: list[np.ndarray], size: int) -> Tensor:
     channels = max(array.shape[2] for array in arrays)
     out = torch.empty(len(arrays), channels, size, size, dtype=torch.uint8)
     for (height, width, depth), places in by_shape.items():
-        chunk = at_once(height, width, depth, size=size)
+        chunk = images_per_chunk(height, width, depth, size=size)
         for start in range(0, len(places), chunk):
             some = places[start : start + chunk]
             stack = torch.from_numpy(np.stack([arrays[place] for place in some]))
-            out[some] = square(stack.permute(0, 3, 1, 2), size=size).expand(-1, channels, -1, -1)
+            out[some] = resize_to_square(stack.permute(0, 3, 1, 2), size=size).expand(
+                -1, channels, -1, -1
+            )
     return out
 
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 Placement = Literal["resident", "stream"]
 
-SHARE = 0.5
+MAX_SHARE = 0.5
 """Of the free memory that images may take; networks and what they compute need the rest."""
 
-GROUPS = {
+CGROUP_FILES = {
     "": ("memory.max", "memory.current", "inactive_file", "active_file"),
     "memory": (
         "memory.limit_in_bytes",
@@ -34,7 +34,7 @@ def choose_placement(
     """Return where to keep images (N, C, S, S) uint8: on the device if they fit, else on disk."""
     if wanted != "auto":
         return wanted
-    return "resident" if images.numel() <= SHARE * free_bytes(device) else "stream"
+    return "resident" if images.numel() <= MAX_SHARE * free_bytes(device) else "stream"
 
 
 def free_bytes(device: torch.device) -> int:
@@ -54,28 +54,28 @@ def available_bytes(root: Path = Path("/")) -> int:
     except FileNotFoundError:  # not Linux: all there is
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     system = 1024 * int(rows["MemAvailable"].split()[0])
-    return max(0, min([system, *_left_by_groups(root)]))
+    return max(0, min([system, *_left_by_cgroups(root)]))
 
 
-def _left_by_groups(root: Path) -> Iterator[int]:
+def _left_by_cgroups(root: Path) -> Iterator[int]:
     """Yield what the limits of this process's control groups leave, those above them included."""
     own = root / "proc/self/cgroup"
     for row in own.read_text().splitlines() if own.exists() else []:
         _, controllers, name = row.split(":", 2)
-        for controller in set(controllers.split(",")) & GROUPS.keys():
+        for controller in set(controllers.split(",")) & CGROUP_FILES.keys():
             mount = root / "sys/fs/cgroup" / controller
             group = mount / name.lstrip("/")
             for folder in (group, *group.parents):
                 if folder.is_relative_to(mount):
-                    yield from _left_by_group(folder, *GROUPS[controller])
+                    yield from _left_by_cgroup(folder, *CGROUP_FILES[controller])
 
 
-def _left_by_group(folder: Path, limit: str, use: str, *given_way: str) -> Iterator[int]:
+def _left_by_cgroup(folder: Path, limit: str, use: str, *reclaimable: str) -> Iterator[int]:
     try:
         most = (folder / limit).read_text().strip()
         used = int((folder / use).read_text())
         rows = (row.split() for row in (folder / "memory.stat").read_text().splitlines())
-        files = sum(int(value) for name, value in rows if name in given_way)
+        files = sum(int(value) for name, value in rows if name in reclaimable)
     except OSError:  # seen from inside a container, the group lies elsewhere
         return
     if most != "max":

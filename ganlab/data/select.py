@@ -9,15 +9,17 @@ import numpy as np
 from ganlab.components import Dataset, Images
 from ganlab.errors import DataError, did_you_mean
 
-SHOWN_NAMES = 20
+MAX_LISTED_NAMES = 20
 
 
-def select(dataset: Dataset, found: Images) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def select_images(
+    dataset: Dataset, found: Images
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Return what the options `classes` and `limit` leave: indices, labels, class names.
 
     Indices ascend, (N,) int64; labels are (N,) int64 from 0, in the order of ``classes``.
     """
-    chosen = _chosen(dataset, found.class_names)
+    chosen = _selected_labels(dataset, found.class_names)
     members = [np.flatnonzero(found.labels == label) for label in chosen]
     for label, own in zip(chosen, members, strict=True):
         if len(own) == 0:
@@ -28,7 +30,7 @@ def select(dataset: Dataset, found: Images) -> tuple[np.ndarray, np.ndarray, tup
     if dataset.limit is not None:
         quotas = _quotas([len(own) for own in members], dataset.limit, dataset.name)
         members = [
-            _drawn(own, quota, label)
+            _random_subset(own, quota, label)
             for own, quota, label in zip(members, quotas, chosen, strict=True)
         ]
     indices = np.concatenate(members)
@@ -37,7 +39,7 @@ def select(dataset: Dataset, found: Images) -> tuple[np.ndarray, np.ndarray, tup
     return indices[order], labels[order], tuple(found.class_names[label] for label in chosen)
 
 
-def _chosen(dataset: Dataset, names: tuple[str, ...]) -> list[int]:
+def _selected_labels(dataset: Dataset, names: tuple[str, ...]) -> list[int]:
     """Return the labels that the option `classes` names, all by default."""
     if dataset.classes is None:
         return list(range(len(names)))
@@ -59,13 +61,13 @@ def _label(dataset: str, wanted: int | str, names: tuple[str, ...]) -> int:
     hint = hint if hint.startswith("; did") else ";"
     raise DataError(
         f"{dataset}: there is no class '{wanted}'{hint} "
-        f"allowed: 0 to {len(names) - 1}, or {_listed(names)}"
+        f"allowed: 0 to {len(names) - 1}, or {_format_names(names)}"
     )
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN_NAMES
-    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+def _format_names(names: Sequence[str]) -> str:
+    more = len(names) - MAX_LISTED_NAMES
+    return ", ".join(names[:MAX_LISTED_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _quotas(sizes: list[int], limit: int, name: str) -> list[int]:
@@ -86,7 +88,7 @@ def _quotas(sizes: list[int], limit: int, name: str) -> list[int]:
     return quotas
 
 
-def _drawn(own: np.ndarray, quota: int, label: int) -> np.ndarray:
+def _random_subset(own: np.ndarray, quota: int, label: int) -> np.ndarray:
     """Return ``quota`` of a class's indices at random: files are often sorted by something."""
     # RandomState, unlike newer generators, promises the same numbers in every NumPy version.
     return own[np.random.RandomState(label).permutation(len(own))[:quota]]

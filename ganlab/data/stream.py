@@ -25,10 +25,10 @@ from ganlab.types import Prepared
 READERS = 2
 """Processes that read ahead; one where there is one processor."""
 
-AHEAD = 4
+PREFETCH_BATCHES = 4
 """Batches that each of them has ready, fewer of large ones; always one."""
 
-AHEAD_BYTES = 2**25
+PREFETCH_BYTES = 2**25
 """What they take for all readers together: containers often have 64 MiB of shared memory."""
 
 PR_SET_PDEATHSIG = 1
@@ -43,7 +43,7 @@ class Stream:
 
     def __init__(self, data: Prepared, order: Order, device: torch.device) -> None:
         self._order = order
-        self._rows = Rows(data)
+        self._dataset = BatchDataset(data)
         self._device = device
         self._readers: Any = None
         self._next = 0
@@ -75,16 +75,18 @@ class Stream:
     def _start(self, first: int) -> Any:
         """Return the iterator over the batches from number ``first`` on."""
         readers = min(READERS, available_cpus())
-        batch_bytes = self._order.batch_size * self._rows.image_bytes
+        batch_bytes = self._order.batch_size * self._dataset.image_bytes
         loader = DataLoader(
-            self._rows,
+            self._dataset,
             batch_size=None,  # what the sampler yields is a batch already
-            sampler=_from(first, self._order),
+            sampler=_batch_indices(first, self._order),
             num_workers=readers,
-            prefetch_factor=max(1, min(AHEAD, AHEAD_BYTES // (readers * batch_bytes))),
+            prefetch_factor=max(
+                1, min(PREFETCH_BATCHES, PREFETCH_BYTES // (readers * batch_bytes))
+            ),
             pin_memory=self._device.type == "cuda",
             generator=torch.Generator(),  # else it draws a number from the one that training uses
-            worker_init_fn=partial(_settle, parent=os.getpid()),
+            worker_init_fn=partial(_init_reader, parent=os.getpid()),
             multiprocessing_context="fork",  # the images stay mapped, nothing is copied
         )
         batches: Any = iter(loader)
@@ -95,7 +97,7 @@ class Stream:
         return batches
 
 
-class Rows(Dataset[tuple[Tensor, Tensor]]):
+class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
     """A dataset whose items are batches."""
 
     def __init__(self, data: Prepared) -> None:
@@ -108,13 +110,13 @@ class Rows(Dataset[tuple[Tensor, Tensor]]):
         return self._images[rows], self._labels[rows]
 
 
-def _from(first: int, order: Order) -> Iterator[np.ndarray]:
+def _batch_indices(first: int, order: Order) -> Iterator[np.ndarray]:
     """Yield the indices (B,) of each batch from number ``first`` on."""
     # As an array: a tensor would be handed over with all of the pass that it is a part of.
     return (order.indices(number).numpy() for number in itertools.count(first))
 
 
-def _settle(_: int, *, parent: int) -> None:
+def _init_reader(_: int, *, parent: int) -> None:
     """Make a new reader deaf to what the run's terminal sends, and let it end with the run.
 
     Ctrl-C and a SIGTERM to the whole group are for the run, which still wants its last batch.

@@ -23,7 +23,7 @@ class NotCached(Exception):
 
 
 @contextmanager
-def disk() -> Iterator[None]:
+def raises_not_cached() -> Iterator[None]:
     """Raise `NotCached` for what the disk refuses inside."""
     try:
         yield
@@ -51,7 +51,7 @@ class Writer:
         self._start = 0
         """Where in the file the images begin."""
 
-    @disk()
+    @raises_not_cached()
     def add(self, part: Tensor) -> None:
         """Append images (n, C, S, S) uint8."""
         count, channels, size = self._shape[:3]
@@ -65,7 +65,7 @@ class Writer:
         self._write(_bytes(part.expand(-1, channels, -1, -1)))
         self._shape = (count + len(part), channels, size, size)
 
-    @disk()
+    @raises_not_cached()
     def finish(self) -> Prepared:
         """Complete the file and return what is in it. Its images are mapped, not read."""
         assert self._shape[0] == len(self._labels), f"{self._shape[0]} of {len(self._labels)}"

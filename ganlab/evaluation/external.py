@@ -23,7 +23,7 @@ from ganlab.config.reader import Document
 from ganlab.config.resolve import load_experiment
 from ganlab.config.tree import build_tree
 from ganlab.data.content import content_hash
-from ganlab.data.pictures import pixels
+from ganlab.data.pictures import decode_picture
 from ganlab.data.prepare import prepare
 from ganlab.errors import ConfigError, DataError, RunError
 from ganlab.evaluation import score_log
@@ -266,7 +266,7 @@ def _read(files: Sequence[Path], spec: DataSpec) -> Tensor:
 
 
 def _pixels(file: Path, *, spec: DataSpec) -> np.ndarray:
-    array = pixels(_open(file))  # (H, W, C)
+    array = decode_picture(_open(file))  # (H, W, C)
     if array.shape[2] == 3 and spec.channels == 1 and (array == array[..., :1]).all():
         array = array[..., :1]
     wanted = (spec.image_size, spec.image_size, spec.channels)

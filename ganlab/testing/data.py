@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from ganlab.components import Callback, Dataset, Images, Split
-from ganlab.data import check as data_check
 from ganlab.data.prepare import data_root
+from ganlab.data.validate import validate_images
 from ganlab.errors import DataUnavailable
 from ganlab.runs import Run
 from ganlab.seeds import seeded
@@ -36,7 +36,7 @@ def check_dataset(found: Findings, dataset: Dataset) -> None:
                 group.skipped = True
                 return
             with found.guarded(where):
-                data_check.check(images, dataset.name)
+                validate_images(images, dataset.name)
                 names.append(tuple(images.class_names))
                 count = len(images.images) if isinstance(images.images, Sized) else "some"
                 group.note += f"{', ' if group.note else ''}{count} to {split}"

@@ -93,7 +93,7 @@ def test_large_batches_are_fewer_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     readers_used = min(2, available_cpus())
     data = noisy()
     for most in (0, 4 * 12 * 192, 2**25):
-        monkeypatch.setattr(stream, "AHEAD_BYTES", most)
+        monkeypatch.setattr(stream, "PREFETCH_BYTES", most)
         with streamed(data) as batches:
             assert torch.equal(batches.batch(0)[0], resident(data).batch(0)[0])
     assert taken == [readers_used, 4, 4 * readers_used]

@@ -11,7 +11,7 @@ from ganlab.components import Images
 from ganlab.errors import DataError, PluginError
 
 
-def check(found: Images, name: str) -> None:
+def validate_images(found: Images, name: str) -> None:
     """Raise `DataError` unless images, labels and class names fit each other."""
     if not isinstance(found, Images):
         kind = type(found).__name__
