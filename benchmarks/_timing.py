@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from ganlab.benching.data import Random, make
-from ganlab.benching.machine import in_words
+from ganlab.benching.data import RandomImages, make_random_images
+from ganlab.benching.machine import summary
 from ganlab.config.experiment import Experiment
 from ganlab.config.resolve import load_experiment
 from ganlab.plugins import Plugins, load_plugins
@@ -53,13 +53,13 @@ def experiment(file: Path, *overrides: str, device: str) -> Experiment:
 
 def random_images(one: Experiment, *, count: int | None = None) -> Prepared:
     """Return random images, grey and of ten classes, of the size that an experiment asks for."""
-    return make(one.dataset, Random(count=count), at_least=one.train.batch_size)
+    return make_random_images(one.dataset, RandomImages(count=count), at_least=one.train.batch_size)
 
 
 def report(given: argparse.Namespace, *, title: str, rows: Sequence[Sequence[str]]) -> None:
     """Print the table, its first row the head, with what it was measured on and how."""
     device = str(choose_device(given.device))
-    print(f"`python benchmarks/{given.command}`: {title}. {in_words(device)}, {date()}.\n")
+    print(f"`python benchmarks/{given.command}`: {title}. {summary(device)}, {date()}.\n")
     head, *body = rows
     for row in (head, ["---"] * len(head), *body):
         print(f"| {' | '.join(row)} |")

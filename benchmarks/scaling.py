@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from _timing import EXPERIMENTS, begin, experiment, parser_of, random_images, report, spread
 
-from ganlab.benching.compare import alternate
+from ganlab.benching.compare import interleave
 from ganlab.benching.stopwatch import Turn
 from ganlab.benching.trial import Trial
 
@@ -84,7 +84,7 @@ def steps_of(
     def turn_of(trial: Trial) -> Callable[[int], Turn]:
         return lambda _: trial.turn(steps)
 
-    measured = alternate([turn_of(trial) for trial in trials.values()], turns)
+    measured = interleave([turn_of(trial) for trial in trials.values()], turns)
     rows: list[tuple[str, ...]] = []
     for (n, trial), own in zip(trials.items(), measured, strict=True):
         ms = [1000 * turn.seconds / turn.steps for turn in own]

@@ -25,7 +25,7 @@ import torch
 from _document import CLASSES, Document, add_sizes, same_sizes
 from _timing import EXPERIMENTS, begin, experiment, parser_of, report, spread
 
-from ganlab.benching.compare import alternate
+from ganlab.benching.compare import interleave
 from ganlab.benching.data import Offline, offline
 from ganlab.benching.stopwatch import synchronize
 from ganlab.benching.trial import Trial
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             lambda _: timed(given.steps),
             *(ganlab_turn(trial, given.steps) for trial in trials.values()),
         ]
-        its, *ours = alternate(turns, given.turns)
+        its, *ours = interleave(turns, given.turns)
     table: list[Sequence[str]] = [
         ("", "img/s", "ms a step", "ratio", "ms without loading", "ratio without loading")
     ]

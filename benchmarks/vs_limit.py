@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from _timing import EXPERIMENTS, begin, experiment, parser_of, random_images, report
 
-from ganlab.benching.compare import Amount, measure
+from ganlab.benching.compare import Budget, measure
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             device=given.device,
         )
         settings.append((one, random_images(one)))
-    amount = Amount(steps=given.steps * given.turns, count=given.turns)
+    budget = Budget(steps=given.steps * given.turns, count=given.turns)
     with TemporaryDirectory() as folder:
-        measured = measure(settings, amount, folder=Path(folder))
+        measured = measure(settings, budget, folder=Path(folder))
     head = ("", "img/s", "ms a step", "GFLOP a step", "peak, GFLOP/s", "floor, ms", "times floor")
     rows: list[Sequence[str]] = [head]
     for precision, its in zip(given.precision, measured, strict=True):

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ganlab.benching.memory import held_bytes
+from ganlab.benching.flops import Peak, flops_per_step, measure_peak
+from ganlab.benching.memory import allocated_bytes
 from ganlab.benching.stopwatch import PARTS, Turn
 from ganlab.benching.trial import Trial
-from ganlab.benching.work import Peak, flops_per_step, measure_peak
 from ganlab.config.experiment import Experiment
 from ganlab.training import record
 from ganlab.training.precision import choose_device
@@ -57,7 +57,7 @@ class WarmUp:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """How fast one setting trains."""
 
     experiment: Experiment
@@ -71,7 +71,7 @@ class Measured:
     ratio: Spread
     """Its images a second over those of the first setting, in each pair of turns."""
 
-    sees_parts: bool
+    has_parts: bool
     period: int
     """After so many steps everything that acts now and then has acted as often again."""
 
@@ -110,7 +110,7 @@ class Measured:
     def parts_ms(self) -> dict[str, float | None]:
         """The parts of a step; None where D, G and the optimizers could not be told apart."""
         parts = {part: 1000 * self.typical.parts[part] / self.typical.steps for part in PARTS}
-        unseen = () if self.sees_parts else ("discriminator", "generator", "optimizer")
+        unseen = () if self.has_parts else ("discriminator", "generator", "optimizer")
         rest = sum(parts[part] for part in ("rest", *unseen))
         return {**parts, **dict.fromkeys(unseen), "rest": rest}
 
@@ -147,7 +147,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Amount:
+class Budget:
     """How much is measured of each setting: so many steps, or for so long."""
 
     seconds: float = 10.0
@@ -177,43 +177,43 @@ class Amount:
 
 def measure(
     settings: Sequence[tuple[Experiment, Prepared]],
-    amount: Amount,
+    budget: Budget,
     *,
     folder: Path,
     say: Callable[[str], None] = lambda _: None,
-) -> list[Measured]:
+) -> list[Measurement]:
     """Measure settings by turns: the first, the second, ..., the first again."""
     trials, warm_ups, memory = [], [], []
     peaks: dict[tuple[Any, str], Peak] = {}
-    held_first = None
+    allocated_first = None
     for number, (experiment, data) in enumerate(settings, start=1):
         say(f"[{number}/{len(settings)}] building, warming up")
         device = choose_device(experiment.train.device)
-        held = held_bytes(device)
-        held_first = held if held_first is None else held_first
+        allocated = allocated_bytes(device)
+        allocated_first = allocated if allocated_first is None else allocated_first
         record.forget_peak_memory(device)
         trial = Trial(experiment, data, folder=folder / str(number))
-        warm_ups.append(_warm_up(trial, amount))
-        memory.append(record.peak_memory_bytes(device) - (held - held_first))
+        warm_ups.append(_warm_up(trial, budget))
+        memory.append(record.peak_memory_bytes(device) - (allocated - allocated_first))
         trials.append(trial)
         choices = trial.model.choices
         if (choices.device, choices.precision) not in peaks:
             peaks[choices.device, choices.precision] = measure_peak(choices)
-    say(f"measuring {amount.turns} turns of each")
+    say(f"measuring {budget.turns} turns of each")
     steps = [
-        amount.turn_steps(warm_up.steady_seconds, period=trial.period)
+        budget.turn_steps(warm_up.steady_seconds, period=trial.period)
         for trial, warm_up in zip(trials, warm_ups, strict=True)
     ]
-    turns = alternate(
+    turns = interleave(
         [
             lambda turn, trial=trial, count=count: trial.turn(count[turn])  # type: ignore[misc]
             for trial, count in zip(trials, steps, strict=True)
         ],
-        amount.turns,
+        budget.turns,
     )
     say("counting operations")
     return [
-        Measured(
+        Measurement(
             experiment=trial.experiment,
             device=str(trial.device),
             precision=trial.model.choices.precision,
@@ -226,7 +226,7 @@ def measure(
                     for its, base in zip(own, turns[0], strict=True)
                 ]
             ),
-            sees_parts=trial.sees_parts,
+            has_parts=trial.has_parts,
             period=trial.period,
             warm_up=warm_up,
             peak_memory_bytes=peak_memory,
@@ -237,19 +237,19 @@ def measure(
     ]
 
 
-def alternate(what: Sequence[Callable[[int], T]], count: int) -> list[list[T]]:
+def interleave(functions: Sequence[Callable[[int], T]], count: int) -> list[list[T]]:
     """Call each with the number of the turn, one after the other, and that so many times."""
-    results: list[list[T]] = [[] for _ in what]
+    results: list[list[T]] = [[] for _ in functions]
     for turn in range(count):
-        for one, its in zip(what, results, strict=True):
+        for one, its in zip(functions, results, strict=True):
             its.append(one(turn))
     return results
 
 
-def _warm_up(trial: Trial, amount: Amount) -> WarmUp:
+def _warm_up(trial: Trial, budget: Budget) -> WarmUp:
     first = trial.turn(1)
     steps, seconds = 0, 0.0
-    while steps < WARM_STEPS - 1 or not amount.is_warm(steps, seconds):
+    while steps < WARM_STEPS - 1 or not budget.is_warm(steps, seconds):
         steps += 1
         seconds += trial.turn(1).seconds
     return WarmUp(steps + 1, first.seconds + seconds, first.seconds, seconds / steps)

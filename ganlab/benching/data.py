@@ -22,7 +22,7 @@ BYTES = 2**28
 
 
 @dataclass(frozen=True)
-class Random:
+class RandomImages:
     """What random images are like, beside their size."""
 
     channels: int = 1
@@ -31,37 +31,39 @@ class Random:
 
 
 @dataclass(frozen=True)
-class Found:
+class BenchmarkImages:
     """Images, and what to say if they are not those of the dataset."""
 
     prepared: Prepared
     note: str | None = None
 
 
-def find(
-    dataset: Dataset, *, root: Path | None, at_least: int, random: Random | None = None
-) -> Found:
+def find_images(
+    dataset: Dataset, *, root: Path | None, at_least: int, random: RandomImages | None = None
+) -> BenchmarkImages:
     """Return the dataset's train split, or random images if it is not on this machine.
 
     ``random`` asks for random images at once. Nothing is ever downloaded.
     """
     if random is not None:
-        return Found(make(dataset, random, at_least=at_least))
+        return BenchmarkImages(make_random_images(dataset, random, at_least=at_least))
     try:
         with offline():
-            return Found(prepare(dataset, root=root))
+            return BenchmarkImages(prepare(dataset, root=root))
     except (DataUnavailable, Offline):
-        like = Random(classes=len(dataset.classes) if dataset.classes else Random.classes)
-        made = make(dataset, like, at_least=at_least)
+        like = RandomImages(
+            classes=len(dataset.classes) if dataset.classes else RandomImages.classes
+        )
+        made = make_random_images(dataset, like, at_least=at_least)
         what = f"{_count(like.classes, 'class')}, {_count(like.channels, 'channel')}"
-        return Found(
+        return BenchmarkImages(
             made,
             f"'{dataset.name}' is not on this machine, and a benchmark downloads nothing: measured "
             f"with random images ({what}; --data random:CHANNELSxCLASSES makes others)",
         )
 
 
-def make(dataset: Dataset, like: Random, *, at_least: int) -> Prepared:
+def make_random_images(dataset: Dataset, like: RandomImages, *, at_least: int) -> Prepared:
     """Return random images of the dataset's size."""
     size, generator = dataset.image_size, torch.Generator().manual_seed(0)
     room = BYTES // (like.channels * size**2)

@@ -16,7 +16,7 @@ def describe(device: str) -> dict[str, Any]:
     return {"processor": processor(), **describe_machine(torch.device(device))}
 
 
-def in_words(device: str) -> str:
+def summary(device: str) -> str:
     """Return the same in a line."""
     about = describe(device)
     threads = f"{about['threads']} thread{'s' if about['threads'] > 1 else ''}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 
-def held_bytes(device: torch.device) -> int:
+def allocated_bytes(device: torch.device) -> int:
     """Return what is held now, after giving back what is free; 0 where that cannot be known."""
     gc.collect()
     if device.type == "cuda":

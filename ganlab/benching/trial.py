@@ -27,7 +27,7 @@ from ganlab.types import Prepared
 T = TypeVar("T")
 
 
-class TurnOver(Exception):
+class EndOfTurn(Exception):
     """Leaves the loop between two steps, without the checkpoint that a stop would cost."""
 
 
@@ -56,13 +56,13 @@ class Trial:
             z_dim=self.options.z_dim,
             bn=self.options.sample_bn,
             seed=self.options.seed,
-            display=_Silence(),
+            display=_NoDisplay(),
             plugins=plugins,
             callbacks=(),
         )
-        self._watch = Stopwatch(self.device)
-        self._moves = 0
-        self.sees_parts = True
+        self._stopwatch = Stopwatch(self.device)
+        self._optimizer_steps = 0
+        self.has_parts = True
         """False if the optimizers were not seen to step: D, G and they are in the rest then."""
         self._set_marks()
 
@@ -94,19 +94,19 @@ class Trial:
         """Train for so many steps, with ``inside`` entered around them, and measure it."""
         configure_torch(self.model.choices, deterministic=self.options.deterministic)
         start = self.run.progress.steps
-        self._moves = 0
+        self._optimizer_steps = 0
 
         def should_stop() -> bool:
             """The loop asks before every step: the first time starts the watch."""
-            if not self._watch.running:
+            if not self._stopwatch.running:
                 around.enter_context(inside or nullcontext())
-                self._watch.start()
-            self._watch.mark("rest")
+                self._stopwatch.start()
+            self._stopwatch.mark("rest")
             if self.run.progress.steps - start >= steps:
-                raise TurnOver
+                raise EndOfTurn
             return False
 
-        with _explained(), ExitStack() as around, suppress(TurnOver):
+        with _attributed_errors(), ExitStack() as around, suppress(EndOfTurn):
             train(
                 self.run,
                 self.model,
@@ -116,8 +116,8 @@ class Trial:
                 should_stop=should_stop,
             )
         done = self.run.progress.steps - start
-        self.sees_parts = self._moves == done * (self.options.d_steps + 1)
-        return self._watch.stop(done)
+        self.has_parts = self._optimizer_steps == done * (self.options.d_steps + 1)
+        return self._stopwatch.stop(done)
 
     def _set_marks(self) -> None:
         """Mark where batches are made and optimizers step; what comes before a step is its own."""
@@ -126,25 +126,25 @@ class Trial:
         setattr(batches, "batch", self._timed(batches.batch))  # noqa: B010
         for role in ROLES:
             optimizer = self.model.optimizers[role]
-            optimizer.register_step_pre_hook(lambda *_, role=role: self._watch.mark(role))
-            optimizer.register_step_post_hook(self._moved)
+            optimizer.register_step_pre_hook(lambda *_, role=role: self._stopwatch.mark(role))
+            optimizer.register_step_post_hook(self._after_optimizer_step)
 
     def _timed(self, function: Callable[..., T]) -> Callable[..., T]:
         def timed(*arguments: Any) -> T:
-            self._watch.mark("rest")
+            self._stopwatch.mark("rest")
             result = function(*arguments)
-            self._watch.mark("data")
+            self._stopwatch.mark("data")
             return result
 
         return timed
 
-    def _moved(self, *_: Any) -> None:
-        self._watch.mark("optimizer")
-        self._moves += 1
+    def _after_optimizer_step(self, *_: Any) -> None:
+        self._stopwatch.mark("optimizer")
+        self._optimizer_steps += 1
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _attributed_errors() -> Iterator[None]:
     """Say of what a plugin raises whose fault it is, as a run does."""
     try:
         yield
@@ -162,7 +162,7 @@ def _explained() -> Iterator[None]:
         raise plugin_error from error
 
 
-class _Silence:
+class _NoDisplay:
     """A display that shows nothing."""
 
     def __enter__(self) -> Self:

@@ -16,8 +16,8 @@ import click
 from ganlab.cli.app import app_of, data_root_option, plugins_dir_option, set_option
 
 if TYPE_CHECKING:
-    from ganlab.benching.compare import Measured
-    from ganlab.benching.data import Random
+    from ganlab.benching.compare import Measurement
+    from ganlab.benching.data import RandomImages
     from ganlab.components import Dataset
     from ganlab.config.experiment import Experiment
     from ganlab.types import Prepared
@@ -33,15 +33,15 @@ def _settings(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> 
         raise click.BadParameter(f"{error}: quote a value that has a space") from error
 
 
-def _random(_: click.Context, __: click.Parameter, text: str) -> Random | None:
+def _random(_: click.Context, __: click.Parameter, text: str) -> RandomImages | None:
     if text == "auto":
         return None
-    from ganlab.benching.data import Random
+    from ganlab.benching.data import RandomImages
 
     match = re.fullmatch(r"random(?::([1-9]\d*)x([1-9]\d*))?", text)
     if match is None:
         raise click.BadParameter(f"'{text}' is neither auto, random, nor random:CHANNELSxCLASSES")
-    return Random(int(match[1]), int(match[2])) if match[1] else Random()
+    return RandomImages(int(match[1]), int(match[2])) if match[1] else RandomImages()
 
 
 @click.command("bench")
@@ -83,7 +83,7 @@ def command(
     seconds: float,
     steps: int | None,
     device: str | None,
-    random: Random | None,
+    random: RandomImages | None,
     as_json: bool,
     data_root: Path | None,
 ) -> None:
@@ -100,8 +100,8 @@ def command(
     whatever else the machine does. Nothing is downloaded: without its dataset an experiment is
     measured with random images.
     """
-    from ganlab.benching.compare import Amount, measure
-    from ganlab.benching.data import find
+    from ganlab.benching.compare import Budget, measure
+    from ganlab.benching.data import find_images
     from ganlab.config.experiment import component_block
     from ganlab.config.resolve import load_experiment
     from ganlab.training.model import check_networks
@@ -123,7 +123,7 @@ def command(
     def images(dataset: Dataset) -> Prepared:
         key = str(component_block(dataset))
         if key not in found:
-            here = find(dataset, root=data_root, at_least=largest, random=random)
+            here = find_images(dataset, root=data_root, at_least=largest, random=random)
             notes.update(dict.fromkeys([here.note] if here.note else []))
             found[key] = here.prepared
         return found[key]
@@ -132,7 +132,7 @@ def command(
     with TemporaryDirectory(prefix="ganlab-bench-") as folder:
         measured = measure(
             settings,
-            Amount(seconds, steps),
+            Budget(seconds, steps),
             folder=Path(folder),
             say=lambda text: click.echo(text, err=True),
         )
@@ -160,10 +160,10 @@ def _labels(experiments: Sequence[Experiment]) -> tuple[str, list[str]]:
     return heading, labels
 
 
-def _warnings(measured: Sequence[Measured]) -> Iterator[str]:
+def _warnings(measured: Sequence[Measurement]) -> Iterator[str]:
     numbered = dict(enumerate(measured, start=1))
     uneven = [number for number, one in numbered.items() if not one.covers_period]
-    blurred = [number for number, one in numbered.items() if not one.sees_parts]
+    blurred = [number for number, one in numbered.items() if not one.has_parts]
     if uneven:
         periods = ", ".join(str(numbered[number].period) for number in uneven)
         yield (
@@ -182,7 +182,7 @@ def _as_data(
     name: str,
     data: Prepared,
     labels: Sequence[str],
-    measured: Sequence[Measured],
+    measured: Sequence[Measurement],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     from ganlab.benching.machine import describe
@@ -209,15 +209,15 @@ def _as_data(
 
 
 def _text(
-    name: str, data: Prepared, heading: str, labels: Sequence[str], measured: Sequence[Measured]
+    name: str, data: Prepared, heading: str, labels: Sequence[str], measured: Sequence[Measurement]
 ) -> Iterator[str]:
     """Say what was measured on what, a setting a row."""
-    from ganlab.benching.machine import in_words
+    from ganlab.benching.machine import summary
     from ganlab.cli.tables import columns
 
     spec = data.spec
     yield f"experiment  {name}"
-    yield f"machine     {in_words(measured[0].device)}"
+    yield f"machine     {summary(measured[0].device)}"
     yield (
         f"dataset     {data.source}: {len(data.images):,} images, "
         f"{spec.channels} x {spec.image_size} x {spec.image_size}, {spec.num_classes} classes"
@@ -247,14 +247,14 @@ def _text(
         )
 
 
-def _head(first: Measured) -> tuple[str, ...]:
+def _head(first: Measurement) -> tuple[str, ...]:
     host = ("host",) if first.device != "cpu" else ()
     parts = [PART_NAMES.get(part, part) for part in first.parts_ms]
     work = ("MFLOP/img", "GFLOP/s", "of peak")
     return ("img/s", "ratio", "ms/step", *parts, *host, "first s", "GB", *work)
 
 
-def _cells(one: Measured, *, first: bool) -> tuple[str, ...]:
+def _cells(one: Measurement, *, first: bool) -> tuple[str, ...]:
     ratio = one.ratio
     spread = f" ({short(min(ratio.turns))} to {short(max(ratio.turns))})"
     host = (short(one.host_ms),) if one.device != "cpu" else ()

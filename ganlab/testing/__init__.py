@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "check": "ganlab.testing.checking",
     "check_file": "ganlab.testing.checking",
-    "experiment_of": "ganlab.testing.bench",
-    "train": "ganlab.testing.bench",
+    "experiment_of": "ganlab.testing.harness",
+    "train": "ganlab.testing.harness",
     "CheckFailed": "ganlab.testing.report",
     "Failure": "ganlab.testing.report",
     "Report": "ganlab.testing.report",
@@ -20,8 +20,8 @@ _HOME = {
 __all__ = ["CheckFailed", "Failure", "Report", "check", "check_file", "experiment_of", "train"]
 
 if TYPE_CHECKING:
-    from ganlab.testing.bench import experiment_of, train
     from ganlab.testing.checking import check, check_file
+    from ganlab.testing.harness import experiment_of, train
     from ganlab.testing.report import CheckFailed, Failure, Report
 
 

@@ -25,16 +25,19 @@ from ganlab.errors import PluginError
 from ganlab.metrics import Extractor, Metric
 from ganlab.options import Component
 from ganlab.plugins import Plugin, Plugins, import_file, load_plugins
-from ganlab.testing.data import check_callback, check_dataset
-from ganlab.testing.declared import check_declared, check_options
-from ganlab.testing.measuring import check_extractor, check_metric
+from ganlab.testing.augmentations import check_augmentation
+from ganlab.testing.callbacks import check_callback
+from ganlab.testing.datasets import check_dataset
+from ganlab.testing.declaration import check_declared, check_options
+from ganlab.testing.extractors import check_extractor
+from ganlab.testing.losses import check_loss
+from ganlab.testing.metrics import check_metric
 from ganlab.testing.networks import check_network
-from ganlab.testing.report import ABOVE, Findings, Report
+from ganlab.testing.report import EARLIER_FAILURE, Findings, Report
 from ganlab.testing.sites import check_sites
 from ganlab.testing.small import small
 from ganlab.testing.terms import check_rules, check_terms
 from ganlab.testing.training import PARTNERS, check_resume, check_training
-from ganlab.testing.values import check_augmentation, check_loss
 
 
 def check(subject: Component | type[Component], *, plugins: Plugins | None = None) -> Report:
@@ -56,7 +59,7 @@ def check(subject: Component | type[Component], *, plugins: Plugins | None = Non
         if not (written and ready):
             lacks = written and not found.groups[-1].failures
             reason = "check an object with these options instead of the class"
-            found.skip("the rest", reason if lacks else ABOVE)
+            found.skip("the rest", reason if lacks else EARLIER_FAILURE)
             return Report(found.plugin, found.component, found.groups)
         component = given or _small(cls)
         _check_kind(found, component, plugins)
@@ -133,7 +136,7 @@ def _check_kind(found: Findings, subject: Component, plugins: Plugins) -> None:
         if tried is None:
             continue
         if any(group.failures for group in found.groups[2:]):
-            found.skip(title, ABOVE)
+            found.skip(title, EARLIER_FAILURE)
         else:
             tried()
 
@@ -142,10 +145,10 @@ def _small(cls: type[Component]) -> Component:
     """Return a small one, or one with its defaults where its network cannot be that narrow."""
     component = small(cls)
     if isinstance(component, Network):
-        from ganlab.testing.bench import bench, experiment_of
+        from ganlab.testing.harness import experiment_of, make_harness
 
         try:
-            bench(experiment_of(component))
+            make_harness(experiment_of(component))
         except Exception:
             return cls()
     return component

@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from ganlab.config.experiment import Experiment
     from ganlab.plugins import Plugins
-    from ganlab.testing.bench import Bench
+    from ganlab.testing.harness import Harness
     from ganlab.testing.report import Report
 
 
@@ -56,7 +56,7 @@ def ganlab_experiment(ganlab_plugins: Plugins) -> Callable[..., Experiment]:
     Components are classes, objects or (kind, name); what is not given is as small as can be.
     Keyword arguments are training options.
     """
-    from ganlab.testing.bench import experiment_of
+    from ganlab.testing.harness import experiment_of
 
     def made(*components: Any, **train: Any) -> Experiment:
         return experiment_of(*(_found(ganlab_plugins, (c,)) for c in components), **train)
@@ -65,11 +65,11 @@ def ganlab_experiment(ganlab_plugins: Plugins) -> Callable[..., Experiment]:
 
 
 @pytest.fixture
-def ganlab_train(ganlab_plugins: Plugins) -> Callable[..., Bench]:
+def ganlab_train(ganlab_plugins: Plugins) -> Callable[..., Harness]:
     """Train a tiny experiment: ``ganlab_train(Offset, steps=5).losses[-1]["loss_d"]``."""
-    from ganlab.testing.bench import train
+    from ganlab.testing.harness import train
 
-    def trained(*components: Any, steps: int = 2, **options: Any) -> Bench:
+    def trained(*components: Any, steps: int = 2, **options: Any) -> Harness:
         found = (_found(ganlab_plugins, (c,)) for c in components)
         return train(*found, steps=steps, **options)
 

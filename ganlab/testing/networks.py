@@ -11,16 +11,16 @@ from ganlab.components import Discriminator, Generator, Network
 from ganlab.nn import DiscriminatorNet, GeneratorNet
 from ganlab.seeds import seeded
 from ganlab.sites import Sites
-from ganlab.testing.bench import CPU, SIZE, labels_of, spec_of
-from ganlab.testing.parts import KitConditioning
-from ganlab.testing.report import ABOVE, Findings
-from ganlab.testing.tensors import SEED, check_gradients, difference, finite, shaken, shape
+from ganlab.testing.harness import CPU, SIZE, labels_of, spec_of
+from ganlab.testing.kit_components import KitConditioning
+from ganlab.testing.report import EARLIER_FAILURE, Findings
+from ganlab.testing.tensors import SEED, check_gradients, difference, finite, perturbed, shape
 from ganlab.types import DataSpec, DiscriminatorOutput
 
 Z = 16
 BATCHES, CLASSES = (1, 2, 5), (2, 10)
 
-FAR = 20.0
+MAX_ABS_PIXEL = 20.0
 """No pixel of a fresh generator is further out, squashed or not: pixels of 0 to 255 are."""
 
 
@@ -35,10 +35,10 @@ def check_network(found: Findings, network: Network) -> None:
             _check_size(found, network, _spec(network, classes), batches=BATCHES)
     if found.groups[-1].failures:
         for title in ("labels", "gradients", "seed"):
-            found.skip(title, ABOVE)
+            found.skip(title, EARLIER_FAILURE)
         return
     with found.group("labels", "a scheme's label reaches the output"), torch.no_grad():
-        net = shaken(build(network, _spec(network, 3)))
+        net = perturbed(build(network, _spec(network, 3)))
         outputs = []
         for y in (labels_of(6, 3), labels_of(7, 3)[1:]):
             with seeded(SEED, CPU):
@@ -106,7 +106,7 @@ def _check_size(
                 if not generates:
                     x = torch.rand(n, *image) * 2 - 1
                     if _check_features(found, net, x, y, case):
-                        _check_verdict(found, net(x, y), n, case)
+                        _check_output(found, net(x, y), n, case)
                     continue
                 x = net(torch.randn(n, Z), y)
                 fits = isinstance(x, Tensor) and tuple(x.shape) == (n, *image)
@@ -114,7 +114,9 @@ def _check_size(
                 found.expect(finite(x), "forward()", f"finite images for {case}", "some are not")
                 if fits:
                     top = x.abs().max().item()
-                    found.expect(top <= FAR, "forward()", "images about [-1, 1]", f"{top:.3g}")
+                    found.expect(
+                        top <= MAX_ABS_PIXEL, "forward()", "images about [-1, 1]", f"{top:.3g}"
+                    )
 
 
 def _check_features(found: Findings, net: Any, x: Tensor, y: Tensor, case: str) -> bool:
@@ -124,7 +126,7 @@ def _check_features(found: Findings, net: Any, x: Tensor, y: Tensor, case: str) 
     return found.expect(rows, "features()", wanted, shape(h))
 
 
-def _check_verdict(found: Findings, output: Any, n: int, case: str) -> None:
+def _check_output(found: Findings, output: Any, n: int, case: str) -> None:
     if not found.expect(
         isinstance(output, DiscriminatorOutput),
         "forward()",

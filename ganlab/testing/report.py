@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ABOVE = "what is above comes first"
+EARLIER_FAILURE = "what is above comes first"
 
 
 class CheckFailed(AssertionError):
@@ -132,9 +132,9 @@ class Findings:
             yield
         except (Exception, SystemExit) as error:
             suffix = f" for {case}" if case else ""
-            self.fail(where, f"expected no error{suffix}, got {self.told(error)}")
+            self.fail(where, f"expected no error{suffix}, got {self.describe_error(error)}")
 
-    def told(self, error: BaseException) -> str:
+    def describe_error(self, error: BaseException) -> str:
         """Return an error in one line, with the line of the plugin's file that it came through."""
         text = " ".join(str(error).split()) or "no message"
         trace, line = error.__traceback__, None

@@ -13,11 +13,25 @@ import ganlab
 from ganlab.errors import PluginError
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-TAKEN = {*ganlab.__all__, "AddToNoise", "CompareFeatures", "Weight", "PositiveInt", "PositiveFloat"}
+RESERVED_NAMES = {
+    *ganlab.__all__,
+    "AddToNoise",
+    "CompareFeatures",
+    "Weight",
+    "PositiveInt",
+    "PositiveFloat",
+}
 """Names that the templates use."""
 
-TRAINED = ("generator", "discriminator", "conditioning", "loss", "regularizer", "augmentation")
-SET = {"regularizer": "regularizers", "augmentation": "augmentations", "callback": "callbacks"}
+TRAINED_KINDS = (
+    "generator",
+    "discriminator",
+    "conditioning",
+    "loss",
+    "regularizer",
+    "augmentation",
+)
+SECTIONS = {"regularizer": "regularizers", "augmentation": "augmentations", "callback": "callbacks"}
 """The sections of an experiment that are not called like their kind."""
 
 
@@ -37,7 +51,7 @@ class Scaffold:
     @property
     def run(self) -> str:
         """The command that uses the component."""
-        return use(self.kind, self.name)
+        return usage_command(self.kind, self.name)
 
     def check(self, here: Path) -> None:
         """Raise `PluginError` if one of the files is there below a folder."""
@@ -57,13 +71,13 @@ class Scaffold:
                 file.write(text)
 
 
-def use(kind: str, name: str) -> str:
+def usage_command(kind: str, name: str) -> str:
     """Return a command that uses a component."""
     if kind == "metric":
         return f"ganlab eval --metric {name}"
     if kind == "extractor":
         return f"ganlab eval --extractor {name}"
-    return f"ganlab run experiment.yaml -s {SET.get(kind, kind)}={name}"
+    return f"ganlab run experiment.yaml -s {SECTIONS.get(kind, kind)}={name}"
 
 
 def scaffold(kind: str, name: str, *, package: bool = False) -> Scaffold:
@@ -78,7 +92,7 @@ def scaffold(kind: str, name: str, *, package: bool = False) -> Scaffold:
     if keyword.iskeyword(own) or importlib.util.find_spec(own) is not None:
         raise PluginError(f"there is a Python module '{own}' already: choose another name")
     cls = "".join(word.capitalize() for word in name.split("-"))
-    if cls in TAKEN:
+    if cls in RESERVED_NAMES:
         cls += kind.capitalize()
     words = {
         "kind": kind,
@@ -87,8 +101,8 @@ def scaffold(kind: str, name: str, *, package: bool = False) -> Scaffold:
         "key": module,
         "cls": cls,
         "title": name.replace("-", " ").capitalize(),
-        "trains": kind in TRAINED,
-        "run": use(kind, name),
+        "trains": kind in TRAINED_KINDS,
+        "run": usage_command(kind, name),
     }
     folder = Path(f"ganlab-{name}") if package else None
     inner = Path("src" if package else "plugins") / f"{own}.py"

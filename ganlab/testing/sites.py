@@ -13,9 +13,9 @@ from ganlab.components import Conditioning
 from ganlab.nn import one_hot
 from ganlab.seeds import seeded
 from ganlab.sites import OneHotStyle
-from ganlab.testing.bench import CPU, labels_of, spec_of
-from ganlab.testing.report import ABOVE, Findings
-from ganlab.testing.tensors import SEED, check_gradients, difference, finite, shaken, shape
+from ganlab.testing.harness import CPU, labels_of, spec_of
+from ganlab.testing.report import EARLIER_FAILURE, Findings
+from ganlab.testing.tensors import SEED, check_gradients, difference, finite, perturbed, shape
 from ganlab.types import DataSpec
 
 Z, CHANNELS, FEATURES = 16, 6, 24
@@ -72,20 +72,20 @@ def check_sites(found: Findings, scheme: Conditioning) -> None:
                 _check_shapes(found, site)
     if found.groups[-1].failures:
         for title in ("labels", "gradients", "seed"):
-            found.skip(title, ABOVE)
+            found.skip(title, EARLIER_FAILURE)
         return
     with found.group("seed", "the same seed gives the same output"):
-        twice = [list(_whole(found, scheme)) for _ in range(2)]
+        twice = [list(_working_sites(found, scheme)) for _ in range(2)]
         for site, again in zip(*twice, strict=True):
             with found.guarded(site.where):
                 gap = difference(_seeded_output(site), _seeded_output(again))
                 same = "the same output from the same seed"
                 found.expect(gap == 0, site.where, same, f"a difference of {gap:.2g}")
     with found.group("labels", "another one gives another output, its one-hot row the same"):
-        for site in _tried(found, scheme):
+        for site in _sites_to_check(found, scheme):
             _check_label(found, site)
     with found.group("gradients", "at every parameter and at the input"):
-        for site in _tried(found, scheme):
+        for site in _sites_to_check(found, scheme):
             with found.guarded(site.where):
                 _check_gradients(site, found)
 
@@ -107,14 +107,14 @@ def _seeded_call(site: Site, module: nn.Module, y: Tensor) -> Any:
         return site.call(module, t, y, z)
 
 
-def _tried(found: Findings, scheme: Conditioning) -> list[Site]:
+def _sites_to_check(found: Findings, scheme: Conditioning) -> list[Site]:
     """Return the sites that were not found broken; without one, the group is not tried."""
-    sites = list(_whole(found, scheme))
+    sites = list(_working_sites(found, scheme))
     found.groups[-1].skipped = not sites
     return sites
 
 
-def _whole(found: Findings, scheme: Conditioning) -> Iterator[Site]:
+def _working_sites(found: Findings, scheme: Conditioning) -> Iterator[Site]:
     """Yield the sites that were not found broken, for three classes."""
     lost = [where for where in found.broken if where.endswith("()")]
     if lost and "not tried" not in found.groups[-1].note:
@@ -196,7 +196,7 @@ def _check_shapes(found: Findings, site: Site) -> None:
 def _check_label(found: Findings, site: Site) -> None:
     k = site.spec.num_classes
     with found.guarded(site.where), torch.no_grad():
-        module = shaken(site.module)
+        module = perturbed(site.module)
         y = labels_of(6, k)
         one, row, other, other_row = (
             _seeded_call(site, module, label)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.seeds import seeded
-from ganlab.testing.bench import CPU
+from ganlab.testing.harness import CPU
 from ganlab.testing.report import Findings
 
 SEED = 20
@@ -49,7 +49,7 @@ def difference(a: Any, b: Any) -> float:
     return gap
 
 
-def shaken(module: nn.Module) -> nn.Module:
+def perturbed(module: nn.Module) -> nn.Module:
     """Return a copy with noise on every parameter: what starts at zero comes to life."""
     module = copy.deepcopy(module)
     with seeded(SEED, CPU), torch.no_grad():
@@ -66,7 +66,7 @@ def check_gradients(
     *inputs: Tensor,
 ) -> None:
     """Expect a finite gradient that is not zero at every parameter, and at the inputs."""
-    module = shaken(module)
+    module = perturbed(module)
     for tensor in inputs:
         tensor.requires_grad_().grad = None
     with seeded(SEED, CPU):
@@ -79,14 +79,14 @@ def check_gradients(
     total.backward()
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
-            what = _wrong(parameter.grad)
+            what = _gradient_problem(parameter.grad)
             found.expect(not what, where, f"a gradient at the parameter '{name}'", what)
     for tensor in inputs:
-        what = _wrong(tensor.grad)
+        what = _gradient_problem(tensor.grad)
         found.expect(not what, where, "a gradient at its input", what)
 
 
-def _wrong(gradient: Tensor | None) -> str:
+def _gradient_problem(gradient: Tensor | None) -> str:
     if gradient is None:
         return "nothing"
     if not torch.isfinite(gradient).all():

@@ -14,7 +14,7 @@ from ganlab.options import Component
 from ganlab.runs import Progress
 from ganlab.seeds import seeded
 from ganlab.step import Step
-from ganlab.testing.bench import CPU, bench, experiment_of, labels_of, spec_of, step_of
+from ganlab.testing.harness import CPU, experiment_of, labels_of, make_harness, spec_of, step_of
 from ganlab.testing.report import Findings
 from ganlab.testing.tensors import SEED, finite, shape
 from ganlab.training.iteration import Scalars, iterate
@@ -31,11 +31,13 @@ def check_terms(found: Findings, subject: TrainingComponent) -> None:
         for n, classes, rows in CASES:
             case = f"{n} images, {classes} classes{', labels (N, K)' if rows else ''}"
             with found.guarded("step", case), seeded(SEED, CPU):
-                made = bench(experiment_of(subject), spec_of(classes))
-                part = next(p for p in made.model.components if p.component is subject)
+                harness = make_harness(experiment_of(subject), spec_of(classes))
+                part = next(p for p in harness.model.components if p.component is subject)
                 _check_state(found, part)
                 for role in ROLES:
-                    step = step_of(made.model, role, n=n, rows=rows, train=made.experiment.train)
+                    step = step_of(
+                        harness.model, role, n=n, rows=rows, train=harness.experiment.train
+                    )
                     _check_part(found, part, step, case)
 
 
@@ -51,7 +53,7 @@ def _check_part(found: Findings, part: BoundComponent, step: Step, case: str) ->
     subject, role = part.component, step.role
     with found.guarded("adversarial()", case):
         n = len(step.fake.x)
-        loss = subject.adversarial(step, lambda: _plain(step), part.state)
+        loss = subject.adversarial(step, lambda: _adversarial_loss(step), part.state)
         fits = isinstance(loss, Tensor) and tuple(loss.shape) == (n,)
         found.expect(fits, "adversarial()", f"shape {(n,)} for {case}", shape(loss))
         found.expect(finite(loss), "adversarial()", f"finite numbers for {case}", "some are not")
@@ -79,7 +81,7 @@ def _check_part(found: Findings, part: BoundComponent, step: Step, case: str) ->
             )
 
 
-def _plain(step: Step) -> Tensor:
+def _adversarial_loss(step: Step) -> Tensor:
     if step.role == "discriminator":
         return step.loss.d(step.real.output.logit, step.fake.output.logit)
     real = step.real.output.logit if step.loss.real_in_g else None
@@ -94,16 +96,16 @@ def check_rules(found: Findings, subject: Component) -> None:
     )
 
     with found.group("rules", "no .item(), no branch on a value, no shape that depends on one"):
-        made = bench(experiment_of(subject))
+        harness = make_harness(experiment_of(subject))
         try:
-            _without_values(made.model, made.experiment.train)
+            _iterate_without_values(harness.model, harness.experiment.train)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
-            got = found.told(error)
+            got = found.describe_error(error)
             line = f"it{got[got.rindex(' (line') :]}" if " (line" in got else f"it ({error})"
             found.fail("step", f"expected that no tensor's value is read in a step, got {line}")
 
 
-def _without_values(model: Model, options: Any) -> Scalars:
+def _iterate_without_values(model: Model, options: Any) -> Scalars:
     from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 
     mode = FakeTensorMode()

@@ -17,7 +17,7 @@ from ganlab.options import Component
 from ganlab.runs import Progress
 from ganlab.seeds import derive_seed, seed_everything, seeded
 from ganlab.step import Step
-from ganlab.testing import parts
+from ganlab.testing import kit_components
 from ganlab.testing.small import small
 from ganlab.training.iteration import discriminate, iterate
 from ganlab.training.loop import advanced
@@ -47,22 +47,22 @@ def experiment_of(*components: Component | type[Component], **train: Any) -> Exp
     """
     made = [one if isinstance(one, Component) else small(one) for one in components]
     of = {kind: [one for one in made if one.kind == kind] for kind in KINDS}
-    schemes = of["conditioning"] or [parts.KitConditioning()]
+    schemes = of["conditioning"] or [kit_components.KitConditioning()]
     claims = {s for one in schemes for s in cast(Any, type(one)).claims("generator")}
     if "style" in claims and "norm" not in claims:  # a style alone has no effect
-        schemes = [*schemes, parts.KitNorm()]
+        schemes = [*schemes, kit_components.KitNorm()]
     options = {"steps": 3, "batch_size": 4, "z_dim": 16, "device": "cpu", "precision": "fp32"}
     taking_part = [*schemes, *of["regularizer"], *of["augmentation"]]
     loss = of["loss"] or [
         ReplacedLoss() if any(getattr(p, "replaces_loss", False) for p in taking_part)
-        else parts.KitLoss()
+        else kit_components.KitLoss()
     ]  # fmt: skip
     default = next(iter(OPTIMIZERS.values()))
     return Experiment(
-        name=parts.NAME,
-        dataset=cast(Any, (of["dataset"] or [parts.KitImages()])[0]),
-        generator=cast(Any, (of["generator"] or [parts.KitGenerator()])[0]),
-        discriminator=cast(Any, (of["discriminator"] or [parts.KitDiscriminator()])[0]),
+        name=kit_components.NAME,
+        dataset=cast(Any, (of["dataset"] or [kit_components.KitImages()])[0]),
+        generator=cast(Any, (of["generator"] or [kit_components.KitGenerator()])[0]),
+        discriminator=cast(Any, (of["discriminator"] or [kit_components.KitDiscriminator()])[0]),
         conditioning=tuple(Scheme(cast(Any, one)) for one in schemes),
         loss=cast(Any, loss[0]),
         regularizers=cast(Any, tuple(of["regularizer"])),
@@ -74,7 +74,7 @@ def experiment_of(*components: Component | type[Component], **train: Any) -> Exp
 
 
 @dataclass
-class Bench:
+class Harness:
     """A model and images, and how far it has been trained."""
 
     experiment: Experiment
@@ -115,21 +115,21 @@ class Bench:
         return None
 
 
-def bench(experiment: Experiment, spec: DataSpec | None = None) -> Bench:
+def make_harness(experiment: Experiment, spec: DataSpec | None = None) -> Harness:
     """Build an experiment for random images."""
     spec = spec or spec_of(channels=_channels(experiment), size=_size(experiment))
     generator = torch.Generator().manual_seed(0)
     shape = (16, spec.channels, spec.image_size, spec.image_size)
     images = torch.randint(256, shape, generator=generator).to(torch.uint8)
-    data = Prepared(images, labels_of(16, spec.num_classes), spec, "", parts.NAME)
+    data = Prepared(images, labels_of(16, spec.num_classes), spec, "", kit_components.NAME)
     model = build_model(experiment, spec, choose(experiment.train))
     size = experiment.train.batch_size
-    return Bench(experiment, model, Batches(data, batch_size=size, seed=0, device=CPU))
+    return Harness(experiment, model, Batches(data, batch_size=size, seed=0, device=CPU))
 
 
-def train(*components: Component | type[Component], steps: int = 2, **options: Any) -> Bench:
+def train(*components: Component | type[Component], steps: int = 2, **options: Any) -> Harness:
     """Train these components for some steps with the kit's parts, and return what became of it."""
-    trained = bench(experiment_of(*components, **options))
+    trained = make_harness(experiment_of(*components, **options))
     with seeded(0, CPU):
         for _ in range(steps):
             trained.step()
@@ -171,13 +171,13 @@ def step_of(model: Model, role: Role, *, n: int, rows: bool = False, train: Trai
     return discriminate(step, model)
 
 
-def restored(trained: Bench) -> Bench:
+def resumed(trained: Harness) -> Harness:
     """Return a new model that holds what a checkpoint of this one keeps, through safetensors."""
     from safetensors.torch import load, save
 
     plain = {k: v.detach().contiguous().clone() for k, v in trained.tensors().items()}
     stored = load(save(plain))
-    fresh = bench(trained.experiment, trained.model.spec)
+    fresh = make_harness(trained.experiment, trained.model.spec)
     for name, module in fresh.model.modules().items():
         prefix = f"{name}/"
         found = {k.removeprefix(prefix): v for k, v in stored.items() if k.startswith(prefix)}

@@ -14,7 +14,7 @@ from ganlab.options import Component
 from ganlab.testing.report import Findings
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-MUST_WRITE = {
+REQUIRED_METHODS = {
     "dataset": ("read",),
     "generator": ("build",),
     "discriminator": ("build",),
@@ -35,7 +35,7 @@ def check_declared(found: Findings, cls: type[Component]) -> bool:
         doc = (vars(cls).get("__doc__") or "").strip()
         found.expect(bool(doc), cls.__name__, "a docstring that says what it is", "nothing")
         base = KINDS[cls.kind]
-        for method in MUST_WRITE.get(cls.kind, ()):
+        for method in REQUIRED_METHODS.get(cls.kind, ()):
             if getattr(cls, method) is getattr(base, method):
                 complete = False
                 found.fail(f"{method}()", "expected to be written, got the one of the base class")

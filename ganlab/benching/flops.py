@@ -65,19 +65,19 @@ def flops_per_step(trial: Trial) -> float:
     is done at every k-th update only counts as often as it is done.
     """
     before, total = trial.run.progress, 0
-    indices = {_acting(trial, step): step for step in reversed(range(trial.period))}
-    often = Counter(_acting(trial, step) for step in range(trial.period))
-    for acting, step in indices.items():
+    indices = {_active_intervals(trial, step): step for step in reversed(range(trial.period))}
+    counts = Counter(_active_intervals(trial, step) for step in range(trial.period))
+    for active, step in indices.items():
         trial.run.progress = trial.progress_at(trial.period + step)
-        counter = Operations()
-        with _eager():
+        counter = FlopCounter()
+        with _uncompiled():
             trial.turn(1, inside=counter)
-        total += counter.flops * often[acting]
+        total += counter.flops * counts[active]
     trial.run.progress = before
     return total / trial.period
 
 
-class Operations(TorchDispatchMode):
+class FlopCounter(TorchDispatchMode):
     """Counts by PyTorch's own formulas.
 
     `torch.utils.flop_counter.FlopCounterMode` also says in which module, by hooks that do not bear
@@ -104,14 +104,14 @@ class Operations(TorchDispatchMode):
         return result
 
 
-def _acting(trial: Trial, step: int) -> tuple[bool, ...]:
+def _active_intervals(trial: Trial, step: int) -> tuple[bool, ...]:
     """Tell iterations apart by who acts in which of their updates."""
     d_steps = trial.options.d_steps
     updates = (step, *range(step * d_steps, (step + 1) * d_steps))
     return tuple(update % k == 0 for k in trial.intervals for update in updates)
 
 
-def _eager() -> Any:
+def _uncompiled() -> Any:
     """Have what was compiled run as it was written, where its operations can be counted."""
     if "torch._dynamo" not in sys.modules:  # importing it takes seconds
         return nullcontext()

@@ -51,10 +51,10 @@ class KitGenerator(Generator):
     name = NAME
 
     def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
-        return _G(z_dim, spec, sites)
+        return _GeneratorNet(z_dim, spec, sites)
 
 
-class _G(GeneratorNet):
+class _GeneratorNet(GeneratorNet):
     def __init__(self, z_dim: int, spec: DataSpec, sites: Sites) -> None:
         super().__init__()
         site = sites.latent(z_dim)
@@ -75,10 +75,10 @@ class KitDiscriminator(Discriminator):
     name = NAME
 
     def build(self, spec: DataSpec, sites: Sites) -> DiscriminatorNet:
-        return _D(spec, sites)
+        return _DiscriminatorNet(spec, sites)
 
 
-class _D(DiscriminatorNet):
+class _DiscriminatorNet(DiscriminatorNet):
     def __init__(self, spec: DataSpec, sites: Sites) -> None:
         super().__init__()
         site = sites.image()
@@ -96,10 +96,10 @@ class KitNorm(Conditioning):
     name = f"{NAME}-norm"
 
     def norm(self, channels: int, style_dim: int, plain: nn.Module, spec: DataSpec) -> nn.Module:
-        return Gains(channels, style_dim, plain)
+        return _StyleGains(channels, style_dim, plain)
 
 
-class Gains(nn.Module):
+class _StyleGains(nn.Module):
     def __init__(self, channels: int, style_dim: int, plain: nn.Module) -> None:
         super().__init__()
         self.plain = plain
@@ -116,13 +116,13 @@ class KitConditioning(Conditioning):
     name = NAME
 
     def latent(self, z_dim: int, spec: DataSpec) -> nn.Module:
-        return _Beside(z_dim, spec.num_classes)
+        return _ConcatLabel(z_dim, spec.num_classes)
 
     def image(self, channels: int, spec: DataSpec) -> nn.Module:
-        return _Beside(channels, spec.num_classes)
+        return _ConcatLabel(channels, spec.num_classes)
 
 
-class _Beside(nn.Module):
+class _ConcatLabel(nn.Module):
     def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()
         self.num_classes = num_classes
