@@ -1,4 +1,4 @@
-"""The ``eval`` section: scores during training."""
+"""The ``eval`` section of an experiment: scores during training."""
 
 from __future__ import annotations
 
@@ -17,44 +17,46 @@ from ganlab.options import Component, Options
 
 
 class Eval(Options):
-    """Scores during training. They change nothing that is learned; the best weights are kept."""
+    """Scores during training. They do not affect training; the best weights are kept."""
 
     every: Every = None
-    """How often the generator is scored; never by default."""
+    """How often the generator is scored, such as ``2 epochs``. Null or ``never``: not at all."""
 
     profile: Literal["quick", "standard", "full"] = "quick"
-    """How much a score is based on: see docs/evaluation.md."""
+    """Evaluation profile, which sets the sample size and the number of repetitions. ``quick`` shows
+    trends; use ``standard`` or ``full`` for results to report. See docs/evaluation.md."""
 
     samples: PositiveInt | None = None
-    """Generated images, instead of the profile's number."""
+    """Number of generated images to score. Null: the number of the profile."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The section, with the components that it names."""
+    """The ``eval`` section and its components."""
 
     options: Eval = field(default_factory=Eval)
     metrics: tuple[Metric, ...] = ()
-    """The first one with a direction says which weights are the best; by default the profile's."""
+    """Metrics to compute; empty means those of the profile. The first metric that has a direction
+    (`Metric.higher_is_better` is not None) decides which weights are the best."""
 
     extractor: Extractor | None = None
-    """By default the first in line for the dataset."""
+    """Feature extractor; None means the default extractor for the dataset."""
 
     def components(self) -> list[Component]:
-        """Return every component that the section names."""
+        """Return every component of the section."""
         return [*self.metrics, *([self.extractor] if self.extractor else [])]
 
 
 @dataclass(frozen=True)
 class ReadEvaluation:
-    """The section and the blocks that its components were made from."""
+    """The section and the blocks that its components were built from."""
 
     evaluation: Evaluation
     node: Node
 
 
 def read_evaluation(builder: Builder, node: Node | None) -> ReadEvaluation:
-    """Return what the section says, noting what is wrong with it."""
+    """Read the section and append its problems to ``builder.problems``."""
     node = node or Node({}, "eval")
     if not isinstance(node.value, dict):
         what = f"expected a block of options, got {describe_value(node.value)}"
@@ -85,7 +87,7 @@ def read_evaluation(builder: Builder, node: Node | None) -> ReadEvaluation:
 def _with_blocks(
     node: Node, metrics: list[Built[Metric]], extractor: Built[Extractor] | None
 ) -> Node:
-    """Return the section with names written as blocks, so that every option has an origin."""
+    """Return the section with component names expanded to blocks, so every option has an origin."""
     blocks = {"metrics": Node([built.node for built in metrics], "eval.metrics")}
     if extractor is not None:
         blocks["extractor"] = extractor.node

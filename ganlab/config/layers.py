@@ -12,7 +12,11 @@ from ganlab.errors import ConfigError, Problem, did_you_mean
 
 
 def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
-    """Return the file and what it extends, the oldest first, each without what is its own alone."""
+    """Return the file and the files it extends, the most basic one first.
+
+    ``extends`` is removed from every file, and ``name`` from every file but the last. Problems that
+    do not stop reading are appended to ``problems``; others raise `ConfigError`.
+    """
     chain: list[Node] = []
     seen: dict[Path, str] = {}
     while True:
@@ -36,7 +40,7 @@ def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
         parent = path.parent / extends.value
         if parent.resolve() in seen:
             circle = " -> ".join([*seen.values(), parent.name])
-            raise ConfigError([extends.problem(f"goes in a circle: {circle}")], str(path))
+            raise ConfigError([extends.problem(f"is circular: {circle}")], str(path))
         try:
             text = read_text(parent)
         except ConfigError as error:
@@ -46,7 +50,7 @@ def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
 
 
 def read_text(path: Path) -> str:
-    """Return what a file says, or raise `ConfigError`."""
+    """Return the text of a file (UTF-8), or raise `ConfigError`."""
 
     def refuse(what: str) -> ConfigError:
         return ConfigError([Problem("", what, str(path))], str(path))
@@ -65,7 +69,10 @@ def read_text(path: Path) -> str:
 
 
 def sort_problems(problems: list[Problem], layers: Sequence[Node] = ()) -> list[Problem]:
-    """Return the problems by line: those of the file, of what it extends, and of ``-s`` last."""
+    """Return the problems without duplicates, sorted by file and line.
+
+    The file itself comes first, then the files it extends, then ``-s``.
+    """
     files = [layer.source.rpartition(":")[0] for layer in reversed(layers)]
 
     def key(problem: Problem) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""YAML text to plain data, by the scalar rules of YAML 1.2, and the line of each value."""
+"""Read YAML text with the scalar rules of YAML 1.2, and record the line of each value."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ SCALARS: tuple[tuple[str, str, str], ...] = (
         "-+.0123456789",
     ),
 )
-"""(type, pattern, possible first characters) of what a plain scalar may be, tried in this order.
+"""(type, pattern, possible first characters) of plain scalars, tried in this order.
 
-YAML 1.1, which PyYAML follows, reads ``1e-4`` as text, ``no`` as false, ``017`` as 15 and
-``12:30`` as 750.
+PyYAML follows YAML 1.1, which reads ``1e-4`` as text, ``no`` as false, ``017`` as 15 and ``12:30``
+as 750.
 """
 
 
 def add_scalar_resolvers(cls: Any) -> None:
-    """Teach these scalars to a PyYAML loader or dumper."""
+    """Add the scalar rules of YAML 1.2 to a PyYAML loader or dumper class."""
     for kind, pattern, first in SCALARS:
         letters = [*first, ""] if kind == "null" else list(first)
         cls.add_implicit_resolver(_PREFIX + kind, re.compile(rf"(?:{pattern})\Z"), letters)
@@ -49,21 +49,21 @@ _Loader.add_implicit_resolver(f"{_PREFIX}merge", re.compile(r"<<\Z"), ["<"])
 
 @dataclass
 class Document:
-    """What a YAML text says."""
+    """The content of a YAML text."""
 
     data: Any
     lines: dict[Keys, int]
     """The line of each value, by its path; the root's path is ()."""
 
     problems: list[Problem] = field(default_factory=list)
-    """What is wrong although the text could be read, such as a key that is written twice."""
+    """Problems that did not stop reading, such as duplicate keys."""
 
 
 def read(text: str, source: str, *, numbered: bool = True) -> Document:
-    """Read YAML text. Mapping keys are text, as written.
+    """Read YAML text. Mapping keys are kept as text, exactly as written.
 
-    ``source`` names the text in problems: as ``source:line``, or alone if not ``numbered``. Raises
-    `ConfigError` if the text is not YAML.
+    Problems refer to the text as ``source:line``, or as ``source`` if ``numbered`` is false. Raises
+    `ConfigError` if the text is not valid YAML.
     """
     loader = None
     try:
@@ -91,7 +91,7 @@ def read(text: str, source: str, *, numbered: bool = True) -> Document:
 
 
 class _Converter:
-    """Turns the nodes of one document into data, noting lines and problems."""
+    """Converts the nodes of one document to plain data and records lines and problems."""
 
     def __init__(self, source: str, *, numbered: bool) -> None:
         self.source = source
@@ -121,7 +121,7 @@ class _Converter:
             self._open.pop()
 
     def _pairs(self, node: yaml.MappingNode, path: Keys) -> dict[str, tuple[yaml.Node, int]]:
-        """Return a mapping's values and lines by key, what ``<<`` merges below its own."""
+        """Return the (node, line) of each key. A mapping's own keys override those from ``<<``."""
         own: dict[str, tuple[yaml.Node, int]] = {}
         merged: dict[str, tuple[yaml.Node, int]] = {}
         for key_node, child in node.value:
@@ -139,7 +139,7 @@ class _Converter:
                 continue
             key = key_node.value
             if key in own:
-                what = f"written twice, in lines {own[key][1]} and {line}"
+                what = f"duplicate key, in lines {own[key][1]} and {line}"
                 self._refuse((*path, key), line, what)
             own[key] = (child, line)
         return {**merged, **own}
@@ -153,7 +153,7 @@ class _Converter:
         if not isinstance(node, yaml.ScalarNode) or pattern is None:
             return self._refuse(path, line, f"the tag '{_short_tag(node.tag)}' is not allowed")
         if not re.fullmatch(pattern, text):
-            return self._refuse(path, line, f"'{text}' is no {kind}")
+            return self._refuse(path, line, f"'{text}' is not a valid {kind}")
         if kind == "null":
             return None
         if kind == "bool":

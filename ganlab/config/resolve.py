@@ -1,4 +1,4 @@
-"""From a YAML file to a checked, complete `Experiment`, with all problems reported together."""
+"""Resolve a YAML file into a validated, complete `Experiment`; report all problems together."""
 
 from __future__ import annotations
 
@@ -41,38 +41,40 @@ KEYS = (*Experiment.SECTIONS, "name", "extends")
 
 @dataclass(frozen=True)
 class LoadedExperiment:
-    """An experiment as it was loaded from a file."""
+    """An experiment that was loaded from a file."""
 
     experiment: Experiment
 
     origins: dict[str, str]
-    """Where each value of `Experiment.resolved` comes from, by dotted path.
+    """Where each value of `Experiment.resolved` was set, by dotted path.
 
-    ``default``, ``my.yaml:7`` or ``-s``; a list of plain values has one origin.
+    An origin is ``default``, a line such as ``my.yaml:7``, or ``-s``. A list of plain values has
+    one origin.
     """
 
     text: str
-    """The file as written."""
+    """The unchanged text of the file."""
 
 
 def load_experiment(
     path: Path, plugins: Plugins, overrides: Sequence[str] = ()
 ) -> LoadedExperiment:
-    """Read an experiment file, with what it extends below and ``a.b=VALUE`` overrides above.
+    """Load an experiment file.
 
-    Raises `ConfigError` with everything that is wrong, in the order of the files.
+    The file overrides the files it extends; ``overrides`` (``a.b=VALUE``) override the file.
+    Raises `ConfigError` with all problems, in the order of the files.
     """
     raw = read_raw(path, overrides)
     sweep = raw.root.child(SWEEP)
     if sweep is not None:
-        what = f"this file holds a sweep: ganlab sweep {path} runs it"
+        what = f"this file is a sweep; run it with: ganlab sweep {path}"
         raise ConfigError([sweep.problem(what)], str(path))
     return resolve_raw(raw, plugins, path.stem)
 
 
 @dataclass(frozen=True)
 class RawExperiment:
-    """An experiment file that is read but not checked."""
+    """An experiment file that has been read but not validated."""
 
     path: Path
     root: Node
@@ -82,23 +84,23 @@ class RawExperiment:
 
 
 def read_raw(path: Path, overrides: Sequence[str] = ()) -> RawExperiment:
-    """Read a file, what it extends and overrides into one tree, noting what is wrong."""
+    """Merge a file, the files it extends and the overrides into one tree, and collect problems."""
     text = read_text(path)
     problems: list[Problem] = []
     layers = read_layers(path, text, problems)
     root = layers[0]
     for layer in layers[1:]:
         root = merge(root, layer)
-    for written in overrides:
+    for text_override in overrides:
         try:
-            root = override(root, written)
+            root = override(root, text_override)
         except ConfigError as error:
             problems += error.problems
     return RawExperiment(path, root, layers, text, problems)
 
 
 def resolve_raw(raw: RawExperiment, plugins: Plugins, name: str) -> LoadedExperiment:
-    """Return the experiment of a tree, or raise `ConfigError` with everything that is wrong."""
+    """Resolve a tree into an experiment, or raise `ConfigError` with all problems."""
     try:
         experiment, origins = _resolve(raw.root, plugins, name, list(raw.problems))
     except ConfigError as error:
@@ -107,19 +109,19 @@ def resolve_raw(raw: RawExperiment, plugins: Plugins, name: str) -> LoadedExperi
 
 
 def resolve(data: Mapping[str, Any], plugins: Plugins, *, name: str = "experiment") -> Experiment:
-    """Return the experiment that plain data describes: `Experiment.resolved` reads back.
+    """Return the experiment that plain data describes, such as the data of `Experiment.resolved`.
 
-    ``name`` is for data without one. Raises `ConfigError` with everything that is wrong.
+    ``name`` is used if the data has no name. Raises `ConfigError` with all problems.
     """
     root = build_tree(Document(dict(data), lines={}))
     return _resolve(root, plugins, name, [])[0]
 
 
 def fallback_experiment(experiment: Experiment, plugins: Plugins) -> Experiment | None:
-    """Return the experiment on its dataset's fallback; None if it has none.
+    """Return the experiment with its dataset replaced by the fallback; None if it has no fallback.
 
-    The fallback has the dataset's image size unless it sets its own, and ``fallback_images`` as
-    its only budget if that is set.
+    The fallback has the dataset's image size unless it sets its own. If ``fallback_images`` is set,
+    it replaces all budgets.
     """
     dataset = experiment.dataset
     if dataset.fallback is None:
@@ -166,9 +168,9 @@ def _resolve(
     components += [built.component for built in regularizers]
     components += [built.component for built in augmentations]
     replacing = [part.name for part in components if part.replaces_loss]
-    asking = [part.name for part in components if part.calls_loss]
-    if replacing and asking:
-        what = f"'{asking[0]}' asks the loss, which '{replacing[0]}' replaces; keep one of the two"
+    calling = [part.name for part in components if part.calls_loss]
+    if replacing and calling:
+        what = f"'{calling[0]}' calls the loss, which '{replacing[0]}' replaces; remove one of them"
         problems.append(Problem("loss", what, root.source))
     loss = _loss(builder, root, replacing, complete=len(problems) == before)
     optimizer, optimizer_blocks = read_optimizers(root.child("optimizer"), problems)
@@ -230,15 +232,19 @@ def _required(builder: Builder, base: type[C], root: Node) -> Built[C] | None:
 def _loss(
     builder: Builder, root: Node, replacing: list[str], *, complete: bool
 ) -> Built[Any] | None:
-    """Return the loss; a component may stand in for it. ``complete``: all of them are known."""
+    """Return the loss, or a placeholder if a component replaces it.
+
+    ``complete`` is false if some components are invalid, so that it is unknown whether one of them
+    replaces the loss; a missing loss is not reported then.
+    """
     node = root.child("loss")
     names = " and ".join(f"'{name}'" for name in replacing)
     if len(replacing) > 1:
-        builder.problems.append(Problem("loss", f"{names} all replace it; keep one", root.source))
+        builder.problems.append(Problem("loss", f"{names} replace the loss; keep one", root.source))
     if not replacing and (node is not None or complete):
         return _required(builder, Loss, root)
     if node is not None:
-        builder.problems.append(node.problem(f"{names} replaces the loss; remove one of the two"))
+        builder.problems.append(node.problem(f"{names} replaces the loss; remove one of them"))
     return Built(ReplacedLoss(), Node(None, "loss"))
 
 
@@ -250,7 +256,7 @@ def _train(root: Node, problems: list[Problem]) -> tuple[Node, Train | None]:
         )
         return node, None
     if not any(node.child(budget) for budget in BUDGETS):
-        problems.append(node.problem(f"has no budget; give one of: {', '.join(BUDGETS)}"))
+        problems.append(node.problem(f"has no budget; set at least one of: {', '.join(BUDGETS)}"))
     return node, validate_options(Train, node, "train", problems)
 
 
@@ -258,12 +264,12 @@ def _checked_name(node: Node, problems: list[Problem]) -> str:
     if not isinstance(node.value, str):
         problems.append(node.problem(f"expected text, got {describe_value(node.value)}; quote it"))
     elif not node.value.strip(". ") or set(node.value) & set("/\\\0\n"):
-        problems.append(node.problem(f"{node.value!r} cannot be the name of a folder"))
+        problems.append(node.problem(f"{node.value!r} is not a valid folder name"))
     return str(node.value)
 
 
 def _check_size(builder: Builder, block: Node, networks: Sequence[Built[Network] | None]) -> None:
-    """Refuse an image size of the dataset, or of its fallback, that a network cannot do."""
+    """Refuse an image size of the dataset, or of its fallback, that a network does not support."""
     built = Builder(builder.plugins).build_one(Dataset, block)
     if built is None:
         return
@@ -272,8 +278,9 @@ def _check_size(builder: Builder, block: Node, networks: Sequence[Built[Network]
     for network in networks:
         if network is not None and size not in network.component.sizes:
             sizes = ", ".join(map(str, network.component.sizes))
-            what = f"{network.component.kind} '{network.component.name}' cannot do {size} x {size}"
-            builder.problems.append(node.problem(f"{what}; it does {sizes}"))
+            name = f"{network.component.kind} '{network.component.name}'"
+            what = f"{name} does not support {size} x {size}; supported: {sizes}"
+            builder.problems.append(node.problem(what))
     fallback = block.child("fallback")
     if fallback is not None and fallback.child("image_size") is not None:
         _check_size(builder, fallback, networks)
@@ -287,7 +294,7 @@ def _list_node(built: Sequence[Built[Component]]) -> Node:
 
 
 def _origin(root: Node, path: str) -> str:
-    """Return where the value at a path was written."""
+    """Return where the value at a dotted path was set."""
     node: Node | None = root
     for key in path.split("."):
         node = None if node is None else node.at(key)

@@ -1,4 +1,4 @@
-"""Read ``conditioning``: which scheme is used in which network, and whether that makes sense."""
+"""Read the ``conditioning`` section: check which scheme is used in which network."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ganlab.config.tree import ROLES, Node
 from ganlab.types import Role
 
 EXCLUSIVE_SITES = ("style", "norm", "head")
-"""Sites that only one scheme can have. At the others, schemes chain or stand side by side."""
+"""Sites that accept a single scheme. At the other sites, several schemes can be combined."""
 
 
 @dataclass(frozen=True)
 class SchemeEntry:
-    """One scheme as the YAML has it."""
+    """A conditioning scheme as it is written in the YAML."""
 
     built: Built[Conditioning]
     roles: tuple[Role, ...]
@@ -31,7 +31,7 @@ class SchemeEntry:
 
 
 def read_schemes(builder: Builder, node: Node | None) -> tuple[list[Scheme], Node | None]:
-    """Return the schemes, and their blocks in the shape of `Experiment.resolved`."""
+    """Return the schemes, and a node that has their blocks in the form of `Experiment.resolved`."""
     if node is None:
         return [], None
     per_role = isinstance(node.value, dict) and "type" not in node.value
@@ -39,7 +39,7 @@ def read_schemes(builder: Builder, node: Node | None) -> tuple[list[Scheme], Nod
     known = len(builder.problems)
     if node.value == []:
         names = ", ".join(builder.plugins.names(Conditioning.kind)) or "none is loaded"
-        builder.problems.append(node.problem(f"names no scheme; write one or more of: {names}"))
+        builder.problems.append(node.problem(f"is empty; name one or more of: {names}"))
     entries = _by_role(builder, node) if per_role else _for_both(builder, node)
     if len(builder.problems) == known:
         for role in ROLES:
@@ -66,14 +66,14 @@ def _for_both(builder: Builder, node: Node) -> list[SchemeEntry]:
 def _by_role(builder: Builder, node: Node) -> list[SchemeEntry]:
     for key, child in node.value.items():
         if key not in ROLES:
-            what = f"conditioning has no key '{key}' beside generator and discriminator"
+            what = f"unknown key '{key}'; allowed: generator, discriminator"
             builder.problems.append(child.problem(what))
     lists: dict[str, list[Built[Conditioning]]] = {}
     for role in ROLES:
         child = node.child(role)
         if child is None and role not in node.value:
             other = next(r for r in ROLES if r != role)
-            what = f"only {other} is written; write {role} too, 'none' for no scheme"
+            what = f"only {other} is set; set {role} too, or set it to 'none'"
             builder.problems.append(node.problem(what))
         lists[role] = builder.build_list(Conditioning, child)
         for built in lists[role]:
@@ -84,7 +84,10 @@ def _by_role(builder: Builder, node: Node) -> list[SchemeEntry]:
 def _pair(
     builder: Builder, generator: list[Built[Conditioning]], discriminator: list[Built[Conditioning]]
 ) -> list[SchemeEntry]:
-    """Return one list that holds both networks' schemes in order, equal ones once."""
+    """Merge the schemes of both networks into one list that keeps both orders.
+
+    A scheme that both networks use with the same options becomes one entry.
+    """
     paired = [SchemeEntry(built, ("generator",)) for built in generator]
     own: list[SchemeEntry] = []
     start = 0
@@ -97,7 +100,7 @@ def _pair(
             paired[i : i + 1] = [*own, both]
             start, own = i + len(own) + 1, []
         elif equal and len(paired[equal[0]].roles) == 1:
-            what = f"'{built.component.name}' stands in another order than in the generator"
+            what = f"'{built.component.name}' must be in the same order as in the generator"
             builder.problems.append(built.node.problem(what))
         else:
             own.append(SchemeEntry(built, ("discriminator",)))
@@ -105,7 +108,7 @@ def _pair(
 
 
 def _check_claims(builder: Builder, built: Built[Conditioning], role: Role) -> None:
-    """Refuse a scheme for a network in which it does nothing, although it does in the other."""
+    """Refuse a scheme in a network where it has no site, if it has one in the other network."""
     other = next(r for r in ROLES if r != role)
     sites = built.component.claims(cast(Role, other))
     if sites and not built.component.claims(role):
@@ -120,16 +123,16 @@ def _check_exclusive_sites(
         names = [entry.name for entry in entries if site in entry.claims(role)]
         if len(names) > 1:
             claimed = " and ".join(f"'{name}'" for name in names)
-            what = f"{claimed} claim the {role}'s {site} site, which can have one owner; keep one"
+            what = f"{claimed} use the {role}'s {site} site, which accepts one scheme; keep one"
             builder.problems.append(node.problem(what))
     auxiliary = [entry.name for entry in entries if "auxiliary" in entry.claims(role)]
     for name in sorted({name for name in auxiliary if auxiliary.count(name) > 1}):
-        what = f"'{name}' stands twice in the {role}, where its note has one name; keep one"
+        what = f"'{name}' is used twice in the {role}, but has one auxiliary output; keep one"
         builder.problems.append(node.problem(what))
 
 
 def _check_required_sites(builder: Builder, entries: list[SchemeEntry]) -> None:
-    """Refuse a scheme without the other one that it works through."""
+    """Refuse a scheme whose required sites no other scheme uses."""
     for entry in entries:
         needed = type(entry.built.component).requires_sites
         others = [
@@ -149,18 +152,18 @@ def _check_required_sites(builder: Builder, entries: list[SchemeEntry]) -> None:
 def _check_label_reaches_both(
     builder: Builder, entries: list[SchemeEntry], node: Node, *, per_role: bool
 ) -> None:
-    """Refuse a label that reaches one network only, unless the YAML says so."""
+    """Refuse a label that reaches only one network, unless the YAML lists schemes per network."""
     reached = [role for role in ROLES if any(entry.claims(cast(Role, role)) for entry in entries)]
     if len(reached) != 1 or per_role:
         return
-    blank = next(role for role in ROLES if role not in reached)
+    unreached = next(role for role in ROLES if role not in reached)
     claiming = [entry.name for entry in entries if entry.claims(cast(Role, reached[0]))]
     inline = claiming[0] if len(claiming) == 1 else f"[{', '.join(claiming)}]"
-    parts = {reached[0]: f"{reached[0]}: {inline}", blank: f"{blank}: none"}
+    parts = {reached[0]: f"{reached[0]}: {inline}", unreached: f"{unreached}: none"}
     example = ", ".join(parts[role] for role in ROLES)
     builder.problems.append(
         node.problem(
-            f"the label reaches the {reached[0]} only ({', '.join(claiming)}); add a scheme for "
-            f"the {blank}, or write {{{example}}}"
+            f"the label reaches only the {reached[0]} ({', '.join(claiming)}); add a scheme for "
+            f"the {unreached}, or write {{{example}}} if this is intended"
         )
     )

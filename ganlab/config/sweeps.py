@@ -1,4 +1,4 @@
-"""A sweep: an experiment file with a section that lists values to try for some of its keys."""
+"""Read a sweep: an experiment file whose ``sweep`` section lists values to try for some keys."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from ganlab.errors import ConfigError, Problem
 from ganlab.plugins import Plugins
 
 CASES = "cases"
-"""The key whose values are blocks of several keys: ``[{conditioning: concat, loss: bce}, ...]``."""
+"""A key of ``sweep`` whose values set several keys at once:
+``cases: [{conditioning: concat, loss: bce}, ...]``."""
 
 
 @dataclass(frozen=True)
 class GridPoint:
-    """One experiment of a sweep."""
+    """One experiment of a sweep: one combination of the listed values."""
 
     settings: dict[str, Any]
-    """The values that it has, by dotted key."""
+    """The values of this experiment, by dotted key."""
 
     loaded: LoadedExperiment
 
@@ -34,7 +35,7 @@ class GridPoint:
 def load_sweep(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> list[GridPoint]:
     """Read a sweep and return its experiments, the last key varying fastest.
 
-    Raises `ConfigError` with everything that is wrong, with any of the experiments.
+    Raises `ConfigError` with the problems of all experiments.
     """
     raw = read_raw(path, overrides)
     grid_node = raw.root.child(SWEEP)
@@ -52,7 +53,7 @@ def load_sweep(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> l
             settings = dict(_settings(grid, values))
             for key, value in settings.items():
                 changed = set_value(changed, key, value)
-            problems += _lost_overrides(root, changed)
+            problems += _ineffective_overrides(root, changed)
             loaded = resolve_raw(replace(raw, root=changed), plugins, path.stem)
         except ConfigError as error:
             problems += error.problems
@@ -64,7 +65,7 @@ def load_sweep(path: Path, plugins: Plugins, overrides: Sequence[str] = ()) -> l
 
 
 def _settings(grid: dict[str, Node], values: Sequence[Node]) -> Iterator[tuple[str, Node]]:
-    """Yield the keys of one point with their values; those of a case belong together."""
+    """Yield (key, value) of each setting of one grid point; a case yields several."""
     for key, value in zip(grid, values, strict=True):
         if key == CASES:
             yield from value.value.items()
@@ -73,20 +74,20 @@ def _settings(grid: dict[str, Node], values: Sequence[Node]) -> Iterator[tuple[s
 
 
 def _check_cases(node: Node, problems: list[Problem]) -> bool:
-    """Refuse cases that are no blocks, or that do not set the same keys."""
+    """Refuse cases that are not blocks or set different keys; return whether all are valid."""
     known = len(problems)
     for case in node.value:
         if not isinstance(case.value, dict) or not case.value:
-            what = f"expected keys with values that belong together, got {_describe(case.value)}"
+            what = f"expected a block of keys and values, got {_describe(case.value)}"
             problems.append(case.problem(what))
         elif isinstance(first := node.value[0].value, dict) and set(case.value) != set(first):
-            what = f"sets {', '.join(case.value)}, the first case {', '.join(first)}"
-            problems.append(case.problem(f"{what}: every case sets the same keys"))
+            what = f"sets {', '.join(case.value)}, but the first case sets {', '.join(first)}"
+            problems.append(case.problem(f"{what}; every case must set the same keys"))
     return len(problems) == known
 
 
 def format_value(value: Any) -> str:
-    """Return a value in a few words: ``cbn+projection``, ``G concat, D projection``."""
+    """Return a short text for a value: ``cbn+projection``, ``G concat, D projection``."""
     if isinstance(value, dict):
         options = ", ".join(
             f"{key[0].upper() if key in ROLES else key} {format_value(inner)}"
@@ -102,9 +103,10 @@ def format_value(value: Any) -> str:
 
 
 def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
-    """Return the lists of values by dotted key; ``train: {seed: [0, 1]}`` is ``train.seed`` too.
+    """Return the lists of values by dotted key.
 
-    A list of a higher layer replaces one of the same key, whichever way the two are written.
+    ``train: {seed: [0, 1]}`` and ``train.seed: [0, 1]`` mean the same. A list in a higher layer
+    replaces one of the same key in a lower layer, whichever form either of them has.
     """
     grid: dict[str, Node] = {}
     if not isinstance(node.value, dict) or not node.value:
@@ -123,7 +125,7 @@ def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
         for name, entries in found.items():
             before = grid.get(name)
             if before is not None and before.layer == entries.layer:
-                problems.append(entries.problem(f"is listed twice: see {before.source}"))
+                problems.append(entries.problem(f"is listed twice; see also {before.source}"))
             if before is None or before.layer < entries.layer:
                 grid[name] = entries
     return grid
@@ -134,10 +136,10 @@ def _describe(value: Any) -> str:
     return text.replace("a ", "an empty ") if value in ([], {}) else text
 
 
-def _lost_overrides(root: Node, changed: Node) -> list[Problem]:
-    """Return a problem for each override of the command line that the sweep's values replace."""
+def _ineffective_overrides(root: Node, changed: Node) -> list[Problem]:
+    """Return a problem for each command-line override that the sweep's values replace."""
     lost = sorted(_overridden(root) - _overridden(changed))
-    what = "the sweep has its own values for it: override its list, -s {}.{}='[...]'"
+    what = "the sweep sets this key; override its list of values instead: -s {}.{}='[...]'"
     return [Problem(where, what.format(SWEEP, where), "-s") for where in lost]
 
 

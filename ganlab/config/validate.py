@@ -1,4 +1,4 @@
-"""Check written options against an options class, and say in short sentences what is wrong."""
+"""Validate written options against an options class, with short error messages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXPECTED = {
     "model_attributes_type": "a block of options",
     "none_required": "null",
 }
-"""What pydantic's type errors say was expected."""
+"""The expected type, by pydantic error type."""
 
 LIMITS = {
     "greater_than": ("more than", "gt"),
@@ -51,9 +51,10 @@ def validate_options(
     problems: list[Problem],
     ignore: tuple[str, ...] = (),
 ) -> OptionsT | None:
-    """Return ``cls`` made from a mapping's entries, or note what is wrong and return None.
+    """Return an instance of ``cls`` built from a mapping's entries.
 
-    ``owner`` is what messages call the block; the entries ``without`` are none of its options.
+    If an entry is invalid, append the problems to ``problems`` and return None. ``owner`` is the
+    block's name in messages; the keys in ``ignore`` are not options.
     """
     written = {key: child for key, child in node.value.items() if key not in ignore}
     data = {key: child.plain() for key, child in written.items()}
@@ -69,11 +70,14 @@ def validate_options(
     return None if found else options
 
 
-# --------------------------------------------------------- what pydantic would let pass
+# ------------------------------------------- conversions that pydantic would accept
 
 
 def _implicit_conversions(cls: type[Options], option: str, node: Node) -> Iterator[Problem]:
-    """Yield booleans that a number took for 1, and text that a boolean took for true."""
+    """Yield a problem for each boolean given for a number, and each other value for a boolean.
+
+    Pydantic would read ``true`` as 1 and the text ``yes`` as true.
+    """
     info = cls.model_fields[option]
     annotation: Any = Annotated[info.annotation, info]
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
@@ -105,7 +109,7 @@ def _compare(node: Node, read: Any) -> Iterator[Problem]:
 def _problems(
     errors: list[ErrorDetails], cls: type[Options], node: Node, owner: str
 ) -> Iterator[Problem]:
-    """Yield a problem for each value with errors: a union reports one error for each member."""
+    """Yield one problem for each invalid value. Pydantic reports one error per union member."""
     grouped: dict[str, tuple[Node, list[ErrorDetails]]] = {}
     for error in errors:
         at, rest = _locate(node, error["loc"])
@@ -118,7 +122,7 @@ def _problems(
 
 
 def _locate(node: Node, loc: tuple[int | str, ...]) -> tuple[Node, tuple[int | str, ...]]:
-    """Return the node at an error's location, and what of the location leads to no node."""
+    """Return the deepest node on an error's location, and the rest of the location."""
     for i, part in enumerate(loc):
         child = node.at(part)
         if child is None:
@@ -132,7 +136,7 @@ def _messages(
 ) -> Iterator[str]:
     wanted = list(dict.fromkeys(EXPECTED[e["type"]] for e in errors if e["type"] in EXPECTED))
     if len(errors) > 1 and wanted:
-        # One value, refused by every member of a union.
+        # Every member of a union refused this one value.
         wanted += [f"{e['ctx']['expected']}" for e in errors if e["type"] == "literal_error"]
         yield _expected(" or ".join(wanted), node.value)
         return
@@ -150,7 +154,7 @@ def _message(error: ErrorDetails, value: Any, cls: type[Options], owner: str) ->
     if kind in EXPECTED:
         return _expected(EXPECTED[kind], value)
     if kind in LIMITS and isinstance(value, bool):
-        return _expected(NUMBER, value)  # it was taken for 0 or 1
+        return _expected(NUMBER, value)  # pydantic read it as 0 or 1
     if kind in LIMITS:
         word, limit = LIMITS[kind]
         return f"must be {word} {context[limit]:g}, got {describe_value(value)}"

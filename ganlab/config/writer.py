@@ -1,4 +1,4 @@
-"""Plain data to YAML that reads back the same, with a note behind each value if one is wanted."""
+"""Write plain data as YAML that reads back the same, with optional comments after the values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganlab.config.reader import add_scalar_resolvers
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes text that a YAML 1.1 or a YAML 1.2 reader would take for something else."""
+    """Quotes text that a YAML 1.1 or YAML 1.2 reader would not read as text."""
 
 
 add_scalar_resolvers(_Dumper)
@@ -23,7 +23,7 @@ def to_yaml(data: Mapping[str, Any], comments: Mapping[str, str] | None = None) 
 
 
 def leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted path, value) of all that `to_yaml` writes on one line."""
+    """Yield (dotted path, value) of every value that `to_yaml` writes on one line."""
     if not _is_nested(data):
         yield path, data
         return
@@ -55,6 +55,6 @@ def _lines(data: Any, path: str, indent: str, comments: Mapping[str, str]) -> It
 
 
 def _inline(value: Any) -> str:
-    # Without the list around it, PyYAML would end a scalar's document by "...".
+    # Inside a list, because PyYAML ends a document that is a single scalar with "...".
     text = yaml.dump([value], Dumper=_Dumper, default_flow_style=True, width=2**30, sort_keys=False)
     return text.strip().removeprefix("[").removesuffix("]")

@@ -103,7 +103,7 @@ eval:
   extractor: {type: reader, sise: 3}
 """
     assert problems(load, text) == [
-        "my.yaml:8: eval.every: 'often' is no interval; write '1 epoch', '500 steps', "
+        "my.yaml:8: eval.every: 'often' is not an interval; write '1 epoch', '500 steps', "
         "'10000 images', '60 seconds' or 'never'",
         "my.yaml:9: eval.metric: 'eval' has no option 'metric'; did you mean 'metrics'?",
         "my.yaml:10: eval.profile: expected 'quick', 'standard' or 'full', got 'huge'",
