@@ -1,4 +1,4 @@
-"""Sheets of samples, the animation of a run's sheets, and its curves."""
+"""Draw sample sheets, the animation of a run's sheets, and its loss and score curves."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from torch import Tensor
 from ganlab.files import write_atomically
 
 MAX_FRAMES = 60
-"""An animation has at most this many sheets, evenly chosen, the last one always."""
+"""Maximum number of sheets in an animation. They are evenly spaced and include the last one."""
 
 
 def sheet(images: Tensor, columns: int, *, gap: int = 2) -> Image.Image:
-    """Lay out images (N, C, H, W) uint8 in rows of this many, grey ones repeated to RGB."""
+    """Return an RGB picture of images (N, C, H, W) uint8 in rows of ``columns`` images.
+
+    ``gap`` is the width in pixels of the black lines around the images.
+    """
     n, _, height, width = images.shape
     rows = -(-n // columns)
     canvas = np.zeros((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), np.uint8)
@@ -39,7 +42,7 @@ def save_picture(picture: Image.Image, path: Path) -> None:
 
 
 def animate(sheets: Sequence[Path], path: Path, *, milliseconds: int = 300) -> None:
-    """Write an animated GIF of pictures; the last one stays for two seconds."""
+    """Write an animated GIF of the pictures. The last one is shown for two seconds."""
     if not sheets:
         return
     chosen = sorted({round(i) for i in np.linspace(0, len(sheets) - 1, MAX_FRAMES)})
@@ -53,7 +56,7 @@ def animate(sheets: Sequence[Path], path: Path, *, milliseconds: int = 300) -> N
 
 
 def draw_curves(records: Sequence[dict[str, Any]], path: Path, *, title: str) -> None:
-    """Draw both losses and what D says of real and generated images against the epochs."""
+    """Plot both losses, and D's outputs for real and generated images, against epochs."""
     panels = (
         ("Loss", (("loss_d", "D"), ("loss_g", "G"))),
         (
@@ -75,7 +78,7 @@ def draw_curves(records: Sequence[dict[str, Any]], path: Path, *, title: str) ->
 def draw_scores(
     history: Mapping[str, Sequence[tuple[float, float]]], path: Path, *, title: str
 ) -> None:
-    """Draw each score against the epochs, a panel a score."""
+    """Plot each score against epochs, each in a panel of its own."""
     _draw_lines([(name, {"": points}) for name, points in history.items()], path, title=title)
 
 
@@ -85,7 +88,7 @@ def _draw_lines(
     *,
     title: str,
 ) -> None:
-    """Draw panels of named lines below one another, all against the epochs."""
+    """Plot panels of named lines below one another, all against epochs."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,4 +1,7 @@
-"""Settings measured side by side: in one process, by turns, so that all share a machine's moods."""
+"""Compare the speed of settings in one process, in alternating turns.
+
+Alternating spreads slow phases of the machine evenly over all settings.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,16 @@ from ganlab.types import Prepared
 
 T = TypeVar("T")
 TURNS = 7
-"""An odd number has a turn in the middle."""
+"""Number of turns per setting; odd, so that one turn is the median."""
 
 WARM_STEPS = 3
 WARM_SHARE = 0.1
-"""At least so many steps, or this share of what is measured, come before and do not count."""
+"""The warm-up takes at least this many steps and this fraction of the measured steps or time."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A number in every turn."""
+    """The values of a quantity in all turns."""
 
     turns: list[float]
 
@@ -47,44 +50,44 @@ class Spread:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """What came before: a first step may compile."""
+    """The warm-up before the measurement. Its first step may include compilation."""
 
     steps: int
     seconds: float
     first_step_seconds: float
     steady_seconds: float
-    """Of each step after the first."""
+    """Mean seconds of the steps after the first."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """How fast one setting trains."""
+    """The measured speed of one setting."""
 
     experiment: Experiment
     device: str
     precision: str
     channels_last: bool
     images_per_step: int
-    """Real images that an iteration shows to D: what img/s counts."""
+    """Number of real images shown to D in an iteration, the basis of img/s."""
 
     turns: list[Turn]
     ratio: Spread
-    """Its images a second over those of the first setting, in each pair of turns."""
+    """Images per second relative to the first setting, in each pair of turns."""
 
     has_parts: bool
     period: int
-    """After so many steps everything that acts now and then has acted as often again."""
+    """Number of steps after which the pattern of lazy components repeats."""
 
     warm_up: WarmUp
     peak_memory_bytes: int
-    """On a GPU what PyTorch holds, else the process; without what the settings before hold."""
+    """Peak memory of PyTorch on a GPU, else of the process, without that of earlier settings."""
 
     flops_per_image: float
     peak: Peak
 
     @property
     def covers_period(self) -> bool:
-        """True if every turn did now and then as often as training does."""
+        """Whether every turn has whole periods, so that lazy terms have their true share."""
         return all(turn.steps % self.period == 0 for turn in self.turns)
 
     @property
@@ -93,7 +96,7 @@ class Measurement:
 
     @property
     def typical(self) -> Turn:
-        """The turn in the middle, whose parts sum to its time."""
+        """The median turn by time per step. Its parts sum to its time."""
         ranked = sorted(self.turns, key=lambda turn: turn.seconds / turn.steps)
         return ranked[len(ranked) // 2]
 
@@ -103,12 +106,12 @@ class Measurement:
 
     @property
     def host_ms(self) -> float:
-        """Until the host had asked for a step: close to `step_ms` where the device waits for it."""
+        """Host time per step; close to `step_ms` if the device waits for the host."""
         return 1000 * self.typical.host_seconds / self.typical.steps
 
     @property
     def parts_ms(self) -> dict[str, float | None]:
-        """The parts of a step; None where D, G and the optimizers could not be told apart."""
+        """Time of each part of a step; None if D, G and optimizers could not be separated."""
         parts = {part: 1000 * self.typical.parts[part] / self.typical.steps for part in PARTS}
         unseen = () if self.has_parts else ("discriminator", "generator", "optimizer")
         rest = sum(parts[part] for part in ("rest", *unseen))
@@ -148,25 +151,25 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is measured of each setting: so many steps, or for so long."""
+    """How long each setting is measured: a number of steps, or else seconds."""
 
     seconds: float = 10.0
     steps: int | None = None
     count: int = TURNS
-    """Of turns: fewer if there are not so many steps."""
+    """Number of turns; fewer if there are fewer steps."""
 
     @property
     def turns(self) -> int:
         return self.count if self.steps is None else min(self.count, self.steps)
 
     def is_warm(self, steps: int, seconds: float) -> bool:
-        """True after a share of what will be measured."""
+        """Return whether the warm-up has taken `WARM_SHARE` of the budget."""
         if self.steps is not None:
             return steps >= WARM_SHARE * self.steps
         return seconds >= WARM_SHARE * self.seconds
 
     def turn_steps(self, step_seconds: float, *, period: int) -> list[int]:
-        """Return the steps of each turn; whole periods, if that does not take much longer."""
+        """Return the steps of each turn: whole periods, unless that takes over twice as long."""
         if self.steps is not None:
             return [len(range(turn, self.steps, self.turns)) for turn in range(self.turns)]
         count = max(1, round(self.seconds / self.turns / step_seconds))
@@ -182,7 +185,7 @@ def measure(
     folder: Path,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Measurement]:
-    """Measure settings by turns: the first, the second, ..., the first again."""
+    """Measure the settings in alternating turns: first, second, ..., first again, and so on."""
     trials, warm_ups, memory = [], [], []
     peaks: dict[tuple[Any, str], Peak] = {}
     allocated_first = None
@@ -238,7 +241,10 @@ def measure(
 
 
 def interleave(functions: Sequence[Callable[[int], T]], count: int) -> list[list[T]]:
-    """Call each with the number of the turn, one after the other, and that so many times."""
+    """Call the functions in turn, ``count`` times, and return each one's results.
+
+    A function's argument is the number of the turn, from 0.
+    """
     results: list[list[T]] = [[] for _ in functions]
     for turn in range(count):
         for one, its in zip(functions, results, strict=True):

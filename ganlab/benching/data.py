@@ -1,4 +1,4 @@
-"""Images to measure with: the dataset's if they are there, else random ones of its size."""
+"""Images for a benchmark: the dataset's if it is available, else random images of its size."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ganlab.types import DataSpec, Prepared
 
 COUNT = 10_000
 BYTES = 2**28
-"""Fewer random images are made where so many would take more memory."""
+"""Limit for the size of the random images, which lowers `COUNT`."""
 
 
 @dataclass(frozen=True)
 class RandomImages:
-    """What random images are like, beside their size."""
+    """Properties of random images, besides their size."""
 
     channels: int = 1
     classes: int = 10
@@ -32,7 +32,7 @@ class RandomImages:
 
 @dataclass(frozen=True)
 class BenchmarkImages:
-    """Images, and what to say if they are not those of the dataset."""
+    """Images for a benchmark, and a note if they are not the dataset's."""
 
     prepared: Prepared
     note: str | None = None
@@ -43,7 +43,7 @@ def find_images(
 ) -> BenchmarkImages:
     """Return the dataset's train split, or random images if it is not on this machine.
 
-    ``random`` asks for random images at once. Nothing is ever downloaded.
+    With ``random``, return random images in any case. Nothing is downloaded.
     """
     if random is not None:
         return BenchmarkImages(make_random_images(dataset, random, at_least=at_least))
@@ -75,12 +75,12 @@ def make_random_images(dataset: Dataset, like: RandomImages, *, at_least: int) -
 
 
 class Offline(OSError):
-    """Somebody asked for the network."""
+    """Code tried to use the network inside `offline`."""
 
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Let nobody in this process reach the network inside."""
+    """Refuse network access of this process inside the context."""
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise Offline("a benchmark downloads nothing")

@@ -1,4 +1,4 @@
-"""The cache of prepared datasets: safetensors files that are verified whenever they are read."""
+"""The cache of prepared datasets: safetensors files whose hash is checked at every read."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ log = logging.getLogger("ganlab")
 
 
 def datasets_dir() -> Path:
-    """Return the folder of the prepared datasets; `locked` makes it."""
+    """Return the folder of the prepared datasets; `locked` creates it."""
     return cache_dir() / "datasets"
 
 
 def load(entry: Path) -> Prepared | None:
-    """Return what was stored; None when there is nothing or, with a warning, when it is damaged.
+    """Return a cached dataset, or None if it is missing or damaged. Warn if it is damaged.
 
-    The images stay on the disk until they are looked at.
+    The images are memory-mapped, so they are read when they are used.
     """
     if not entry.is_file():
         return None
     try:
-        with safe_open(str(entry), framework="np") as file:  # that of "pt" reserves memory for all
+        with safe_open(str(entry), framework="np") as file:  # "pt" reserves memory for all tensors
             metadata = file.metadata()
             labels = from_numpy(file.get_tensor("labels"))
             shape = file.get_slice("images").get_shape()
@@ -54,9 +54,9 @@ def load(entry: Path) -> Prepared | None:
 
 @contextmanager
 def locked(entry: Path, *, source: str) -> Iterator[bool]:
-    """Let no other process make the entry meanwhile; True if one had been at it before.
+    """Hold the entry's lock. Yield True if another process held it first.
 
-    Raises `NotCached` where nothing can be written.
+    Raises `NotCached` if the cache cannot be written.
     """
     waited = False
     with raises_not_cached():
@@ -85,10 +85,11 @@ def store(
     source: str,
     is_current: Callable[[], bool],
 ) -> Prepared:
-    """Write images that come part by part, (n, C, S, S), and return them, mapped.
+    """Write parts of images, (n, C, S, S) uint8 each, and return the memory-mapped dataset.
 
-    The entry is there afterwards if ``still_true`` says so at the end; else the file lasts as long
-    as somebody holds the images. Raises `NotCached` where they cannot be written.
+    The file becomes a cache entry only if ``is_current()`` is true at the end. Otherwise it is
+    deleted as soon as the returned images are no longer used. Raises `NotCached` if the cache
+    cannot be written.
     """
     folder = entry.with_name(f".writing-{entry.name}")
     try:
@@ -111,7 +112,7 @@ def store(
 
 
 def _start_of_images(read: Callable[[int], bytes]) -> int:
-    """Return where in a safetensors file the images begin."""
+    """Return the offset in bytes of the images in a safetensors file."""
     length: int = struct.unpack("<Q", read(8))[0]
     start: int = json.loads(read(length))["images"]["data_offsets"][0]
     return 8 + length + start

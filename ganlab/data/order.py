@@ -1,4 +1,4 @@
-"""The order in which batches go through a dataset, again and again."""
+"""The order in which batches visit the images of a dataset."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from ganlab.seeds import derive_seed
 
 
 class Order:
-    """An endless stream of passes over the data, each in an order of its own.
+    """An endless stream of passes over the data, each in its own random order.
 
-    A batch may straddle two passes, so none is partial and no image is dropped. There is no state:
-    the order of pass p depends on ``seed`` and p alone, so a batch is known by its number.
+    A batch may contain the end of one pass and the start of the next, so no batch is partial and
+    no image is dropped. The order of pass p depends only on ``seed`` and p, so the batch number
+    alone determines a batch.
     """
 
     def __init__(self, *, size: int, batch_size: int, seed: int, parts: int = 1) -> None:
@@ -27,15 +28,15 @@ class Order:
         self._passes: dict[int, Tensor] = {}
 
     def to(self, device: torch.device) -> Order:
-        """Return the same order, its indices on a device."""
+        """Return a copy whose indices are on a device."""
         other = copy.copy(self)
         other.device, other._passes = device, {}
         return other
 
     def indices(self, number: int) -> Tensor:
-        """Return (B,) int64 on the device: where in the dataset the batch's images are.
+        """Return the dataset indices of the batch's images, (B,) int64 on the device.
 
-        Of a batch that several processes share, they are this process's.
+        If several processes share the batch, return the indices of this process's images.
         """
         return local(self._indices(number), parts=self.parts)
 
@@ -48,7 +49,7 @@ class Order:
         return torch.cat([indices, self._pass(pass_number + 1)[:missing]])
 
     def _pass(self, pass_number: int) -> Tensor:
-        """Return the permutation (N,) of one pass; the latest two are kept."""
+        """Return the permutation (N,) of one pass. The two latest permutations are kept."""
         if pass_number not in self._passes:
             generator = torch.Generator().manual_seed(derive_seed(self.seed, "pass", pass_number))
             order = torch.randperm(self.size, generator=generator)

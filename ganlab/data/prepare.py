@@ -1,4 +1,4 @@
-"""From a dataset component to the images and labels that training and scoring use."""
+"""Prepare a dataset: read, select, resize and cache the images for training and scoring."""
 
 from __future__ import annotations
 
@@ -33,21 +33,22 @@ __all__ = ["Prepared", "data_root", "prepare"]
 log = logging.getLogger("ganlab")
 
 FORMAT = 1
-"""Raise it when the same dataset would be prepared differently: older cache entries then rest."""
+"""Increase it when preparation changes, so that older cache entries are no longer used."""
 
 NOT_IN_KEY = {"flip", "fallback", "fallback_images"}
 
 
 def data_root(root: Path | None = None) -> Path:
-    """Return the folder with the datasets' files: ``root``, GANLAB_DATA, or one in the cache."""
+    """Return the folder of the dataset files: ``root``, ``GANLAB_DATA``, or one in the cache."""
     return Path(root or os.environ.get("GANLAB_DATA") or cache_dir() / "data")
 
 
 def prepare(dataset: Dataset, *, root: Path | None = None, split: Split = "train") -> Prepared:
-    """Return a split of the dataset, selected, resized and checked, from the cache if it is there.
+    """Return a split of the dataset, validated, selected and resized, from the cache if possible.
 
-    The images lie on the disk, mapped, and are never in memory as a whole unless there is no cache.
-    Raises `DataUnavailable` when the data cannot be had and `DataError` when it is broken.
+    The images are mapped from a file and never held in memory as a whole, unless the cache cannot
+    be written. Raises `DataUnavailable` if the data is missing and cannot be downloaded, and
+    `DataError` if it is invalid.
     """
     root = data_root(root)
     entry = _cache_file(dataset, root, split)
@@ -67,10 +68,10 @@ def prepare(dataset: Dataset, *, root: Path | None = None, split: Split = "train
 
 @dataclass(frozen=True)
 class Selection:
-    """What is used of a dataset: images that are still to be resized, and all about them."""
+    """The selected images of a dataset, which are resized on iteration, and their labels."""
 
     parts: Iterator[Tensor]
-    """(n, C, S, S) uint8 each; C is 3 for all in the end if it is 3 for one of them."""
+    """(n, C, S, S) uint8 each. If C is 3 for any part, the result has 3 channels."""
 
     labels: Tensor
     """(N,) int64"""
@@ -78,7 +79,7 @@ class Selection:
     class_names: tuple[str, ...]
 
     most_bytes: int
-    """What the resized images take at most."""
+    """Upper bound on the size of the resized images, in bytes."""
 
 
 def _prepare_cached(dataset: Dataset, root: Path, split: Split, entry: Path) -> Prepared:
@@ -90,14 +91,14 @@ def _prepare_cached(dataset: Dataset, root: Path, split: Split, entry: Path) -> 
         labels=selection.labels,
         class_names=selection.class_names,
         source=dataset.name,
-        # Files that came or changed while they were read wait for the next time: had they been
-        # read half-way, the entry would keep that for ever.
+        # If files changed while they were read, some may have been read incompletely: do not keep
+        # the result.
         is_current=lambda: entry == _cache_file(dataset, root, split),
     )
 
 
 def _prepare_in_memory(dataset: Dataset, root: Path, split: Split) -> Prepared:
-    """Read the dataset where it cannot be cached. Raises `DataError` if it does not fit."""
+    """Read the dataset without a cache. Raises `DataError` if it does not fit into memory."""
     selection = _select(dataset, root, split)
     free = available_bytes()
     if selection.most_bytes > free:
@@ -115,7 +116,7 @@ def _prepare_in_memory(dataset: Dataset, root: Path, split: Split) -> Prepared:
 
 
 def _select(dataset: Dataset, root: Path, split: Split) -> Selection:
-    """Open the dataset, refuse what does not fit, and select."""
+    """Read the dataset, validate it, and select the images to use."""
     found = dataset.read(root, split)
     validate_images(found, f"{dataset.name} ({split})")
     indices, labels, class_names = select_images(dataset, found)
@@ -134,7 +135,7 @@ def _select(dataset: Dataset, root: Path, split: Split) -> Selection:
 
 
 def _cache_file(dataset: Dataset, root: Path, split: Split) -> Path | None:
-    """Return the cache file of this split; None for a class whose code cannot be identified."""
+    """Return the cache file of this split; None if the class's source code cannot be found."""
     code = _code_hashes(type(dataset))
     if code is None:
         return None
@@ -151,10 +152,10 @@ def _cache_file(dataset: Dataset, root: Path, split: Split) -> Path | None:
 
 
 def _code_hashes(kind: type[Dataset]) -> list[str] | None:
-    """Return the hashes of the files that define a dataset: whoever edits one gets fresh images."""
+    """Return hashes of the source files of a dataset class, so that edits invalidate the cache."""
     own = kind.__mro__[: kind.__mro__.index(Dataset)]
     try:
         files = [Path(inspect.getfile(one)) for one in own]
         return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
-    except (TypeError, OSError):  # typed at a prompt or in a notebook
+    except (TypeError, OSError):  # defined at a prompt or in a notebook
         return None

@@ -1,6 +1,6 @@
-"""The checking kit for plugin authors: what a component promises, tried out. See `check`.
+"""The checking kit for plugin authors: `check` tests a component against its kind's contract.
 
-Importing it imports no torch, so that pytest can load its fixtures at no cost.
+Importing this package does not import torch, so that pytest loads its fixtures quickly.
 """
 
 from __future__ import annotations

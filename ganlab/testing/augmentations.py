@@ -15,7 +15,7 @@ BATCHES = (1, 2, 5)
 
 
 def check_augmentation(found: Findings, augmentation: Augmentation) -> None:
-    """Try what D is shown: shape, gradient, randomness from the step."""
+    """Check the augmented images: shapes, gradients and determinism."""
     where = "augment()"
 
     def augmented(n: int, channels: int) -> tuple[Tensor, Tensor]:

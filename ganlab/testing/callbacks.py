@@ -16,7 +16,10 @@ from ganlab.testing.report import Findings
 
 
 def check_callback(found: Findings, callback: Callback) -> None:
-    """Let it watch two steps of a small run in a temporary folder, the second of them twice."""
+    """Call every hook for two steps of a small run in a temporary folder.
+
+    The second step is logged twice, as it may be after a crash.
+    """
     with (
         tempfile.TemporaryDirectory() as folder,
         found.group("calls", "every hook, in their order"),
@@ -39,7 +42,7 @@ def check_callback(found: Findings, callback: Callback) -> None:
         records = [{"step": i + 1, **losses} for i, losses in enumerate(harness.losses)]
         with found.guarded("on_log()"):
             callback.on_log(run, records)
-            callback.on_log(run, records[1:])  # after a kill the same step can come again
+            callback.on_log(run, records[1:])  # after a crash, a step can be repeated
         with found.guarded("on_evaluate()"):
             callback.on_evaluate(run, harness.at.steps, {"kit": 0.5})
         with found.guarded("on_run_end()"):

@@ -1,4 +1,4 @@
-"""`check`: everything that the kit tries with a component of each kind."""
+"""`check`: run all checks for a component of any kind."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ from ganlab.testing.training import PARTNERS, check_resume, check_training
 
 
 def check(subject: Component | type[Component], *, plugins: Plugins | None = None) -> Report:
-    """Try what a component promises, and return what was found.
+    """Check a component against the contract of its kind, and return a report.
 
-    A class is tried with its ``for_tests`` options or else with its defaults, narrow where they
-    are called ``width…``; an object with the options that it has. It is trained beside every
-    component of the other kinds that ``plugins`` holds, by default all that are installed or lie
-    in ./plugins. ``check(Offset).expect_ok()`` raises `CheckFailed` with everything that is wrong.
+    A class is checked with its ``for_tests`` options, and with small values for options whose names
+    begin with ``width``; an object is checked with its own options. The component is also trained
+    together with each component of the other kinds in ``plugins``, by default all plugins that are
+    installed or in ./plugins. ``check(Offset).expect_ok()`` raises `CheckFailed` with all failures.
     """
     cls = subject if isinstance(subject, type) else type(subject)
     given = None if isinstance(subject, type) else subject
@@ -67,16 +67,16 @@ def check(subject: Component | type[Component], *, plugins: Plugins | None = Non
 
 
 def check_file(path: Path, *, plugins: Plugins | None = None) -> list[Report]:
-    """Load a plugin file and try each component in it, in the order of their kinds.
+    """Load a plugin file and check each component in it, in the order of their kinds.
 
-    Raises `PluginError` for a file that is not there, does not load, or holds no component.
+    Raises `PluginError` if the file does not exist, does not load, or registers no component.
     """
     plugins = load_plugins() if plugins is None else plugins
     return [check(component, plugins=plugins) for component in components_of(path, plugins)]
 
 
 def components_of(path: Path, plugins: Plugins) -> list[type[Component]]:
-    """Return the components of a plugin file, which is loaded if it is not yet."""
+    """Return the components of a plugin file, and load the file if necessary."""
     if not path.is_file():
         raise PluginError(f"{path}: there is no such file")
     file = path.resolve()
@@ -142,7 +142,7 @@ def _check_kind(found: Findings, subject: Component, plugins: Plugins) -> None:
 
 
 def _small(cls: type[Component]) -> Component:
-    """Return a small one, or one with its defaults where its network cannot be that narrow."""
+    """Return a small instance, or one with the defaults if the small network cannot be built."""
     component = small(cls)
     if isinstance(component, Network):
         from ganlab.testing.harness import experiment_of, make_harness
@@ -170,7 +170,7 @@ def _file_of(cls: type[Component]) -> Path | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep remarks of torch and of partners out of the report, and the threads as they are."""
+    """Silence torch's and other components' warnings, and use one thread inside the context."""
     log = logging.getLogger("ganlab")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"torch\.")

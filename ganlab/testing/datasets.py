@@ -1,4 +1,4 @@
-"""Datasets and callbacks."""
+"""Checks of datasets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPLITS: tuple[Split, Split] = ("train", "test")
 
 
 def check_dataset(found: Findings, dataset: Dataset) -> None:
-    """Read both splits, twice, from where datasets lie."""
+    """Read both splits twice from the data folder, and validate them."""
     root = data_root()
     names: list[tuple[str, ...]] = []
     with found.group("images") as group:
@@ -26,7 +26,7 @@ def check_dataset(found: Findings, dataset: Dataset) -> None:
             try:
                 images = dataset.read(root, split)
             except DataUnavailable as error:
-                group.note = f"not tried, {' '.join(str(error).split())}"
+                group.note = f"skipped, {' '.join(str(error).split())}"
                 group.skipped = True
                 return
             with found.guarded(where):

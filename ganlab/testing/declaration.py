@@ -1,4 +1,4 @@
-"""What every component declares: its name, its description, its options."""
+"""Checks of what every component declares: name, description and options."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ REQUIRED_METHODS = {
     "metric": ("compute",),
     "extractor": ("load",),
 }
-"""Methods that the base class of a kind leaves open."""
+"""Methods that a component must implement, by kind."""
 
 
 def check_declared(found: Findings, cls: type[Component]) -> bool:
-    """Try name and description of a class; return whether it writes what its kind leaves open."""
+    """Check a class's name and docstring; return whether it implements all required methods."""
     complete = True
     with found.group("name and description"):
         name = getattr(cls, "name", None)
@@ -43,10 +43,13 @@ def check_declared(found: Findings, cls: type[Component]) -> bool:
 
 
 def check_options(found: Findings, cls: type[Component], given: Component | None) -> bool:
-    """Try that options are documented and survive YAML; return whether it can be made."""
+    """Check that options are documented and unchanged by YAML.
+
+    Return whether the component can be instantiated.
+    """
     count = len(cls.model_fields)
     with found.group(
-        "options", f"{count} documented, the same after YAML" if count else "it has no option"
+        "options", f"{count} documented, unchanged by YAML" if count else "it has no options"
     ):
         for option, info in cls.model_fields.items():
             doc = bool((info.description or "").strip())

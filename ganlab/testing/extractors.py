@@ -16,7 +16,7 @@ from ganlab.testing.tensors import SEED, difference, finite, shape
 
 
 def check_extractor(found: Findings, extractor: Extractor, plugins: Plugins) -> None:
-    """Try an extractor on images, for the first dataset that it has a network for."""
+    """Check an extractor on random images, with the network for the first available dataset."""
     loaded: list[tuple[int, ExtractorNet]] = []
     reason = ""
     for channels in (1, 3):
@@ -27,7 +27,7 @@ def check_extractor(found: Findings, extractor: Extractor, plugins: Plugins) -> 
             except DataUnavailable as error:
                 before, reason = reason, " ".join(str(error).split()).replace(dataset, "DATASET")
                 if before == reason and "DATASET" not in reason:
-                    break  # it is not the dataset that it lacks
+                    break  # the same error for every dataset
             except Exception as error:
                 with found.group("network"):
                     what = "expected a network or DataUnavailable, got"
@@ -46,7 +46,7 @@ def check_extractor(found: Findings, extractor: Extractor, plugins: Plugins) -> 
 
 
 class _RefusedChannels(BaseException):
-    """A network of another number of channels than the images, which said so."""
+    """The network refuses images with this number of channels."""
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Experiments of the kit's parts with some of them replaced, and short training of them."""
+"""Tiny experiments around the components under check, and short training runs of them."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ SIZE = 16
 
 
 def spec_of(classes: int = 4, *, channels: int = 1, size: int = SIZE) -> DataSpec:
-    """Return sizes for a check."""
+    """Return a small `DataSpec`."""
     return DataSpec(classes, size, channels, tuple(map(str, range(classes))))
 
 
 def labels_of(n: int, classes: int, *, rows: bool = False) -> Tensor:
-    """Return labels that go round: (N,) indices, or (N, K) rows."""
+    """Return labels 0, 1, ..., K - 1, 0, 1, ...: (N,) indices, or one-hot rows (N, K)."""
     y = torch.arange(n) % classes
     return one_hot(y, classes) if rows else y
 
 
 def experiment_of(*components: Component | type[Component], **train: Any) -> Experiment:
-    """Return a tiny experiment with these components in it, the kit's own parts elsewhere.
+    """Return a tiny experiment with these components; the kit's own components fill the rest.
 
-    A class stands for a small one of it. ``train`` are training options.
+    A class is instantiated with small options. ``train`` are training options.
     """
     made = [one if isinstance(one, Component) else small(one) for one in components]
     of = {kind: [one for one in made if one.kind == kind] for kind in KINDS}
@@ -75,17 +75,17 @@ def experiment_of(*components: Component | type[Component], **train: Any) -> Exp
 
 @dataclass
 class Harness:
-    """A model and images, and how far it has been trained."""
+    """A model, random images, and the training progress."""
 
     experiment: Experiment
     model: Model
     batches: Batches
     at: Progress = field(default_factory=Progress)
     losses: list[dict[str, float]] = field(default_factory=list)
-    """What the log would show of every step: ``loss_d``, ``loss_g``, terms."""
+    """The scalars of every step, as in the log: ``loss_d``, ``loss_g``, terms."""
 
     def step(self) -> dict[str, Tensor]:
-        """Do one iteration, seeded as in a run."""
+        """Run one iteration, seeded as in a run, and return its scalars."""
         options, at = self.experiment.train, self.at
         seed_everything(derive_seed(options.seed, "step", at.steps), CPU)
         reals = [Batch(*self.batches.batch(at.batches + i)) for i in range(options.d_steps)]
@@ -100,7 +100,7 @@ class Harness:
         return scalars
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return every parameter and buffer, by its name in a checkpoint."""
+        """Return all parameters and buffers, by their names in a checkpoint."""
         return {
             f"{name}/{key}": value
             for name, module in self.model.modules().items()
@@ -108,7 +108,7 @@ class Harness:
         }
 
     def not_finite(self) -> str | None:
-        """Return the first tensor that holds a number that is not finite."""
+        """Return the name of the first tensor with a non-finite value; None if there is none."""
         for name, value in self.tensors().items():
             if value.is_floating_point() and not torch.isfinite(value).all():
                 return name
@@ -116,7 +116,7 @@ class Harness:
 
 
 def make_harness(experiment: Experiment, spec: DataSpec | None = None) -> Harness:
-    """Build an experiment for random images."""
+    """Build the model of an experiment and 16 random images for it."""
     spec = spec or spec_of(channels=_channels(experiment), size=_size(experiment))
     generator = torch.Generator().manual_seed(0)
     shape = (16, spec.channels, spec.image_size, spec.image_size)
@@ -128,7 +128,7 @@ def make_harness(experiment: Experiment, spec: DataSpec | None = None) -> Harnes
 
 
 def train(*components: Component | type[Component], steps: int = 2, **options: Any) -> Harness:
-    """Train these components for some steps with the kit's parts, and return what became of it."""
+    """Train these components with the kit's own for some steps, and return the harness."""
     trained = make_harness(experiment_of(*components, **options))
     with seeded(0, CPU):
         for _ in range(steps):
@@ -147,7 +147,7 @@ def _channels(experiment: Experiment) -> int:
 
 
 def step_of(model: Model, role: Role, *, n: int, rows: bool = False, train: Train) -> Step:
-    """Return a step of one network as the loop makes it, both batches judged."""
+    """Return a step of one network as the training loop makes it, with D's outputs."""
     spec = model.spec
     y = labels_of(n, spec.num_classes, rows=rows)
     x = torch.rand(n, spec.channels, spec.image_size, spec.image_size) * 2 - 1
@@ -172,7 +172,7 @@ def step_of(model: Model, role: Role, *, n: int, rows: bool = False, train: Trai
 
 
 def resumed(trained: Harness) -> Harness:
-    """Return a new model that holds what a checkpoint of this one keeps, through safetensors."""
+    """Return a new harness that was restored from what a checkpoint of this one contains."""
     from safetensors.torch import load, save
 
     plain = {k: v.detach().contiguous().clone() for k, v in trained.tensors().items()}

@@ -1,7 +1,7 @@
-"""The smallest parts that make an experiment: what a component is tried with first.
+"""The smallest components that make an experiment. A component is first checked with these.
 
-They are the kit's own, so that a check needs no shipped component and a partner's mistake is not
-taken for the subject's.
+They belong to the kit, so that a check does not depend on shipped components, and an error of
+another component is not attributed to the checked one.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ WIDTH = 6
 
 
 class KitImages(Dataset):
-    """Noise around a brightness for each class."""
+    """Noisy images with a different brightness for each class."""
 
     name = NAME
     image_size: int = 16
     count: int = 16
-    """How many images."""
+    """Number of images."""
 
     def read(self, root: Path, split: Split) -> Images:
         labels = np.arange(self.count) % 4
@@ -46,7 +46,7 @@ class KitImages(Dataset):
 
 
 class KitGenerator(Generator):
-    """A linear layer, a norm site, a convolution that writes a quarter of the image's side."""
+    """A linear layer to 4 x 4, a norm site, and a transposed convolution to the image size."""
 
     name = NAME
 
@@ -91,7 +91,7 @@ class _DiscriminatorNet(DiscriminatorNet):
 
 
 class KitNorm(Conditioning):
-    """A gain for each channel that is linear in the style, for schemes that bring a style alone."""
+    """A gain per channel that is linear in the style, for schemes that only provide a style."""
 
     name = f"{NAME}-norm"
 
@@ -111,7 +111,7 @@ class _StyleGains(nn.Module):
 
 
 class KitConditioning(Conditioning):
-    """One-hot labels beside the noise, and as constant planes beside the image."""
+    """Concatenates one-hot labels to the noise, and constant one-hot planes to the image."""
 
     name = NAME
 
@@ -135,7 +135,7 @@ class _ConcatLabel(nn.Module):
 
 
 class KitLoss(Loss):
-    """-log sigmoid of what each network wants."""
+    """The non-saturating GAN loss on logits."""
 
     name = NAME
 

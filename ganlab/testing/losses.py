@@ -1,4 +1,4 @@
-"""Losses and augmentations by themselves: their values, their slopes."""
+"""Checks of losses: shapes, large logits, and the direction of the gradients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCHES = (1, 2, 5)
 
 
 def check_loss(found: Findings, loss: Loss) -> None:
-    """Try shapes, large logits, and that each network is driven the right way."""
+    """Check shapes, large logits, and that gradients move each network in the right direction."""
     of_g = loss.real_in_g
     calls: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
         "d()": loss.d,
@@ -35,7 +35,7 @@ def check_loss(found: Findings, loss: Loss) -> None:
             out = loss.logged_output(torch.randn(5))
             fits = isinstance(out, Tensor) and tuple(out.shape) == (5,)
             found.expect(fits, "logged_output()", "shape (5,) for 5 logits", shape(out))
-    with found.group("large logits", f"finite values and slopes at ±{LARGE:g}"):
+    with found.group("large logits", f"finite values and gradients at ±{LARGE:g}"):
         for where, call in calls.items():
             if _failed_before(found, where):
                 continue
@@ -44,12 +44,12 @@ def check_loss(found: Findings, loss: Loss) -> None:
                 case = f"logits {real:g} of real and {fake:g} of generated images"
                 good = finite([out, *gradients])
                 found.expect(good, where, f"finite numbers at {case}", "some that are not")
-    with found.group("direction", "what each network gains by"):
+    with found.group("direction", "each gradient improves its network"):
         _check_direction(found, calls)
 
 
 def _check_direction(found: Findings, calls: dict[str, Callable[[Tensor, Tensor], Tensor]]) -> None:
-    # Not at 0: there least squares are content with a generated image.
+    # Not at logit 0, where the gradient of some least-squares losses is zero.
     wrong_d, wrong_g = (-0.5, 0.5), (0.5, -0.5)
     wanted = [
         ("d()", wrong_d, 0, -1, "D to gain when the logit of a real image rises"),
@@ -66,10 +66,10 @@ def _check_direction(found: Findings, calls: dict[str, Callable[[Tensor, Tensor]
 
 
 def _failed_before(found: Findings, where: str) -> bool:
-    """True for a method that failed above; the group then says that it is not tried."""
+    """Return whether a method failed before, and note in the group that it is skipped."""
     if where not in found.broken or where in [f.where for f in found.groups[-1].failures]:
         return False
-    note = f"; not tried: {where}"
+    note = f"; skipped: {where}"
     if note not in found.groups[-1].note:
         found.groups[-1].note += note
     return True
@@ -78,7 +78,7 @@ def _failed_before(found: Findings, where: str) -> bool:
 def _values_and_gradients(
     call: Callable[[Tensor, Tensor], Tensor], real: float, fake: float
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """Return the loss of two logits each, and its slopes by those of real and generated images."""
+    """Return the loss (2,), and its gradients with respect to real and generated logits."""
     logits = [torch.full((2,), value, requires_grad=True) for value in (real, fake)]
     out = call(*logits)
     if out.requires_grad:

@@ -1,4 +1,4 @@
-"""Metrics and extractors."""
+"""Checks of metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FEATURES = 8
 
 
 def check_metric(found: Findings, metric: Metric) -> None:
-    """Try a metric on features of noise."""
+    """Check a metric's declarations, and its values for random features."""
     where = "compute()"
     with found.group("declared"):
         levels = (True, False, None)
@@ -58,7 +58,7 @@ def check_metric(found: Findings, metric: Metric) -> None:
 
 
 def _metric_input(metric: Metric, n: int, *, shift: float) -> MetricInput:
-    """Return what the metric says that it needs, of noise."""
+    """Return random input with the fields that the metric needs."""
     with seeded(SEED, CPU):
         labels = labels_of(n, CLASSES)
         features = torch.randn(n, FEATURES) + shift + labels[:, None]

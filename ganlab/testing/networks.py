@@ -1,4 +1,4 @@
-"""Generators and discriminators by themselves."""
+"""Checks of generators and discriminators."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Z = 16
 BATCHES, CLASSES = (1, 2, 5), (2, 10)
 
 MAX_ABS_PIXEL = 20.0
-"""No pixel of a fresh generator is further out, squashed or not: pixels of 0 to 255 are."""
+"""Limit for the pixels of an untrained generator, which pixels in [0, 255] exceed."""
 
 
 def check_network(found: Findings, network: Network) -> None:
-    """Try every size, then labels, gradients and the seed at one of them."""
+    """Check all image sizes, then labels, gradients and determinism at one size."""
     sizes = ", ".join(map(str, network.sizes))
     with found.group("images", f"{sizes} pixels, 1, 2 and 5 images, 2 and 10 classes"):
         for channels in network.channels:
@@ -61,7 +61,7 @@ def check_network(found: Findings, network: Network) -> None:
 
 
 def build(network: Network, spec: DataSpec) -> nn.Module:
-    """Build a network with the kit's scheme."""
+    """Build a network with the kit's conditioning scheme."""
     with seeded(SEED, CPU):
         if isinstance(network, Generator):
             return network.build(Z, spec, Sites("generator", [KitConditioning()], spec))
@@ -100,7 +100,7 @@ def _check_size(
             return
         for n in batches:
             case = f"{n} image{'s' if n > 1 else ''} of {sizes}"
-            net.train(n > 1)  # batch statistics of one number do not exist
+            net.train(n > 1)  # a batch of one value has no variance
             with seeded(SEED, CPU), found.guarded("forward()", case):
                 y = labels_of(n, spec.num_classes)
                 if not generates:

@@ -1,4 +1,4 @@
-"""A new component that works: its file and its test, or a package of both."""
+"""Generate a new, working component with a test, as two files or as a package."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ TRAINED_KINDS = (
     "augmentation",
 )
 SECTIONS = {"regularizer": "regularizers", "augmentation": "augmentations", "callback": "callbacks"}
-"""The sections of an experiment that are not called like their kind."""
+"""The sections of an experiment whose names differ from their kind."""
 
 
 @dataclass(frozen=True)
 class Scaffold:
-    """What is to be written."""
+    """The files of a new component."""
 
     kind: str
     name: str
@@ -54,7 +54,7 @@ class Scaffold:
         return usage_command(self.kind, self.name)
 
     def check(self, here: Path) -> None:
-        """Raise `PluginError` if one of the files is there below a folder."""
+        """Raise `PluginError` if one of the files exists in the folder ``here``."""
         there = [path for path in self.files if (here / path).exists()]
         if self.folder is not None and (here / self.folder).exists():
             there = [self.folder]
@@ -63,7 +63,7 @@ class Scaffold:
             raise PluginError(f"nothing was written: there already: {names}")
 
     def write(self, here: Path) -> None:
-        """Write the files below a folder. None of them replaces one that is there."""
+        """Write the files into the folder ``here``. Existing files are not replaced."""
         self.check(here)
         for path, text in self.files.items():
             (here / path).parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ class Scaffold:
 
 
 def usage_command(kind: str, name: str) -> str:
-    """Return a command that uses a component."""
+    """Return a command line that uses a component."""
     if kind == "metric":
         return f"ganlab eval --metric {name}"
     if kind == "extractor":
@@ -81,7 +81,7 @@ def usage_command(kind: str, name: str) -> str:
 
 
 def scaffold(kind: str, name: str, *, package: bool = False) -> Scaffold:
-    """Return the files of a new component, or raise `PluginError` for a name that cannot be one."""
+    """Return the files of a new component. Raises `PluginError` for an invalid name."""
     if not NAME.fullmatch(name):
         hint = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
         suggestion = f"; did you mean '{hint}'?" if NAME.fullmatch(hint) else ""

@@ -1,4 +1,4 @@
-"""The sites of a conditioning scheme, each by itself."""
+"""Checks of the sites of a conditioning scheme."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ BATCHES, CLASSES = (1, 2, 5), (2, 10)
 
 @dataclass
 class Site:
-    """One module of a scheme, and what it is called with."""
+    """One module of a scheme, and the inputs of its forward call."""
 
     name: str
     module: nn.Module
     spec: DataSpec
     size: tuple[int, ...]
-    """Of its first argument, without the batch."""
+    """Shape of the first argument, without the batch dimension."""
 
     style: nn.Module | None = None
-    """For the norm site: what makes the style of noise and label."""
+    """For the norm site: the module that computes the style from noise and label."""
 
     @property
     def where(self) -> str:
@@ -46,7 +46,7 @@ class Site:
         return module(t, y if self.style is None else self.style(z, y))
 
     def expected(self, n: int) -> list[tuple[int, ...]]:
-        """Return the shapes that are allowed; none means that anything is."""
+        """Return the allowed output shapes; an empty list allows any output."""
         match self.name:
             case "latent" | "style":
                 return [(n, int(self.module.out_features))]  # type: ignore[arg-type]
@@ -60,7 +60,7 @@ class Site:
 
 
 def check_sites(found: Findings, scheme: Conditioning) -> None:
-    """Try every site that a scheme claims."""
+    """Check every site that a scheme uses."""
     claimed = [s for role in Conditioning.SITES for s in type(scheme).claims(role)]
     if not claimed:
         found.skip("sites", "it claims none")
@@ -81,7 +81,9 @@ def check_sites(found: Findings, scheme: Conditioning) -> None:
                 gap = difference(_seeded_output(site), _seeded_output(again))
                 same = "the same output from the same seed"
                 found.expect(gap == 0, site.where, same, f"a difference of {gap:.2g}")
-    with found.group("labels", "another one gives another output, its one-hot row the same"):
+    with found.group(
+        "labels", "different labels give different outputs, one-hot rows the same as indices"
+    ):
         for site in _sites_to_check(found, scheme):
             _check_label(found, site)
     with found.group("gradients", "at every parameter and at the input"):
@@ -108,24 +110,24 @@ def _seeded_call(site: Site, module: nn.Module, y: Tensor) -> Any:
 
 
 def _sites_to_check(found: Findings, scheme: Conditioning) -> list[Site]:
-    """Return the sites that were not found broken; without one, the group is not tried."""
+    """Return the sites without failures so far; if there are none, skip the group."""
     sites = list(_working_sites(found, scheme))
     found.groups[-1].skipped = not sites
     return sites
 
 
 def _working_sites(found: Findings, scheme: Conditioning) -> Iterator[Site]:
-    """Yield the sites that were not found broken, for three classes."""
+    """Yield the sites without failures so far, built for three classes."""
     lost = [where for where in found.broken if where.endswith("()")]
-    if lost and "not tried" not in found.groups[-1].note:
-        found.groups[-1].note += f"; not tried: {', '.join(sorted(lost))}"
+    if lost and "skipped" not in found.groups[-1].note:
+        found.groups[-1].note += f"; skipped: {', '.join(sorted(lost))}"
     for site in _sites(found, scheme, spec_of(3)):
         if site.where not in found.broken and site.size != (CHANNELS,):
             yield site
 
 
 def _sites(found: Findings, scheme: Conditioning, spec: DataSpec) -> Iterator[Site]:
-    """Build what the scheme claims, as networks would ask for it."""
+    """Build the modules of all sites of the scheme, as a network would."""
     style: nn.Module = OneHotStyle(spec.num_classes)
     for role in Conditioning.SITES:
         for name in type(scheme).claims(role):
@@ -179,7 +181,7 @@ def _check_shapes(found: Findings, site: Site) -> None:
                 f"{n} image{'s' if n > 1 else ''}, {k} classes{', labels (N, K)' if rows else ''}"
             )
             with found.guarded(site.where, case), torch.no_grad(), seeded(SEED, CPU):
-                # Batch statistics of one number do not exist.
+                # A batch of one value has no variance.
                 site.module.train(n > 1)
                 t, z = site.input(n), torch.randn(n, Z)
                 out = site.call(site.module, t, labels_of(n, k, rows=rows), z)
@@ -205,7 +207,7 @@ def _check_label(found: Findings, site: Site) -> None:
         gap = difference(one, row)
         same = "the same for indices (N,) and their one-hot rows (N, K)"
         found.expect(gap < 1e-3, site.where, same, f"a difference of {gap:.2g}")
-        # What is said of an image need not depend on its label, nor a logit that comes with it.
+        # An auxiliary output need not depend on the label, nor a logit that comes with one.
         if site.name == "auxiliary" or isinstance(one, tuple):
             return
         for a, b, form in ((one, other, ""), (row, other_row, " as rows (N, K)")):

@@ -1,4 +1,4 @@
-"""Small questions that every check asks of modules and tensors."""
+"""Helpers that inspect tensors and modules in checks."""
 
 from __future__ import annotations
 
@@ -29,17 +29,20 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 
 def shape(value: Any) -> str:
-    """Return what a message says of a value: its shape, or its type if it is no tensor."""
+    """Return a tensor's shape, or the type of any other value, as text for messages."""
     return f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
 def finite(value: Any) -> bool:
-    """True if every number in it is finite."""
+    """Return whether all floating-point tensors in ``value`` are finite."""
     return all(torch.isfinite(t).all() for t in tensors_in(value) if t.is_floating_point())
 
 
 def difference(a: Any, b: Any) -> float:
-    """Return the largest difference of numbers in two results of one form."""
+    """Return the largest absolute difference between two results of the same structure.
+
+    If shapes differ, it is infinite.
+    """
     gap = 0.0
     for one, other in zip(tensors_in(a), tensors_in(b), strict=True):
         if one.numel() and one.shape == other.shape:
@@ -50,7 +53,7 @@ def difference(a: Any, b: Any) -> float:
 
 
 def perturbed(module: nn.Module) -> nn.Module:
-    """Return a copy with noise on every parameter: what starts at zero comes to life."""
+    """Return a copy with noise added to every parameter, so that none is zero."""
     module = copy.deepcopy(module)
     with seeded(SEED, CPU), torch.no_grad():
         for parameter in module.parameters():
@@ -65,7 +68,7 @@ def check_gradients(
     call: Callable[[nn.Module], Any],
     *inputs: Tensor,
 ) -> None:
-    """Expect a finite gradient that is not zero at every parameter, and at the inputs."""
+    """Check that every parameter and every input gets a finite gradient that is not zero."""
     module = perturbed(module)
     for tensor in inputs:
         tensor.requires_grad_().grad = None

@@ -1,4 +1,4 @@
-"""What a component adds to a step, called as the objective calls it, and the rules of a term."""
+"""Checks of the terms that a component adds to the objective, and of the rules for terms."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ganlab.training.model import ROLES, Model
 from ganlab.types import Batch, Role
 
 CASES = ((2, 2, False), (5, 10, False), (5, 10, True))
-"""Batch, classes, labels as rows."""
+"""(batch size, number of classes, labels as rows (N, K))."""
 
 
 def check_terms(found: Findings, subject: TrainingComponent) -> None:
-    """Try the methods that take part in a step, in steps of both networks."""
+    """Call the methods of a training component in a step of each network."""
     with found.group("terms", "scalars with a gradient, for indices (N,) and rows (N, K)"):
         for n, classes, rows in CASES:
             case = f"{n} images, {classes} classes{', labels (N, K)' if rows else ''}"
@@ -89,7 +89,7 @@ def _adversarial_loss(step: Step) -> Tensor:
 
 
 def check_rules(found: Findings, subject: Component) -> None:
-    """Do an iteration with tensors that have shapes and no values: it breaks where one is read."""
+    """Run an iteration with tensors without values, which fails where a value is read."""
     from torch._subclasses.fake_tensor import (
         DataDependentOutputException,
         DynamicOutputShapeException,

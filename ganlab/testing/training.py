@@ -1,4 +1,4 @@
-"""Two steps beside every partner that is loaded, one kind of partner at a time; and resuming."""
+"""Checks of training: two steps with each component of the other kinds, and resuming."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PARTNERS = (
     "regularizer",
     "augmentation",
 )
-"""The kinds that are trained together."""
+"""The kinds of components that are trained together."""
 
 PRECISIONS = ("fp32", "bf16")
 STEPS = 2
 
 
 def check_training(found: Findings, subject: Component, plugins: Plugins) -> None:
-    """Train beside the kit's parts, then beside each partner."""
+    """Train with the kit's components, then with each loaded component of the other kinds."""
     with found.group("training"):
         tried, alone = 0, 0
         for precision in PRECISIONS:
@@ -61,7 +61,7 @@ def _partners(plugins: Plugins, kind: str) -> Iterator[Component]:
     for owner in plugins.registered(kind):
         try:
             yield small(owner.component)
-        except ValidationError:  # an option without a default: nobody can say what it should be
+        except ValidationError:  # an option without a default: there is no value to try
             continue
 
 
@@ -97,7 +97,7 @@ def _fails_alone(partner: Component, precision: str) -> bool:
 
 
 def _train(*components: Component, precision: str) -> str:
-    """Train, and return what is not finite after it, if anything is."""
+    """Train, and return a text for the first value that is not finite; empty if there is none."""
     harness = make_harness(experiment_of(*components, precision=precision))
     with seeded(0, CPU):
         for number in range(1, STEPS + 1):
@@ -109,8 +109,8 @@ def _train(*components: Component, precision: str) -> str:
 
 
 def check_resume(found: Findings, subject: Component) -> None:
-    """Train three steps, again, and again with a stop after two: all end at the same numbers."""
-    with found.group("resume", "the same seed gives the same weights, stopped in between or not"):
+    """Train three steps twice, and once with a restart after two; expect the same weights."""
+    with found.group("resume", "the same seed gives the same weights, with and without a restart"):
         ema: dict[str, Any] = {"ema": {"decay": 0.5}}
         harness = [make_harness(experiment_of(subject, **ema)) for _ in range(2)]
         with seeded(0, CPU):
@@ -131,7 +131,7 @@ def check_resume(found: Findings, subject: Component) -> None:
 
 
 def _first_difference(one: Harness, other: Harness) -> str:
-    """Return the first tensor that differs, from what the subject keeps to what it changed."""
+    """Return the name of the first tensor that differs; the component's own state comes first."""
     a, b = one.tensors(), other.tensors()
     late = ("discriminator", "generator", "ema")
 

@@ -510,7 +510,7 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file(write, plugi
   my.yaml:29: train.precision: expected 'auto', 'fp32', 'tf32', 'bf16' or 'fp64', got 'fp8'
   my.yaml:30: train.ema.decay: must be less than 1, got 1
   -s: loss.mode: expected 'soft' or 'hard', got 5
-  -s: optimizer.lr: 'fast' is no number and no schedule; write a number, \
+  -s: optimizer.lr: 'fast' is neither a number nor a schedule; write a number, \
 '1 to 0 over 10000 images', or with ', cosine' or ', geometric' at its end"""
     )
 
