@@ -143,9 +143,6 @@ ALLOWED = (
             "1 to x over 5 images",
             f"'1 to x over 5 images' is neither a number nor a schedule; {ALLOWED}",
         ),
-            "1 to x over 5 images",
-            f"'1 to x over 5 images' is neither a number nor a schedule; {ALLOWED}",
-        ),
         ("1 to -2 over 5 images", "must be at least 0 and finite, got '1 to -2 over 5 images'"),
         (
             "1 to 2 over 0 images",
@@ -153,7 +150,7 @@ ALLOWED = (
         ),
         (
             "1 to 0 over 5 images, geometric",
-            "'1 to 0 over 5 images, geometric': a a geometric one starts and ends above 0",
+            "'1 to 0 over 5 images, geometric': a geometric schedule must start and end above 0",
         ),
     ],
 )
