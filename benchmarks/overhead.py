@@ -1,8 +1,8 @@
-"""What ganlab adds to a step, beyond the same operations in a bare loop.
+"""The overhead of ganlab per step, compared to the same operations in a plain loop.
 
-Trains a tiny network twice, in turns in one process: by ganlab's own loop, with its log, and by a
-plain loop of the same forward passes, losses, backward passes and optimizer steps. Prints the
-median milliseconds of both and their difference.
+Trains a tiny network twice, in alternating turns in one process: with ganlab's own loop and log,
+and with a plain loop of the same forward passes, losses, backward passes and optimizer steps.
+Prints the median milliseconds of both and their difference.
 
     python benchmarks/overhead.py
 """
