@@ -48,7 +48,7 @@ def load(entry: Path) -> Prepared | None:
         spec = DataSpec(len(names), images.shape[2], images.shape[1], names)
         return Prepared(images, labels, spec, metadata["sha256"], metadata["source"])
     except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
-        log.warning("the cached dataset %s is damaged (%s): it is made again", entry, error)
+        log.warning("the cached dataset %s is damaged (%s); preparing it again", entry, error)
         return None
 
 
@@ -67,7 +67,7 @@ def locked(entry: Path, *, source: str) -> Iterator[bool]:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            log.warning("another process prepares %s: waiting for it", source)
+            log.warning("another process is preparing %s; waiting for it", source)
             waited = True
             lock.acquire()
     try:

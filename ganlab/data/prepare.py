@@ -62,7 +62,7 @@ def prepare(dataset: Dataset, *, root: Path | None = None, split: Split = "train
             found = cache.load(entry) if waited else None
             return found or _prepare_cached(dataset, root, split, entry)
     except NotCached as error:
-        log.warning("%s is not cached in %s: %s", dataset.name, entry.parent, error)
+        log.warning("cannot cache %s in %s: %s", dataset.name, entry.parent, error)
         return _prepare_in_memory(dataset, root, split)
 
 
