@@ -143,9 +143,7 @@ def _check_required_sites(builder: Builder, entries: list[SchemeEntry]) -> None:
         ]
         if needed and not set(needed) & set(others):
             sites = " or ".join(needed)
-            what = (
-                f"'{entry.name}' needs a scheme beside it that has the discriminator's {sites} site"
-            )
+            what = f"'{entry.name}' needs another scheme that uses the discriminator's {sites} site"
             builder.problems.append(entry.built.node.problem(what))
 
 
