@@ -163,7 +163,7 @@ def test_a_killed_reader_gives_one_clear_error_and_takes_the_others_along() -> N
         assert readers() == []
         assert str(error.value).startswith("a process that reads images ahead has ended (")
         assert str(error.value).endswith(
-            "killed perhaps for want of memory: repeat the command to go on"
+            "perhaps because memory ran out; run the same command again to resume"
         )
 
 
