@@ -1,7 +1,7 @@
-"""The training loop of the source document, transcribed as it stands.
+"""A transcription of the training loop of the source document.
 
-Its networks, a DataLoader with one worker that decodes, resizes and scales every image each time,
-float32, three numbers read back a step.
+It has the document's networks, a DataLoader with one worker that decodes, resizes and scales every
+image in every epoch, float32, and three values per step that are read back from the device.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from torchvision import transforms
 
 CLASSES, NOISE, LOG_EVERY = 10, 100, 5
 FILL_SECONDS = 0.5
-"""Its worker holds two batches, and makes one in a tenth of that."""
+"""Seconds in which the worker fills its queue of two batches; one takes a tenth of that."""
 
 
 def add_sizes(parser: ArgumentParser, *, batch: int, size: int) -> None:
-    """Give a parser the options of what both sides train."""
+    """Add the options of batch, image and network size to a parser."""
     parser.add_argument("--batch", type=int, default=batch, help="images in a batch")
     parser.add_argument("--size", type=int, default=size, help="height and width of the images")
     parser.add_argument("--width", type=int, default=64, help="ngf and ndf")
 
 
 def same_sizes(given: Namespace) -> list[str]:
-    """Return the overrides that have an experiment train the same."""
+    """Return the overrides that give an experiment the same sizes."""
     return [
         f"dataset.image_size={given.size}",
         f"train.batch_size={given.batch}",
@@ -43,7 +43,7 @@ def same_sizes(given: Namespace) -> list[str]:
 
 
 class Digits(Dataset[tuple[Tensor, int]]):
-    """What `torchvision.datasets.MNIST` does with an image each time that it is asked for it."""
+    """Transforms each image on access, like `torchvision.datasets.MNIST`."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, *, size: int) -> None:
         self.images, self.labels = images, labels
@@ -150,12 +150,12 @@ class Document:
         self.iteration = 0
 
     def drain(self) -> None:
-        """Take what the worker has made while others were measured: it would be free else."""
+        """Discard the batches that the worker made during other measurements."""
         for _ in range(self.loader.num_workers * (self.loader.prefetch_factor or 1)):
             next(self.batches)
 
     def pause(self) -> None:
-        """Wait until the worker has made all that it will hold, and sleeps."""
+        """Wait until the worker's queue is full and it sleeps."""
         time.sleep(FILL_SECONDS)
 
     def with_loader(self, steps: int) -> None:

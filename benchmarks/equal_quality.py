@@ -1,9 +1,9 @@
-"""What ganlab's fast step costs in quality: its scores against those of the document's loop.
+"""Compare the scores of ganlab's fast training step with those of the document's loop.
 
 Both train the document's networks on the same digits for the same number of images, once for each
-seed: the document's loop in float32, ganlab as it chooses to compute. Both are scored by the same
-command. They are equal as far as this can show if their means differ by less than one pooled
-standard deviation.
+seed: the document's loop in float32, ganlab with its defaults. Both are scored by the same
+command. The scores count as equal if their means differ by less than one pooled standard
+deviation.
 
     python benchmarks/equal_quality.py
     python benchmarks/equal_quality.py --seeds 5 --epochs 25 --threads 2
@@ -33,7 +33,7 @@ from ganlab.training.precision import choose_device
 
 METRICS = ("fid", "cond-acc")
 DRAWN = 200
-"""Images of each class: more than are scored, so that ganlab chooses them by its own quotas."""
+"""Images drawn per class: more than are scored, so that ganlab selects them by its own quotas."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def ganlab(given: argparse.Namespace, *arguments: str | Path) -> str:
-    """Return what the command prints."""
+    """Run a command and return its output."""
     environment = os.environ | ({"OMP_NUM_THREADS": str(given.threads)} if given.threads else {})
     line = [sys.executable, "-m", "ganlab", *map(str, arguments)]
     done = subprocess.run(line, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -104,7 +104,7 @@ def ganlab(given: argparse.Namespace, *arguments: str | Path) -> str:
 def draw_document(
     folder: Path, seed: int, images: torch.Tensor, labels: torch.Tensor, given: argparse.Namespace
 ) -> None:
-    """Train the document's loop, and write its images, in a folder for each class."""
+    """Train the document's loop, and write its images into one folder per class."""
     torch.manual_seed(seed)
     loop = Document(
         images[:, 0].numpy(),

@@ -1,8 +1,8 @@
-"""What ganlab adds to a step, beyond the same operations in a bare loop.
+"""The overhead of ganlab per step, compared to the same operations in a plain loop.
 
-Trains a tiny network twice, in turns in one process: by ganlab's own loop, with its log, and by a
-plain loop of the same forward passes, losses, backward passes and optimizer steps. Prints the
-median milliseconds of both and their difference.
+Trains a tiny network twice, in alternating turns in one process: with ganlab's own loop and log,
+and with a plain loop of the same forward passes, losses, backward passes and optimizer steps.
+Prints the median milliseconds of both and their difference.
 
     python benchmarks/overhead.py
 """
@@ -24,7 +24,7 @@ from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
 from ganlab.plugins import load_plugins
 from ganlab.run_directory import RunDirectory
-from ganlab.seeds import mix, seed_everything
+from ganlab.seeds import derive_seed, seed_everything
 from ganlab.training.iteration import iterate
 from ganlab.training.loop import advanced, collect
 from ganlab.training.model import Model, build_model
@@ -84,7 +84,7 @@ def ganlab_loop() -> Callable[[int], None]:
         since_log = []
         for i in range(steps):
             at = run.progress
-            seed_everything(mix(0, "step", at.steps), batches.device)
+            seed_everything(derive_seed(0, "step", at.steps), batches.device)
             real = Batch(*batches.batch(at.batches))
             scalars = iterate(model, [real], at, options, draw_labels=batches.labels)
             since_log.append((at.steps, scalars))

@@ -1,4 +1,4 @@
-"""What a step costs by the size of the dataset, of the images and of a batch; a board by its runs.
+"""The time per step by dataset size, image size and batch size; of a board by number of runs.
 
 python benchmarks/scaling.py
 python benchmarks/scaling.py --runs            (without boards)
@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from _timing import EXPERIMENTS, begin, experiment, parser_of, random_images, report, spread
 
-from ganlab.benching.compare import alternate
+from ganlab.benching.compare import interleave
 from ganlab.benching.stopwatch import Turn
 from ganlab.benching.trial import Trial
 
@@ -77,14 +77,14 @@ def trial_of(
 def steps_of(
     name: str, trials: dict[int, Trial], steps: int, turns: int, warm_up: int
 ) -> list[tuple[str, ...]]:
-    """Return the rows of what grows."""
+    """Return the table rows for one growing quantity."""
     for trial in trials.values():
         trial.turn(warm_up)
 
     def turn_of(trial: Trial) -> Callable[[int], Turn]:
         return lambda _: trial.turn(steps)
 
-    measured = alternate([turn_of(trial) for trial in trials.values()], turns)
+    measured = interleave([turn_of(trial) for trial in trials.values()], turns)
     rows: list[tuple[str, ...]] = []
     for (n, trial), own in zip(trials.items(), measured, strict=True):
         ms = [1000 * turn.seconds / turn.steps for turn in own]
@@ -105,7 +105,7 @@ def steps_of(
 
 
 def boards(counts: Sequence[int], *, turns: int) -> list[tuple[str, ...]]:
-    """Return the rows of boards: one run is trained and scored, the others are copies of it."""
+    """Return the table rows for boards of copies of one trained and scored run."""
     rows: list[tuple[str, ...]] = []
     with TemporaryDirectory() as folder:
         call = partial(ganlab, Path(folder))
@@ -128,7 +128,7 @@ def boards(counts: Sequence[int], *, turns: int) -> list[tuple[str, ...]]:
 
 
 def copy_run(run: Path, number: int) -> None:
-    """Make another scored run of a scored one: another seed or another experiment."""
+    """Copy a scored run as another seed or another experiment."""
     identity, seed = f"{number // 5:06d}000000", number % 5
     copy = run.with_name(f"{identity[:6]}-s{seed}")
     shutil.copytree(run, copy, copy_function=os.link)
@@ -138,7 +138,7 @@ def copy_run(run: Path, number: int) -> None:
 
 
 def ganlab(folder: Path, *arguments: str) -> tuple[float, float]:
-    """Run the command line as a process; return its seconds, and those of CPU time."""
+    """Run a command in a process; return seconds of wall time and of CPU time."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "ganlab", *arguments],

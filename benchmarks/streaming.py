@@ -1,9 +1,9 @@
-"""What a batch costs by where the images are, and by how many there are.
+"""The time per batch, by image placement and by dataset size.
 
 python benchmarks/streaming.py
 
-Random images are written to a file and mapped, as those of a prepared dataset are. Batches are then
-taken one after the other, and again with a pause between them, in which others are read ahead.
+Random images are written to a file and memory-mapped, like a prepared dataset. Batches are then
+taken without a pause, and again with a pause between them, in which batches are prefetched.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def written(entry: Path, shape: tuple[int, int, int, int]) -> Prepared:
-    """Return random images in a file."""
+    """Return random images that are mapped from a file."""
     count = shape[0]
     return store(
         entry,
@@ -65,7 +65,7 @@ def written(entry: Path, shape: tuple[int, int, int, int]) -> Prepared:
         labels=torch.arange(count) % 10,
         class_names=tuple("0123456789"),
         source="random",
-        still_true=lambda: True,
+        is_current=lambda: True,
     )
 
 
@@ -77,14 +77,14 @@ def parts(shape: tuple[int, int, int, int]) -> Iterator[Tensor]:
 
 
 def measured(batches: Batches, given: object) -> tuple[str, str, str]:
-    """Return images a second, milliseconds a batch, and those of one that was read ahead."""
+    """Return images per second, ms per batch, and ms per prefetched batch."""
     steps, turns, warm_up, pause = (
         getattr(given, name) for name in ("steps", "turns", "warm_up", "pause")
     )
     number = 0
 
     def take(*, pause: float) -> float:
-        """Return the milliseconds that one batch was waited for."""
+        """Take a batch and return the waiting time in milliseconds."""
         nonlocal number
         time.sleep(pause / 1000)
         started = time.perf_counter()

@@ -1,9 +1,9 @@
 """ganlab's training of the default experiment against the plain loop of the source document.
 
-Both do the same work on the same images, by turns, each in a process of its own, so that neither
-has what the other does to its process. ganlab computes in the precision that it chooses, and in
-float32. Without loading means: the document's loop on one batch that stays on the device, ganlab
-without the time in which its batches are made.
+Both do the same work on the same images in alternating turns. Each runs in its own process, so that
+neither affects the other. ganlab computes in its default precision and in float32. "Without
+loading" means: the document's loop trains on one batch that stays on the device, and ganlab's time
+for making batches is subtracted.
 
     python benchmarks/vs_document.py
     python benchmarks/vs_document.py --data-root ~/data --batch 64 --threads 1
@@ -25,19 +25,19 @@ import torch
 from _document import CLASSES, Document, add_sizes, same_sizes
 from _timing import EXPERIMENTS, begin, experiment, parser_of, report, spread
 
-from ganlab.benching.compare import alternate
+from ganlab.benching.compare import interleave
 from ganlab.benching.data import Offline, offline
 from ganlab.benching.stopwatch import synchronize
 from ganlab.benching.trial import Trial
 from ganlab.config.experiment import Experiment
 from ganlab.data.prepare import data_root
-from ganlab.data.resize import square_array
+from ganlab.data.resize import resize_array
 from ganlab.errors import DataUnavailable
 from ganlab.training.precision import choose_device
 from ganlab.types import DataSpec, Prepared
 
 Pair = tuple[float, float]
-"""Seconds a step with loading, and without."""
+"""(seconds per step with loading, without loading)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.prog = "vs_document.py"
     add_sizes(parser, batch=128, size=64)
     parser.add_argument("--images", type=int, default=60_000, help="random images without MNIST")
-    parser.add_argument("--data-root", type=Path, help="where MNIST lies")
+    parser.add_argument("--data-root", type=Path, help="folder of MNIST")
     given = begin(parser, arguments)
     settings = {
         name: experiment(
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     images, labels, source = find_digits(settings["auto"], given.data_root, count=given.images)
     start = time.perf_counter()
-    resized = torch.cat(list(square_array(images, np.arange(len(images)), size=given.size)))
+    resized = torch.cat(list(resize_array(images, np.arange(len(images)), size=given.size)))
     preparing = time.perf_counter() - start
     spec = DataSpec(CLASSES, given.size, 1, tuple(map(str, range(CLASSES))))
     data = Prepared(resized, torch.from_numpy(labels).long(), spec, "", source)
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             lambda _: timed(given.steps),
             *(ganlab_turn(trial, given.steps) for trial in trials.values()),
         ]
-        its, *ours = alternate(turns, given.turns)
+        its, *ours = interleave(turns, given.turns)
     table: list[Sequence[str]] = [
         ("", "img/s", "ms a step", "ratio", "ms without loading", "ratio without loading")
     ]
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def ganlab_turn(trial: Trial, steps: int) -> Callable[[int], Pair]:
-    """Return what measures seconds a step, and those without making batches."""
+    """Return a function that measures a turn: seconds per step, with and without making batches."""
 
     def turn(_: int) -> Pair:
         found = trial.turn(steps)
@@ -111,7 +111,7 @@ def ganlab_turn(trial: Trial, steps: int) -> Callable[[int], Pair]:
 def document(
     images: np.ndarray, labels: np.ndarray, given: argparse.Namespace
 ) -> Iterator[Callable[[int], Pair]]:
-    """Give what has another process take so many steps of the document's loop, and times them."""
+    """Yield a function that times steps of the document's loop in another process."""
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, images, labels, given))
@@ -126,14 +126,14 @@ def document(
     try:
         yield timed
     finally:
-        ours.close()  # which ends it
+        ours.close()  # ends the process
         process.join()
 
 
 def serve(
     asked: Connection, images: np.ndarray, labels: np.ndarray, given: argparse.Namespace
 ) -> None:
-    """Take and time steps of the document's loop, as often as somebody asks for some."""
+    """Time steps of the document's loop whenever the parent process requests them."""
     if given.threads:
         torch.set_num_threads(given.threads)
     loop = Document(
@@ -167,7 +167,7 @@ def serve(
 def find_digits(
     one: Experiment, root: Path | None, *, count: int
 ) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return MNIST's train split, or random images of its shape where it is not at ``root``."""
+    """Return MNIST's train split, or random images of its shape if it is not in ``root``."""
     try:
         with offline():
             found = one.dataset.read(data_root(root), "train")

@@ -1,9 +1,8 @@
-"""A step of training against the least that its arithmetic takes on this machine.
+"""The time of a training step compared to a lower bound for its arithmetic on this machine.
 
-The floor is the number of operations of an iteration, forward and backward, at the rate at which
-this machine multiplies large square matrices, in the same type and with as many threads. What is
-above it are layers that are no matrix products, convolutions that run below that rate, and the
-rest.
+The lower bound (floor) is the number of operations of an iteration, forward and backward, divided
+by the rate of large square matrix products in the same precision and with the same thread count.
+The time above it is due to layers that are not matrix products, slower convolutions, and the rest.
 
     python benchmarks/vs_limit.py
     python benchmarks/vs_limit.py --experiment experiments/cgan_digits.yaml --threads 1
@@ -17,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from _timing import EXPERIMENTS, begin, experiment, parser_of, random_images, report
 
-from ganlab.benching.compare import Amount, measure
+from ganlab.benching.compare import Budget, measure
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,9 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             device=given.device,
         )
         settings.append((one, random_images(one)))
-    amount = Amount(steps=given.steps * given.turns, count=given.turns)
+    budget = Budget(steps=given.steps * given.turns, count=given.turns)
     with TemporaryDirectory() as folder:
-        measured = measure(settings, amount, folder=Path(folder))
+        measured = measure(settings, budget, folder=Path(folder))
     head = ("", "img/s", "ms a step", "GFLOP a step", "peak, GFLOP/s", "floor, ms", "times floor")
     rows: list[Sequence[str]] = [head]
     for precision, its in zip(given.precision, measured, strict=True):

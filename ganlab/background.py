@@ -1,4 +1,4 @@
-"""Doing what can wait, such as writing files, while training goes on."""
+"""Run jobs such as writing files in a thread while training continues."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-WAITING = 4
-"""Jobs that may wait, at most: what they will write is kept in memory."""
+MAX_PENDING = 4
+"""Maximum number of pending jobs. The data that they will write is kept in memory."""
 
 
 class Background:
-    """Does jobs in the order that they were given: at once, or inside `behind` in a thread.
+    """Runs jobs in the order of submission: immediately, or in a thread inside `in_thread`.
 
-    After one that failed none is done: a file must not name another that was never written.
+    After a job fails, later jobs are skipped: a file must not refer to one that was not written.
     """
 
     def __init__(self) -> None:
@@ -22,23 +22,23 @@ class Background:
         self._jobs: deque[Future[None]] = deque()
         self._failed = False
 
-    def do(self, job: Callable[[], object]) -> None:
-        """Do a job, now or soon. Raises what one before it has raised meanwhile."""
+    def submit(self, job: Callable[[], object]) -> None:
+        """Run a job now or queue it. Raises the error of an earlier job, if one has failed."""
         if self._pool is None:
             job()
             return
-        while self._jobs and (self._jobs[0].done() or len(self._jobs) >= WAITING):
+        while self._jobs and (self._jobs[0].done() or len(self._jobs) >= MAX_PENDING):
             self._jobs.popleft().result()
         self._jobs.append(self._pool.submit(self._try, job))
 
     def wait(self) -> None:
-        """Return when all is done; raise what the first that failed has raised."""
+        """Wait until all jobs are done. Raises the error of the first job that failed."""
         while self._jobs:
             self._jobs.popleft().result()
 
     @contextmanager
-    def behind(self) -> Iterator[None]:
-        """Inside, jobs are done in a thread of their own; all are done when it is left."""
+    def in_thread(self) -> Iterator[None]:
+        """Run jobs in a thread inside this context, and wait for all of them at its end."""
         self._failed = False
         with ThreadPoolExecutor(1, "background") as self._pool:
             try:

@@ -1,4 +1,4 @@
-"""What can go wrong by a user's hand. The command line prints these without a traceback."""
+"""Errors that a user can fix. The command line prints them without a traceback."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from difflib import get_close_matches
 
 
 class GanlabError(Exception):
-    """A mistake or a mishap that the user can mend. ``exit_code`` is what the process returns."""
+    """Base class of errors that the user can fix. ``exit_code`` is the exit code of the process."""
 
     exit_code = 1
 
 
 class RunError(GanlabError):
-    """A run failed, cannot be resumed, or is not there."""
+    """A run failed, cannot be resumed, or does not exist."""
 
 
 class DataError(GanlabError):
-    """A dataset is broken or does not fit the experiment."""
+    """A dataset is invalid or does not fit the experiment."""
 
     exit_code = 2
 
 
 class DataUnavailable(DataError):
-    """A dataset is neither on this machine nor can it be downloaded: a fallback may take over."""
+    """A dataset is not on this machine and cannot be downloaded. A fallback may be used instead."""
 
 
 class PluginError(GanlabError):
-    """A plugin is broken, or two of them claim the same name."""
+    """A plugin is invalid, or two plugins register the same name."""
 
     exit_code = 3
 
@@ -53,8 +53,8 @@ class Interrupted(KeyboardInterrupt):
         self.signal = number
 
 
-class Elsewhere(GanlabError):
-    """What failed in another process of the run, in its own words and with its exit code."""
+class RemoteError(GanlabError):
+    """An error in another process of the run, with that process's message and exit code."""
 
     def __init__(self, text: str, exit_code: int, traceback: str | None = None) -> None:
         super().__init__(text)
@@ -64,7 +64,7 @@ class Elsewhere(GanlabError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with an experiment."""
+    """One problem of an experiment."""
 
     where: str
     """The dotted path of the key: ``conditioning.scale``."""
@@ -73,14 +73,14 @@ class Problem:
     """What is wrong and what is allowed."""
 
     source: str = ""
-    """Where the value was written: ``my.yaml:7`` or ``-s``; empty for the experiment as a whole."""
+    """Where the value was set: ``my.yaml:7`` or ``-s``; empty if unknown."""
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.source, self.where, self.what) if part)
 
 
 class ConfigError(GanlabError):
-    """Everything that is wrong with an experiment, reported together."""
+    """All problems of an experiment, reported together."""
 
     exit_code = 2
 
@@ -96,18 +96,18 @@ class ExperimentError(GanlabError):
     exit_code = 2
 
 
-def said(error: BaseException) -> str:
+def format_error(error: BaseException) -> str:
     """Return an error as a line of its own: a user's mistake in its words, a bug with its type."""
     return str(error) if isinstance(error, GanlabError) else f"{type(error).__name__}: {error}"
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, or its type if it says nothing."""
+    """Return the first line of an error's message, or its type if the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def did_you_mean(word: str, allowed: Sequence[str]) -> str:
-    """Return ``; did you mean 'scale'?`` or, without a near match, the list of what is allowed."""
+    """Return ``; did you mean 'scale'?`` or, without a close match, the list of allowed words."""
     near = get_close_matches(word, allowed, n=1)
     if near:
         return f"; did you mean '{near[0]}'?"

@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves either the old one or the new one."""
+"""Write files so that a crash leaves either the old content or the new content."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 
 
 def cache_dir() -> Path:
-    """Return ganlab's cache folder, made if that is possible, for its owner only.
+    """Return ganlab's cache folder, and create it (mode 0700) if possible.
 
-    It is GANLAB_CACHE, else ``ganlab`` in XDG_CACHE_HOME or in ``~/.cache``.
+    It is ``GANLAB_CACHE`` if that is set, else ``ganlab`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
     """
     own, shared = os.environ.get("GANLAB_CACHE"), os.environ.get("XDG_CACHE_HOME")
     folder = Path(own) if own else Path(shared or Path.home() / ".cache") / "ganlab"
-    with contextlib.suppress(OSError):  # whoever writes there says so
+    with contextlib.suppress(OSError):  # the code that writes there reports the error
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside the target, flush to the disk, rename over it.
+    """Write to a temporary file in the same folder, flush it to disk, and rename it to ``path``.
 
-    Raises `OSError` and leaves the target as it was when the disk is full or read-only.
+    Raises `OSError`, with ``path`` unchanged, if the disk is full or read-only.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -45,7 +45,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_line(path: Path, record: dict[str, Any]) -> None:
-    """Append one JSON line; a line that a kill cut short stays a line of its own."""
+    """Append one JSON line, on a new line even if a crash left the last one incomplete."""
     with path.open("a+b") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
@@ -56,7 +56,7 @@ def append_line(path: Path, record: dict[str, Any]) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Have what was renamed in a folder reach the disk."""
+    """Flush a folder's entries to disk, so that a rename in it survives a crash."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""Everything that a plugin can hook into: ``register_*`` return classes, ``on_*`` watch runs."""
+"""All plugin hooks: ``register_*`` return component classes, ``on_*`` are called during a run."""
 
 # ruff: noqa: E704  (a table of contents reads best on one screen)
 # fmt: off
@@ -33,12 +33,12 @@ def register_commands(cli): """Add commands to ``cli``, the click group of the c
 
 
 @hookspec
-def on_run_start(run): """Called once, when the networks stand and before the first step."""
+def on_run_start(run): """Called once, after the networks are built and before the first step."""
 @hookspec
 def on_step_end(run, step, losses): """Called after each G update, with detached scalars."""
 @hookspec
-def on_log(run, records): """Called once a log interval, with every step's numbers."""
+def on_log(run, records): """Called once per log interval, with the numbers of every step."""
 @hookspec
 def on_evaluate(run, step, scores): """Called with ``{metric: value}`` after each evaluation."""
 @hookspec
-def on_run_end(run, error): """Called once, last. ``error`` is what stopped the run, or None."""
+def on_run_end(run, error): """Called once at the end. ``error`` is the exception, or None."""

@@ -1,12 +1,12 @@
-"""What this process may use of its machine."""
+"""The resources of the machine that this process may use."""
 
 from __future__ import annotations
 
 import os
 
 
-def processors() -> int:
-    """Return how many processors this process may use."""
+def available_cpus() -> int:
+    """Return the number of CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

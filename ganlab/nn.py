@@ -1,4 +1,4 @@
-"""Building blocks that conditioning schemes and networks share."""
+"""Building blocks for networks and conditioning schemes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def one_hot(y: Tensor, num_classes: int, *, dtype: torch.dtype = torch.float32) 
 
 
 class Embed(nn.Module):
-    """A learned vector (N, features) for labels: a row per class, or its mix for (N, K) rows."""
+    """A learned embedding (N, features) of labels; (N, K) rows give weighted sums of vectors."""
 
     def __init__(self, num_classes: int, features: int, *, std: float = 1.0) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Embed(nn.Module):
 
 
 class BatchNorm(_BatchNorm):
-    """Batch normalisation of (N, C) or (N, C, *), over all but the channels."""
+    """Batch normalization of (N, C) or (N, C, *) over all dimensions but the channels."""
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002  (torch's own signature)
         if input.dim() < 2:
@@ -41,40 +41,46 @@ class BatchNorm(_BatchNorm):
 
 
 def modulate(h: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
-    """Return ``gain * h + bias`` for h (N, C, *) and (N, C) gains and biases."""
+    """Return ``gain * h + bias`` for h (N, C, *) and gain and bias (N, C)."""
     shape = (*gain.shape, *(1,) * (h.dim() - 2))
     return gain.view(shape) * h + bias.view(shape)
 
 
 def truncate(z: Tensor, threshold: float) -> Tensor:
-    """Turn normal numbers into truncated normal ones in [-threshold, threshold], in their order."""
+    """Map standard normal z to the normal distribution truncated to [-threshold, threshold].
+
+    The map is monotonic, so the order of the numbers is kept.
+    """
     low = torch.special.ndtr(torch.tensor(-threshold, dtype=torch.float64)).item()
-    share = low + torch.special.ndtr(z.double()) * (1 - 2 * low)
-    return torch.special.ndtri(share).clamp(-threshold, threshold).to(z)
+    fraction = low + torch.special.ndtr(z.double()) * (1 - 2 * low)
+    return torch.special.ndtri(fraction).clamp(-threshold, threshold).to(z)
 
 
 class GeneratorNet(nn.Module):
-    """What a `Generator` builds. It sets ``latent`` and ``style``, writes `synthesize`."""
+    """Base class of the networks that a `Generator` builds.
+
+    A subclass sets `latent` and `style` and implements `synthesize`.
+    """
 
     latent: nn.Module
     """From ``sites.latent(z_dim)``: (z, y) -> (N, W)."""
 
     style: nn.Module
-    """From ``sites.style(z_dim)``: (z, y) -> (N, S), which every norm site receives."""
+    """From ``sites.style(z_dim)``: (z, y) -> (N, S), the input of every norm site."""
 
     def map(self, z: Tensor, y: Tensor) -> Latents:
-        """Condition noise (N, Z) on labels: everything that the image depends on."""
+        """Return the latents of noise (N, Z) and labels; the image depends on nothing else."""
         return Latents(self.latent(z, y), self.style(z, y))
 
     def synthesize(self, latents: Latents) -> Tensor:
-        """Return images (N, C, H, W), black at -1, white at 1; drawing cuts what lies outside."""
+        """Return images (N, C, H, W): -1 is black, 1 is white. Drawing clips values outside."""
         raise NotImplementedError
 
     def truncated(self, z: Tensor, y: Tensor, strength: float) -> Latents:
-        """Condition noise so that images are nearer to the typical ones, and less various.
+        """Return latents of more typical and less diverse images.
 
-        By default of z between -strength and strength alone (Brock et al., 2019, arXiv:1809.11096,
-        section 3.1). A network with an average style may draw towards it instead.
+        By default, z is truncated to [-strength, strength] (Brock et al., 2019, arXiv:1809.11096,
+        section 3.1). A network with an average style may interpolate towards it instead.
         """
         return self.map(truncate(z, strength), y)
 
@@ -84,7 +90,10 @@ class GeneratorNet(nn.Module):
 
 
 class DiscriminatorNet(nn.Module):
-    """What a `Discriminator` builds. It sets ``image`` and ``head``, writes `features`."""
+    """Base class of the networks that a `Discriminator` builds.
+
+    A subclass sets `image` and `head` and implements `features`.
+    """
 
     image: nn.Module
     """From ``sites.image()``: (x, y) -> (N, out_channels, H, W)."""
@@ -93,7 +102,7 @@ class DiscriminatorNet(nn.Module):
     """From ``sites.head(features, plain)``: (h, y) -> `DiscriminatorOutput`."""
 
     def features(self, x: Tensor) -> Tensor:
-        """Return (N, F) of images (N, out_channels, H, W)."""
+        """Return features (N, F) of images (N, out_channels, H, W)."""
         raise NotImplementedError
 
     def forward(self, x: Tensor, y: Tensor) -> DiscriminatorOutput:
@@ -101,16 +110,16 @@ class DiscriminatorNet(nn.Module):
 
 
 class ExtractorNet(nn.Module):
-    """What an `Extractor` loads."""
+    """Base class of the networks that an `Extractor` loads."""
 
     id: str
     """Architecture, training data and hash of the weights: ``cnn1x3-mnist-3f9c1a2b3c4d``."""
 
     class_names: tuple[str, ...]
-    """What its logits stand for, in their order."""
+    """The names of the classes, in the order of the logits."""
 
     has_logits: bool = True
-    """False if it classifies nothing: its logits are (N, 0)."""
+    """False if the network is not a classifier: its logits are (N, 0)."""
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (N, D) and logits (N, K), float32, of uint8 images (N, C, H, W)."""
@@ -118,9 +127,10 @@ class ExtractorNet(nn.Module):
 
 
 def dcgan_init(layer: Layer) -> Layer:
-    """Initialise one layer as DCGAN does (arXiv:1511.06434) and return it.
+    """Initialize one layer like DCGAN (Radford et al., 2016, arXiv:1511.06434) and return it.
 
-    Weights of convolutions and linear layers N(0, 0.02), of normalisations N(1, 0.02), biases 0.
+    Weights of convolutions and linear layers are drawn from N(0, 0.02), those of batch
+    normalization from N(1, 0.02); biases are 0.
     """
     weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
     if weight is not None:

@@ -1,4 +1,4 @@
-"""The base of everything that can be set in an experiment: frozen, typed, nothing unknown."""
+"""Base classes of options and components: frozen, typed, and closed to unknown keys."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ class Options(BaseModel):
             for base in cls.__mro__[1:]:
                 if option in vars(base) and option not in getattr(base, "model_fields", {}):
                     raise TypeError(
-                        f"{cls.__name__}.{option}: an option may not be called like "
+                        f"{cls.__name__}.{option}: an option may not have the name of "
                         f"{base.__name__}.{option}; rename it"
                     )
 
 
 class Component(Options):
-    """Something that an experiment names."""
+    """Base class of everything that an experiment selects by name."""
 
     kind: ClassVar[str]
     """Set by the base class of each kind."""
 
     name: ClassVar[str]
-    """What the YAML calls it: lower case, words joined by hyphens, unique in its kind."""
+    """The name in the YAML: lower-case words joined by hyphens, unique within its kind."""
 
     paper: ClassVar[str] = ""
-    """Where it comes from: authors, year, arXiv id, equation."""
+    """The source: authors, year, arXiv id, equation."""
 
     for_tests: ClassVar[dict[str, Any]] = {}
-    """Options that make it small, and quick to act: what `ganlab check` and tests try it with."""
+    """Options that make the component small and fast; `ganlab check` and tests use them."""
 
     @classmethod
     def facts(cls) -> dict[str, str]:
-        """Return what else a listing says of it, by heading."""
+        """Return additional information for listings, as {heading: text}."""
         return {}

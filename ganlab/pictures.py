@@ -1,4 +1,4 @@
-"""Sheets of samples, the animation of a run's sheets, and its curves."""
+"""Draw sample sheets, the animation of a run's sheets, and its loss and score curves."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from ganlab.files import write_atomically
 if TYPE_CHECKING:
     from torch import Tensor
 
-FRAMES = 60
+MAX_FRAMES = 60
 """An animation has at most this many sheets, evenly chosen, the last one always."""
 
 
 def sheet(images: Tensor, columns: int, *, gap: int = 2) -> Image.Image:
-    """Lay out images (N, C, H, W) uint8 in rows of this many, grey ones repeated to RGB."""
+    """Return an RGB picture of images (N, C, H, W) uint8 in rows of ``columns`` images.
+
+    ``gap`` is the width in pixels of the black lines around the images.
+    """
     n, _, height, width = images.shape
     rows = -(-n // columns)
     canvas = np.zeros((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), np.uint8)
@@ -41,10 +44,10 @@ def save_picture(picture: Image.Image, path: Path) -> None:
 
 
 def animate(sheets: Sequence[Path], path: Path, *, milliseconds: int = 300) -> None:
-    """Write an animated GIF of pictures; the last one stays for two seconds."""
+    """Write an animated GIF of the pictures. The last one is shown for two seconds."""
     if not sheets:
         return
-    chosen = sorted({round(i) for i in np.linspace(0, len(sheets) - 1, FRAMES)})
+    chosen = sorted({round(i) for i in np.linspace(0, len(sheets) - 1, MAX_FRAMES)})
     frames = [Image.open(sheets[i]).convert("P", palette=Image.Palette.ADAPTIVE) for i in chosen]
     durations = [*[milliseconds] * (len(frames) - 1), 2000]
     buffer = io.BytesIO()

@@ -169,7 +169,7 @@ class RunDirectory:
             with writing(path):
                 job()
 
-        self.files.do(guarded)
+        self.files.submit(guarded)
 
     # ----------------------------------------------------------------------------- lock
 

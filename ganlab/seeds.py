@@ -1,4 +1,4 @@
-"""Seeds for everything random, so that what happens at a step depends on nothing before it."""
+"""Seeding of random number generators, so that a step does not depend on earlier random draws."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 import torch
 
 
-def mix(*parts: int | str) -> int:
-    """Return a 63-bit seed; seeds of neighbouring numbers have nothing in common."""
+def derive_seed(*parts: int | str) -> int:
+    """Return a 63-bit hash of ``parts`` as a seed; similar parts give unrelated seeds."""
     text = "/".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 1
 
 
 def seed_everything(seed: int, device: torch.device) -> None:
-    """Seed the generators that training draws from: torch's on this device, NumPy's, Python's.
+    """Seed torch's generators for the CPU and ``device``, and those of NumPy and Python.
 
-    `torch.manual_seed` does more, for every device there is, and takes a hundred times as long.
+    `torch.manual_seed` seeds every device and takes a hundred times as long.
     """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
@@ -39,7 +39,7 @@ def torch_states(device: torch.device) -> list[torch.Tensor]:
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed everything inside, and leave every generator as it was found."""
+    """Seed all generators inside the context, and restore their states at the end."""
     python, numpy = random.getstate(), np.random.get_state()
     devices = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices):

@@ -1,1 +1,1 @@
-"""Measuring how fast experiments train, side by side, by the loop that really trains them."""
+"""Measure and compare the training speed of experiments with the real training loop."""

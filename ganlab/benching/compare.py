@@ -1,4 +1,7 @@
-"""Settings measured side by side: in one process, by turns, so that all share a machine's moods."""
+"""Compare the speed of settings in one process, in alternating turns.
+
+Alternating spreads slow phases of the machine evenly over all settings.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ganlab.benching.memory import held_bytes
+from ganlab.benching.flops import Peak, flops_per_step, measure_peak
+from ganlab.benching.memory import allocated_bytes
 from ganlab.benching.stopwatch import PARTS, Turn
 from ganlab.benching.trial import Trial
-from ganlab.benching.work import Peak, flops_per_step, measure_peak
 from ganlab.config.experiment import Experiment
 from ganlab.training import record
 from ganlab.training.precision import choose_device
@@ -19,16 +22,16 @@ from ganlab.types import Prepared
 
 T = TypeVar("T")
 TURNS = 7
-"""An odd number has a turn in the middle."""
+"""Number of turns per setting; odd, so that one turn is the median."""
 
 WARM_STEPS = 3
 WARM_SHARE = 0.1
-"""At least so many steps, or this share of what is measured, come before and do not count."""
+"""The warm-up takes at least this many steps and this fraction of the measured steps or time."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A number in every turn."""
+    """The values of a quantity in all turns."""
 
     turns: list[float]
 
@@ -47,44 +50,44 @@ class Spread:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """What came before: a first step may compile."""
+    """The warm-up before the measurement. Its first step may include compilation."""
 
     steps: int
     seconds: float
     first_step_seconds: float
     steady_seconds: float
-    """Of each step after the first."""
+    """Mean seconds of the steps after the first."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """How fast one setting trains."""
+class Measurement:
+    """The measured speed of one setting."""
 
     experiment: Experiment
     device: str
     precision: str
     channels_last: bool
     images_per_step: int
-    """Real images that an iteration shows to D: what img/s counts."""
+    """Number of real images shown to D in an iteration, the basis of img/s."""
 
     turns: list[Turn]
     ratio: Spread
-    """Its images a second over those of the first setting, in each pair of turns."""
+    """Images per second relative to the first setting, in each pair of turns."""
 
-    sees_parts: bool
+    has_parts: bool
     period: int
-    """After so many steps everything that acts now and then has acted as often again."""
+    """Number of steps after which the pattern of lazy components repeats."""
 
     warm_up: WarmUp
     peak_memory_bytes: int
-    """On a GPU what PyTorch holds, else the process; without what the settings before hold."""
+    """Peak memory of PyTorch on a GPU, else of the process, without that of earlier settings."""
 
     flops_per_image: float
     peak: Peak
 
     @property
     def covers_period(self) -> bool:
-        """True if every turn did now and then as often as training does."""
+        """Whether every turn has whole periods, so that lazy terms have their true share."""
         return all(turn.steps % self.period == 0 for turn in self.turns)
 
     @property
@@ -93,7 +96,7 @@ class Measured:
 
     @property
     def typical(self) -> Turn:
-        """The turn in the middle, whose parts sum to its time."""
+        """The median turn by time per step. Its parts sum to its time."""
         ranked = sorted(self.turns, key=lambda turn: turn.seconds / turn.steps)
         return ranked[len(ranked) // 2]
 
@@ -103,14 +106,14 @@ class Measured:
 
     @property
     def host_ms(self) -> float:
-        """Until the host had asked for a step: close to `step_ms` where the device waits for it."""
+        """Host time per step; close to `step_ms` if the device waits for the host."""
         return 1000 * self.typical.host_seconds / self.typical.steps
 
     @property
     def parts_ms(self) -> dict[str, float | None]:
-        """The parts of a step; None where D, G and the optimizers could not be told apart."""
+        """Time of each part of a step; None if D, G and optimizers could not be separated."""
         parts = {part: 1000 * self.typical.parts[part] / self.typical.steps for part in PARTS}
-        unseen = () if self.sees_parts else ("discriminator", "generator", "optimizer")
+        unseen = () if self.has_parts else ("discriminator", "generator", "optimizer")
         rest = sum(parts[part] for part in ("rest", *unseen))
         return {**parts, **dict.fromkeys(unseen), "rest": rest}
 
@@ -147,26 +150,26 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Amount:
-    """How much is measured of each setting: so many steps, or for so long."""
+class Budget:
+    """How long each setting is measured: a number of steps, or else seconds."""
 
     seconds: float = 10.0
     steps: int | None = None
     count: int = TURNS
-    """Of turns: fewer if there are not so many steps."""
+    """Number of turns; fewer if there are fewer steps."""
 
     @property
     def turns(self) -> int:
         return self.count if self.steps is None else min(self.count, self.steps)
 
     def is_warm(self, steps: int, seconds: float) -> bool:
-        """True after a share of what will be measured."""
+        """Return whether the warm-up has taken `WARM_SHARE` of the budget."""
         if self.steps is not None:
             return steps >= WARM_SHARE * self.steps
         return seconds >= WARM_SHARE * self.seconds
 
     def turn_steps(self, step_seconds: float, *, period: int) -> list[int]:
-        """Return the steps of each turn; whole periods, if that does not take much longer."""
+        """Return the steps of each turn: whole periods, unless that takes over twice as long."""
         if self.steps is not None:
             return [len(range(turn, self.steps, self.turns)) for turn in range(self.turns)]
         count = max(1, round(self.seconds / self.turns / step_seconds))
@@ -177,43 +180,43 @@ class Amount:
 
 def measure(
     settings: Sequence[tuple[Experiment, Prepared]],
-    amount: Amount,
+    budget: Budget,
     *,
     folder: Path,
     say: Callable[[str], None] = lambda _: None,
-) -> list[Measured]:
-    """Measure settings by turns: the first, the second, ..., the first again."""
+) -> list[Measurement]:
+    """Measure the settings in alternating turns: first, second, ..., first again, and so on."""
     trials, warm_ups, memory = [], [], []
     peaks: dict[tuple[Any, str], Peak] = {}
-    held_first = None
+    allocated_first = None
     for number, (experiment, data) in enumerate(settings, start=1):
         say(f"[{number}/{len(settings)}] building, warming up")
         device = choose_device(experiment.train.device)
-        held = held_bytes(device)
-        held_first = held if held_first is None else held_first
+        allocated = allocated_bytes(device)
+        allocated_first = allocated if allocated_first is None else allocated_first
         record.forget_peak_memory(device)
         trial = Trial(experiment, data, folder=folder / str(number))
-        warm_ups.append(_warm_up(trial, amount))
-        memory.append(record.peak_memory_bytes(device) - (held - held_first))
+        warm_ups.append(_warm_up(trial, budget))
+        memory.append(record.peak_memory_bytes(device) - (allocated - allocated_first))
         trials.append(trial)
         choices = trial.model.choices
         if (choices.device, choices.precision) not in peaks:
             peaks[choices.device, choices.precision] = measure_peak(choices)
-    say(f"measuring {amount.turns} turns of each")
+    say(f"measuring {budget.turns} turns of each")
     steps = [
-        amount.turn_steps(warm_up.steady_seconds, period=trial.period)
+        budget.turn_steps(warm_up.steady_seconds, period=trial.period)
         for trial, warm_up in zip(trials, warm_ups, strict=True)
     ]
-    turns = alternate(
+    turns = interleave(
         [
             lambda turn, trial=trial, count=count: trial.turn(count[turn])  # type: ignore[misc]
             for trial, count in zip(trials, steps, strict=True)
         ],
-        amount.turns,
+        budget.turns,
     )
     say("counting operations")
     return [
-        Measured(
+        Measurement(
             experiment=trial.experiment,
             device=str(trial.device),
             precision=trial.model.choices.precision,
@@ -226,7 +229,7 @@ def measure(
                     for its, base in zip(own, turns[0], strict=True)
                 ]
             ),
-            sees_parts=trial.sees_parts,
+            has_parts=trial.has_parts,
             period=trial.period,
             warm_up=warm_up,
             peak_memory_bytes=peak_memory,
@@ -237,19 +240,22 @@ def measure(
     ]
 
 
-def alternate(what: Sequence[Callable[[int], T]], count: int) -> list[list[T]]:
-    """Call each with the number of the turn, one after the other, and that so many times."""
-    results: list[list[T]] = [[] for _ in what]
+def interleave(functions: Sequence[Callable[[int], T]], count: int) -> list[list[T]]:
+    """Call the functions in turn, ``count`` times, and return each one's results.
+
+    A function's argument is the number of the turn, from 0.
+    """
+    results: list[list[T]] = [[] for _ in functions]
     for turn in range(count):
-        for one, its in zip(what, results, strict=True):
+        for one, its in zip(functions, results, strict=True):
             its.append(one(turn))
     return results
 
 
-def _warm_up(trial: Trial, amount: Amount) -> WarmUp:
+def _warm_up(trial: Trial, budget: Budget) -> WarmUp:
     first = trial.turn(1)
     steps, seconds = 0, 0.0
-    while steps < WARM_STEPS - 1 or not amount.is_warm(steps, seconds):
+    while steps < WARM_STEPS - 1 or not budget.is_warm(steps, seconds):
         steps += 1
         seconds += trial.turn(1).seconds
     return WarmUp(steps + 1, first.seconds + seconds, first.seconds, seconds / steps)

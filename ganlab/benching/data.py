@@ -1,4 +1,4 @@
-"""Images to measure with: the dataset's if they are there, else random ones of its size."""
+"""Images for a benchmark: the dataset's if it is available, else random images of its size."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ganlab.types import DataSpec, Prepared
 
 COUNT = 10_000
 BYTES = 2**28
-"""Fewer random images are made where so many would take more memory."""
+"""Limit for the size of the random images, which lowers `COUNT`."""
 
 
 @dataclass(frozen=True)
-class Random:
-    """What random images are like, beside their size."""
+class RandomImages:
+    """Properties of random images, besides their size."""
 
     channels: int = 1
     classes: int = 10
@@ -31,37 +31,39 @@ class Random:
 
 
 @dataclass(frozen=True)
-class Found:
-    """Images, and what to say if they are not those of the dataset."""
+class BenchmarkImages:
+    """Images for a benchmark, and a note if they are not the dataset's."""
 
     prepared: Prepared
     note: str | None = None
 
 
-def find(
-    dataset: Dataset, *, root: Path | None, at_least: int, random: Random | None = None
-) -> Found:
+def find_images(
+    dataset: Dataset, *, root: Path | None, at_least: int, random: RandomImages | None = None
+) -> BenchmarkImages:
     """Return the dataset's train split, or random images if it is not on this machine.
 
-    ``random`` asks for random images at once. Nothing is ever downloaded.
+    With ``random``, return random images in any case. Nothing is downloaded.
     """
     if random is not None:
-        return Found(make(dataset, random, at_least=at_least))
+        return BenchmarkImages(make_random_images(dataset, random, at_least=at_least))
     try:
         with offline():
-            return Found(prepare(dataset, root=root))
+            return BenchmarkImages(prepare(dataset, root=root))
     except (DataUnavailable, Offline):
-        like = Random(classes=len(dataset.classes) if dataset.classes else Random.classes)
-        made = make(dataset, like, at_least=at_least)
+        like = RandomImages(
+            classes=len(dataset.classes) if dataset.classes else RandomImages.classes
+        )
+        made = make_random_images(dataset, like, at_least=at_least)
         what = f"{_count(like.classes, 'class')}, {_count(like.channels, 'channel')}"
-        return Found(
+        return BenchmarkImages(
             made,
             f"'{dataset.name}' is not on this machine, and a benchmark downloads nothing: measured "
             f"with random images ({what}; --data random:CHANNELSxCLASSES makes others)",
         )
 
 
-def make(dataset: Dataset, like: Random, *, at_least: int) -> Prepared:
+def make_random_images(dataset: Dataset, like: RandomImages, *, at_least: int) -> Prepared:
     """Return random images of the dataset's size."""
     size, generator = dataset.image_size, torch.Generator().manual_seed(0)
     room = BYTES // (like.channels * size**2)
@@ -73,12 +75,12 @@ def make(dataset: Dataset, like: Random, *, at_least: int) -> Prepared:
 
 
 class Offline(OSError):
-    """Somebody asked for the network."""
+    """Code tried to use the network inside `offline`."""
 
 
 @contextmanager
 def offline() -> Iterator[None]:
-    """Let nobody in this process reach the network inside."""
+    """Refuse network access of this process inside the context."""
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise Offline("a benchmark downloads nothing")

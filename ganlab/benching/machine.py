@@ -1,4 +1,4 @@
-"""What a measurement was made on."""
+"""Describe the machine of a measurement."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ganlab.training.record import describe_machine
 
 
 def describe(device: str) -> dict[str, Any]:
-    """Return versions and hardware."""
+    """Return software versions and hardware, as plain data."""
     return {"processor": processor(), **describe_machine(torch.device(device))}
 
 
-def in_words(device: str) -> str:
-    """Return the same in a line."""
+def summary(device: str) -> str:
+    """Return software versions and hardware in one line."""
     about = describe(device)
     threads = f"{about['threads']} thread{'s' if about['threads'] > 1 else ''}"
     where = about["gpu"] or f"{about['processor']}, {threads} on {about['processors']} processors"
@@ -25,7 +25,7 @@ def in_words(device: str) -> str:
 
 
 def processor() -> str:
-    """Return the processor's name, as far as the system says it."""
+    """Return the processor's name, or its architecture if the name is unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

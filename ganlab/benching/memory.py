@@ -1,4 +1,4 @@
-"""The memory that one of several settings takes in a process that holds them all."""
+"""Measure allocated memory, to attribute it to one of several settings in a process."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 
-def held_bytes(device: torch.device) -> int:
-    """Return what is held now, after giving back what is free; 0 where that cannot be known."""
+def allocated_bytes(device: torch.device) -> int:
+    """Return the allocated bytes after freeing unused memory; 0 if they cannot be measured."""
     gc.collect()
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)

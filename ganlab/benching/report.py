@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ganlab.benching.compare import Measured
-from ganlab.benching.machine import describe, in_words
+from ganlab.benching.compare import Measurement
+from ganlab.benching.machine import describe, summary
 from ganlab.columns import columns
 from ganlab.types import Prepared
 
@@ -30,7 +30,7 @@ class Benchmark:
     """What distinguishes each setting."""
 
     overrides: Sequence[Sequence[str]]
-    measured: Sequence[Measured]
+    measured: Sequence[Measurement]
     warnings: Sequence[str]
 
     def as_data(self) -> dict[str, Any]:
@@ -45,10 +45,10 @@ class Benchmark:
         return "\n".join([*lines, *(f"note: {warning}" for warning in self.warnings)])
 
 
-def warnings_of(measured: Sequence[Measured]) -> Iterator[str]:
+def warnings_of(measured: Sequence[Measurement]) -> Iterator[str]:
     numbered = dict(enumerate(measured, start=1))
     uneven = [number for number, one in numbered.items() if not one.covers_period]
-    blurred = [number for number, one in numbered.items() if not one.sees_parts]
+    blurred = [number for number, one in numbered.items() if not one.has_parts]
     if uneven:
         periods = ", ".join(str(numbered[number].period) for number in uneven)
         yield (
@@ -67,7 +67,7 @@ def _as_data(
     name: str,
     data: Prepared,
     labels: Sequence[str],
-    measured: Sequence[Measured],
+    measured: Sequence[Measurement],
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     spec, device = data.spec, measured[0].device
@@ -89,12 +89,12 @@ def _as_data(
 
 
 def _text(
-    name: str, data: Prepared, heading: str, labels: Sequence[str], measured: Sequence[Measured]
+    name: str, data: Prepared, heading: str, labels: Sequence[str], measured: Sequence[Measurement]
 ) -> Iterator[str]:
     """Say what was measured on what, a setting a row."""
     spec = data.spec
     yield f"experiment  {name}"
-    yield f"machine     {in_words(measured[0].device)}"
+    yield f"machine     {summary(measured[0].device)}"
     yield (
         f"dataset     {data.source}: {len(data.images):,} images, "
         f"{spec.channels} x {spec.image_size} x {spec.image_size}, {spec.num_classes} classes"
@@ -124,14 +124,14 @@ def _text(
         )
 
 
-def _head(first: Measured) -> tuple[str, ...]:
+def _head(first: Measurement) -> tuple[str, ...]:
     host = ("host",) if first.device != "cpu" else ()
     parts = [PART_NAMES.get(part, part) for part in first.parts_ms]
     work = ("MFLOP/img", "GFLOP/s", "of peak")
     return ("img/s", "ratio", "ms/step", *parts, *host, "first s", "GB", *work)
 
 
-def _cells(one: Measured, *, first: bool) -> tuple[str, ...]:
+def _cells(one: Measurement, *, first: bool) -> tuple[str, ...]:
     ratio = one.ratio
     spread = f" ({short(min(ratio.turns))} to {short(max(ratio.turns))})"
     host = (short(one.host_ms),) if one.device != "cpu" else ()

@@ -1,4 +1,4 @@
-"""Where the time of a step goes, by marks on the host's clock or, on a GPU, on the device's."""
+"""Measure the time of each part of a step, on the host's clock or with CUDA events."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 import torch
 
 PARTS = ("data", "discriminator", "generator", "optimizer", "rest")
-"""What a step consists of. G's images for D's update count as D's."""
+"""The parts of a step. Generating images for D's update counts as D's time."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Some steps in a row."""
+    """The times of some consecutive steps."""
 
     steps: int
     seconds: float
-    """From the first step's start until the device has finished the last one."""
+    """From the start of the first step until the device has finished the last one."""
 
     host_seconds: float
-    """Until the host had asked for all of it: on a GPU, less than ``seconds`` if it is ahead."""
+    """Until the host has launched all steps; less than ``seconds`` if the GPU is behind."""
 
     parts: dict[str, float]
     """The seconds of each of `PARTS`, which sum to ``seconds``."""
 
 
 class Stopwatch:
-    """Gives all time between its start and its stop to a part.
+    """Divides the time between start and stop among the parts of a step.
 
-    On a GPU the marks are events in its queue: nothing is waited for until the stop.
+    On a GPU, marks are CUDA events, so that only `stop` waits for the device.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -46,12 +46,12 @@ class Stopwatch:
         self._marks = [("", self._now())]
 
     def mark(self, part: str) -> None:
-        """Say that what happened since the last mark was ``part``."""
+        """Attribute the time since the last mark to ``part``."""
         if self.running and not self._captures():
             self._marks.append((part, self._now()))
 
     def stop(self, steps: int) -> Turn:
-        """Return what was measured; what came after the last mark is the rest."""
+        """Stop and return the times. The time after the last mark counts as ``rest``."""
         host_seconds = time.perf_counter() - self._begin
         synchronize(self.device)
         seconds = time.perf_counter() - self._begin
@@ -75,11 +75,11 @@ class Stopwatch:
         return float(before.elapsed_time(after)) / 1000
 
     def _captures(self) -> bool:
-        """True while a CUDA graph is recorded, in which an event would be a part of the graph."""
+        """Return whether a CUDA graph is being captured, in which an event must not be recorded."""
         return self.device.type == "cuda" and torch.cuda.is_current_stream_capturing()
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done all that it was asked for."""
+    """Wait until the device has finished all launched work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,4 +1,4 @@
-"""One setting, built as a run is built and trained by the loop that trains runs, in turns."""
+"""One setting of a benchmark, built and trained by the code that trains runs."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from ganlab.types import Prepared
 T = TypeVar("T")
 
 
-class TurnOver(Exception):
-    """Leaves the loop between two steps, without the checkpoint that a stop would cost."""
+class EndOfTurn(Exception):
+    """Leaves the loop between two steps, without writing a checkpoint."""
 
 
 class Trial:
-    """A run without budget, sheets, checkpoints, scores, callbacks and other observers.
+    """A run without budgets, sheets, checkpoints, scores and callbacks.
 
-    It logs as often as the experiment says. It starts where everything that acts at every k-th
-    update acts, as a run that goes on.
+    It logs as often as the experiment says. It starts at the step number `period`, at which all
+    lazy components act, like a run that is resumed there.
     """
 
     def __init__(self, experiment: Experiment, data: Prepared, *, folder: Path) -> None:
-        """``folder`` is for the log; whoever made it removes it."""
+        """Build the model. The log is written to ``folder``, which the caller removes."""
         nothing = dict.fromkeys((*BUDGETS, "sample_every", "checkpoint_every", "init_from"))
         self.experiment = replace(experiment, callbacks=()).with_train(**nothing)
-        plugins = Plugins()  # none: those that watch runs may write where they should not now
+        plugins = Plugins()  # none: hooks that watch runs may write files
         self.plan = plan(
             self.experiment, text="", data=data, asked=data.source, plugins=plugins, runs=folder
         )
@@ -62,25 +62,25 @@ class Trial:
             plugins=plugins,
             callbacks=(),
         )
-        self._watch = Stopwatch(self.device)
-        self._moves = 0
-        self.sees_parts = True
-        """False if the optimizers were not seen to step: D, G and they are in the rest then."""
+        self._stopwatch = Stopwatch(self.device)
+        self._optimizer_steps = 0
+        self.has_parts = True
+        """False if optimizer steps were not detected; D, G and optimizers count as rest then."""
         self._set_marks()
 
     @property
     def images_per_step(self) -> int:
-        """Real images that an iteration shows to D."""
+        """Number of real images shown to D in an iteration."""
         return self.options.d_steps * self.options.batch_size
 
     @property
     def intervals(self) -> list[int]:
-        """The different k for which somebody acts at every k-th update only."""
+        """The intervals k > 1 of lazy components, which act only at every k-th update."""
         return sorted({part.component.interval() for part in self.model.components} - {1})
 
     @property
     def period(self) -> int:
-        """After so many iterations everything that acts now and then has acted as often again."""
+        """The number of iterations after which the pattern of lazy components repeats."""
         return math.lcm(*self.intervals)
 
     def progress_at(self, step: int) -> Progress:
@@ -93,22 +93,22 @@ class Trial:
         )
 
     def turn(self, steps: int, *, inside: AbstractContextManager[Any] | None = None) -> Turn:
-        """Train for so many steps, with ``inside`` entered around them, and measure it."""
+        """Train for ``steps`` steps inside the context manager ``inside``, and return the times."""
         configure_torch(self.model.choices, deterministic=self.options.deterministic)
         start = self.run.progress.steps
-        self._moves = 0
+        self._optimizer_steps = 0
 
         def should_stop() -> bool:
-            """The loop asks before every step: the first time starts the watch."""
-            if not self._watch.running:
+            """Start the stopwatch at the first call; the loop calls this before every step."""
+            if not self._stopwatch.running:
                 around.enter_context(inside or nullcontext())
-                self._watch.start()
-            self._watch.mark("rest")
+                self._stopwatch.start()
+            self._stopwatch.mark("rest")
             if self.run.progress.steps - start >= steps:
-                raise TurnOver
+                raise EndOfTurn
             return False
 
-        with _explained(), ExitStack() as around, suppress(TurnOver):
+        with _attributed_errors(), ExitStack() as around, suppress(EndOfTurn):
             train(
                 self.run,
                 self.model,
@@ -118,36 +118,36 @@ class Trial:
                 should_stop=should_stop,
             )
         done = self.run.progress.steps - start
-        self.sees_parts = self._moves == done * (self.options.d_steps + 1)
-        return self._watch.stop(done)
+        self.has_parts = self._optimizer_steps == done * (self.options.d_steps + 1)
+        return self._stopwatch.stop(done)
 
     def _set_marks(self) -> None:
-        """Mark where batches are made and optimizers step; what comes before a step is its own."""
+        """Add marks around batches and optimizer steps; time before a step is its network's."""
         batches = self.plan.batches
-        # On the instance: the loop calls what it always calls.
+        # Set on the instance, so that the loop needs no change.
         setattr(batches, "batch", self._timed(batches.batch))  # noqa: B010
         for role in ROLES:
             optimizer = self.model.optimizers[role]
-            optimizer.register_step_pre_hook(lambda *_, role=role: self._watch.mark(role))
-            optimizer.register_step_post_hook(self._moved)
+            optimizer.register_step_pre_hook(lambda *_, role=role: self._stopwatch.mark(role))
+            optimizer.register_step_post_hook(self._after_optimizer_step)
 
     def _timed(self, function: Callable[..., T]) -> Callable[..., T]:
         def timed(*arguments: Any) -> T:
-            self._watch.mark("rest")
+            self._stopwatch.mark("rest")
             result = function(*arguments)
-            self._watch.mark("data")
+            self._stopwatch.mark("data")
             return result
 
         return timed
 
-    def _moved(self, *_: Any) -> None:
-        self._watch.mark("optimizer")
-        self._moves += 1
+    def _after_optimizer_step(self, *_: Any) -> None:
+        self._stopwatch.mark("optimizer")
+        self._optimizer_steps += 1
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Say of what a plugin raises whose fault it is, as a run does."""
+def _attributed_errors() -> Iterator[None]:
+    """Attribute exceptions to the plugin that raised them, as a run does."""
     try:
         yield
     except torch.OutOfMemoryError as error:

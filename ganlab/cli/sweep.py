@@ -142,10 +142,10 @@ def _train(sweep: Sweep, planned: Sequence[PlannedRun]) -> list[RunDirectory]:
 
 def _table(planned: Sequence[PlannedRun]) -> str:
     """Return what would be trained: settings, folder, and how far it is."""
-    from ganlab.config.sweeps import in_words
+    from ganlab.config.sweeps import format_value
 
     rows = [("", *planned[0].point.settings, "run", "status")]
     for number, one in enumerate(planned, start=1):
-        settings = map(in_words, one.point.settings.values())
+        settings = map(format_value, one.point.settings.values())
         rows.append((str(number), *settings, str(one.folder), one.status))
     return columns(rows)

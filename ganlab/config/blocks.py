@@ -1,4 +1,4 @@
-"""Make components from their blocks, noting everything that is wrong."""
+"""Build components from their YAML blocks and collect all problems."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from ganlab.components import Dataset
-from ganlab.config.tree import Node, as_block, shown
-from ganlab.config.validate import check
+from ganlab.config.tree import Node, as_block, describe_value
+from ganlab.config.validate import validate_options
 from ganlab.errors import PluginError, Problem
 from ganlab.options import Component
 from ganlab.plugins import Plugins
@@ -18,7 +18,7 @@ C_co = TypeVar("C_co", bound=Component, covariant=True)
 
 @dataclass(frozen=True)
 class Built(Generic[C_co]):
-    """A component and the block that it was made from."""
+    """A component and the block it was built from."""
 
     component: C_co
     node: Node
@@ -26,42 +26,48 @@ class Built(Generic[C_co]):
 
 @dataclass
 class Builder:
-    """Builds what one experiment names and gathers its problems."""
+    """Builds the components of one experiment and collects its problems."""
 
     plugins: Plugins
     problems: list[Problem] = field(default_factory=list)
 
-    def one(self, base: type[C], node: Node) -> Built[C] | None:
-        """Return the component of a block or a bare name, or note what is wrong with it."""
+    def build_one(self, base: type[C], node: Node) -> Built[C] | None:
+        """Return the component of a block or a bare name.
+
+        If the block is invalid, append its problems to `problems` and return None.
+        """
         kind, block = base.kind, as_block(node)
         if not isinstance(block.value, dict):
-            what = f"expected one {kind}, by name or as a block, got {shown(node.value)}"
+            what = f"expected one {kind}, by name or as a block, got {describe_value(node.value)}"
             self.problems.append(node.problem(what))
             return None
         name = block.child("type")
         if name is None:
             names = ", ".join(self.plugins.names(kind)) or "none is loaded"
-            self.problems.append(node.problem(f"names no {kind}; write 'type', one of: {names}"))
+            self.problems.append(node.problem(f"has no 'type'; set it to one of: {names}"))
             return None
         if issubclass(base, Dataset):
             block = self._with_fallback(block)
         cls = self._find(base, name)
         if cls is None:
             return None
-        component = check(cls, block, str(name.value), self.problems, without=("type",))
+        component = validate_options(cls, block, str(name.value), self.problems, ignore=("type",))
         return None if component is None else Built(component, block)
 
-    def many(self, base: type[C], node: Node | None) -> list[Built[C]]:
-        """Return the components of a list, or of a single block or name."""
+    def build_list(self, base: type[C], node: Node | None) -> list[Built[C]]:
+        """Return the components of a list, or of a single block or name, without invalid ones."""
         if node is None:
             return []
         entries = node.value if isinstance(node.value, list) else [node]
-        return [built for entry in entries if (built := self.one(base, entry))]
+        return [built for entry in entries if (built := self.build_one(base, entry))]
 
     def _find(self, base: type[C], name: Node) -> type[C] | None:
-        """Return the class that a ``type`` names. Two plugins of one name stay a `PluginError`."""
+        """Return the class with this name, or append a problem and return None.
+
+        Raises `PluginError` if several plugins register the name.
+        """
         if not isinstance(name.value, str):
-            what = f"expected the name of a {base.kind}, got {shown(name.value)}"
+            what = f"expected the name of a {base.kind}, got {describe_value(name.value)}"
             self.problems.append(name.problem(what))
             return None
         try:
@@ -74,7 +80,7 @@ class Builder:
             return None
 
     def _with_fallback(self, block: Node) -> Node:
-        """Return a dataset's block with its fallback written as a block, which is checked too."""
+        """Return a dataset's block with its fallback expanded to a block, which is validated."""
         written = block.child("fallback")
         if written is None:
             return block
@@ -83,5 +89,5 @@ class Builder:
             self.problems.append(fallback.problem("a fallback cannot have a fallback of its own"))
         if isinstance(fallback.value, dict):
             inherited = {} if size is None else {"image_size": size}
-            self.one(Dataset, replace(fallback, value={**inherited, **fallback.value}))
+            self.build_one(Dataset, replace(fallback, value={**inherited, **fallback.value}))
         return replace(block, value={**block.value, "fallback": fallback})

@@ -1,4 +1,4 @@
-"""What an experiment is once it has been read: typed, checked, complete."""
+"""The typed, validated and complete form of an experiment file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ganlab.components import (
     TrainingComponent,
 )
 from ganlab.config.evaluating import Evaluation
-from ganlab.config.intervals import FREE, Every, Interval
+from ganlab.config.intervals import NOT_IN_HASH, Every, Interval
 from ganlab.options import Component, Options
 from ganlab.schedules import Rate
 from ganlab.types import Role
@@ -32,23 +32,26 @@ Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerOptions(Options):
-    """What every optimizer has."""
+    """Options that all optimizers share."""
 
     lr: Rate = 2e-4
-    """Learning rate, or its schedule: ``2e-4 to 0 over 6000000 images``."""
+    """Learning rate, more than 0, or a schedule over real images shown to D, such as
+    ``2e-4 to 0 over 6000000 images``."""
 
     weight_decay: float = Field(default=0.0, ge=0)
-    """Decay of the weights: L2 for adam, rmsprop and sgd, decoupled for adamw."""
+    """Strength of weight decay, at least 0: an L2 penalty in adam, rmsprop and sgd, decoupled
+    from the gradient in adamw. GANs are usually trained without it."""
 
 
 class Adam(OptimizerOptions):
     """Adam (Kingma & Ba, 2015, arXiv:1412.6980)."""
 
     betas: tuple[Probability, Probability] = (0.5, 0.999)
-    """Decay of the running mean and of the running square of the gradient."""
+    """Decay rates, in [0, 1), of the running averages of the gradient and of its square. The
+    default is DCGAN's; WGAN-GP, SNGAN and SAGAN use 0 for the first one."""
 
     eps: PositiveFloat = 1e-8
-    """Added to the root of the running square."""
+    """Added to the denominator for numerical stability."""
 
 
 class AdamW(Adam):
@@ -59,17 +62,17 @@ class RMSprop(OptimizerOptions):
     """RMSprop (Hinton, 2012)."""
 
     alpha: Probability = 0.99
-    """Decay of the running square of the gradient."""
+    """Decay rate, in [0, 1), of the running average of the squared gradient."""
 
     eps: PositiveFloat = 1e-8
-    """Added to the root of the running square."""
+    """Added to the denominator for numerical stability."""
 
 
 class SGD(OptimizerOptions):
     """Stochastic gradient descent."""
 
     momentum: Probability = 0.0
-    """Decay of the running mean of the gradient."""
+    """Momentum factor, in [0, 1); 0 is plain gradient descent."""
 
 
 OPTIMIZERS: dict[str, type[OptimizerOptions]] = {
@@ -84,22 +87,25 @@ OPTIMIZERS: dict[str, type[OptimizerOptions]] = {
 
 
 class Ema(Options):
-    """An exponential moving average of G's weights, from which samples are drawn."""
+    """An exponential moving average (EMA) of G's weights. Samples are drawn from the average."""
 
     decay: Probability = 0.999
-    """Share of the old average that each G update keeps."""
+    """Fraction of the average that is kept at each G update, in [0, 1). The average spans about
+    ``1 / (1 - decay)`` updates: lower it for short runs, raise it to 0.9999 for long ones."""
 
     start: int = Field(default=0, ge=0)
-    """Updates of G during which the average is a copy of the weights (BigGAN: 20,000)."""
+    """Number of G updates before averaging starts. Until then the average is a copy of the
+    weights (BigGAN: 20,000)."""
 
     rampup: PositiveFloat | None = None
-    """The half-life is at most this share of the images shown so far (StyleGAN2-ADA: 0.05)."""
+    """Limit the half-life of the average to this fraction of the real images shown to D so far, so
+    that the average is short early in training (StyleGAN2-ADA: 0.05). Null: no limit."""
 
     def decay_at(self, *, step: int, images: int, batch_size: int) -> float:
-        """Return what is kept of the average at a G update, after D was shown so many images.
+        """Return the decay of G update ``step`` when D has been shown ``images`` real images.
 
-        With ``rampup`` r it is at most 0.5 ** (batch_size / (r * images)) (Karras et al., 2020,
-        arXiv:2006.06676, whose code this follows).
+        With ``rampup`` r, the decay is at most ``0.5 ** (batch_size / (r * images))``, as in the
+        code of StyleGAN2-ADA (Karras et al., 2020, arXiv:2006.06676).
         """
         if step < self.start:
             return 0.0
@@ -109,94 +115,114 @@ class Ema(Options):
 
 
 class Train(Options):
-    """How to train. Training ends at whichever of the budgets is reached first."""
+    """Training options. Training ends when the first of its budgets is reached."""
 
-    epochs: PositiveFloat | None = Field(default=None, json_schema_extra=FREE)
-    """Budget in passes over the dataset."""
+    epochs: PositiveFloat | None = Field(default=None, json_schema_extra=NOT_IN_HASH)
+    """Budget: number of passes over the dataset. Extra D updates (``d_steps``) count too."""
 
-    images: PositiveInt | None = Field(default=None, json_schema_extra=FREE)
-    """Budget in real images shown to D."""
+    images: PositiveInt | None = Field(default=None, json_schema_extra=NOT_IN_HASH)
+    """Budget: number of real images shown to D."""
 
-    steps: PositiveInt | None = Field(default=None, json_schema_extra=FREE)
-    """Budget in updates of G."""
+    steps: PositiveInt | None = Field(default=None, json_schema_extra=NOT_IN_HASH)
+    """Budget: number of G updates."""
 
-    seconds: PositiveFloat | None = Field(default=None, json_schema_extra=FREE)
-    """Budget in seconds of training, over all sessions of the run."""
+    seconds: PositiveFloat | None = Field(default=None, json_schema_extra=NOT_IN_HASH)
+    """Budget: seconds of training, summed over all sessions of the run. Scoring is not counted."""
 
     batch_size: int = Field(default=64, ge=2)
-    """Images in a batch, over all processes together, which share it evenly."""
+    """Number of images in a batch, at least 2. With several processes, it is the total over all of
+    them, and each process gets an equal share."""
 
     accumulate: PositiveInt = 1
-    """Parts that a batch is computed in, one after the other: less memory, the same gradient but
-    for what looks at a batch as a whole, such as batch normalisation. It divides ``batch_size``."""
+    """Split each batch into this many parts, computed one after the other, and accumulate their
+    gradients. Raise it when a batch does not fit into memory. It must divide ``batch_size``. The
+    gradient is the same, except for layers and losses that look at the whole batch, such as batch
+    normalization: they see one part at a time."""
 
     z_dim: PositiveInt = 100
-    """Length of the noise vector."""
+    """Dimension of the noise vector z."""
 
     seed: int = Field(default=0, ge=0, lt=2**31)
-    """Seed of everything random in training."""
+    """Seed of all random numbers in training, at least 0."""
 
     d_steps: PositiveInt = 1
-    """Updates of D for each update of G."""
+    """Number of D updates for each G update (WGAN-GP and SNGAN: 5)."""
 
     same_fakes: bool = True
-    """The G update uses the images that the last D update saw; else it draws new ones."""
+    """Whether the G update reuses the generated images of the last D update. If false, it generates
+    new ones, which is slower."""
 
     fake_labels: Literal["uniform", "empirical", "real"] = "uniform"
-    """Labels of generated images: uniform, distributed as in the dataset, or the real batch's."""
+    """How labels of generated images are chosen: uniformly over the classes (``uniform``), with the
+    class frequencies of the dataset (``empirical``), or copied from the real batch (``real``)."""
 
     ema: Ema | None = None
-    """Average G's weights: ``{decay: 0.999}``. Off by default."""
+    """Exponential moving average of G's weights, such as ``{decay: 0.999}``. Null: no average."""
 
     precision: Literal["auto", "fp32", "tf32", "bf16", "fp64"] = "auto"
-    """What the networks compute in. ``auto``: bf16 where the hardware has it, else fp32."""
+    """Number format of the networks' computations. ``auto``: bf16 if the hardware supports it,
+    otherwise fp32. Use fp32 if bf16 is unstable, and fp64 to verify results."""
 
     channels_last: bool = True
-    """Keep the numbers of a pixel together in memory: faster convolutions, the same function."""
+    """Whether to use PyTorch's channels-last memory format. It speeds up convolutions and does not
+    change the function that is computed."""
 
-    conv_as_matmul: Literal["auto", "on", "off"] = Field(default="auto", json_schema_extra=FREE)
-    """Compute convolutions between maps of 4 x 4 and their neighbours as matrix products, the same
-    but for rounding. ``auto``: in bf16 on a CPU with AMX, where that is faster."""
+    conv_as_matmul: Literal["auto", "on", "off"] = Field(
+        default="auto", json_schema_extra=NOT_IN_HASH
+    )
+    """Whether to compute convolutions that read or write 4 x 4 feature maps as matrix products.
+    The result is the same up to rounding. ``auto``: on for bf16 on a CPU with AMX, where it is
+    faster."""
 
-    compile: Literal["off", "on", "graphs"] = Field(default="off", json_schema_extra=FREE)
-    """Compile both networks with ``torch.compile``; ``graphs``: into CUDA graphs, for networks so
-    small that starting kernels takes longer than running them. The same but for rounding."""
+    compile: Literal["off", "on", "graphs"] = Field(default="off", json_schema_extra=NOT_IN_HASH)
+    """Whether to compile both networks with ``torch.compile``. ``graphs`` also records CUDA graphs,
+    for networks so small that launching kernels takes longer than running them. The result is the
+    same up to rounding; the first step takes longer."""
 
     deterministic: bool = False
-    """The same weights in every run on a GPU too; a CPU gives them for equal thread counts."""
+    """Whether to use deterministic GPU algorithms, so that repeated runs give the same weights bit
+    for bit. It is slower. On a CPU, runs with the same thread count are deterministic anyway."""
 
-    device: str = Field(default="auto", json_schema_extra=FREE)
-    """``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``."""
+    device: str = Field(default="auto", json_schema_extra=NOT_IN_HASH)
+    """Device to train on: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``."""
 
-    data: Literal["auto", "resident", "stream"] = Field(default="auto", json_schema_extra=FREE)
-    """Where images are kept: ``resident`` on the device, or on the disk, from which ``stream``
-    reads ahead. ``auto``: on the device if they take at most half of its free memory."""
+    data: Literal["auto", "resident", "stream"] = Field(
+        default="auto", json_schema_extra=NOT_IN_HASH
+    )
+    """Where images are kept: on the device (``resident``), or on the disk, from which batches are
+    prefetched (``stream``). ``auto``: ``resident`` if the images take at most half of the device's
+    free memory. Both give the same batches."""
 
     log_every: Every = Interval(50, "steps")
-    """How often the log gets a line."""
+    """How often a line is written to the log, such as ``50 steps`` or ``never``."""
 
     sample_every: Every = Interval(1, "epochs")
-    """How often a sample sheet is drawn and the generator's weights are kept."""
+    """How often a sample sheet is drawn and the generator's weights are saved. The first and the
+    last sheet are always drawn."""
 
     checkpoint_every: Every = Interval(60, "seconds")
-    """How often everything that a resume needs is saved; always at the end."""
+    """How often a checkpoint is saved, from which the run can be resumed. One is always saved at
+    the end."""
 
-    sync_bn: bool = Field(default=True, json_schema_extra=FREE)
-    """Several processes: batch normalisation sees the whole batch, so that the weights are those of
-    one process. Without it each sees its slice: faster, and another run for another number."""
+    sync_bn: bool = Field(default=True, json_schema_extra=NOT_IN_HASH)
+    """Whether batch normalization uses the statistics of the whole batch when several processes
+    train together, so that they learn the same weights as one process. If false, each process
+    normalizes its own share: faster, but the result depends on the number of processes."""
 
-    sample_bn: Literal["running", "batch"] = Field(default="running", json_schema_extra=FREE)
-    """Statistics of batch normalisation in sample sheets: the running ones or the sheet's own."""
+    sample_bn: Literal["running", "batch"] = Field(default="running", json_schema_extra=NOT_IN_HASH)
+    """Batch normalization statistics used for sample sheets: the running averages (``running``) or
+    those of the sheet itself (``batch``)."""
 
     init_from: str | None = None
-    """A run whose weights to start from: both networks, and the average if there is one."""
+    """Name or folder of a run to take the initial weights from: both networks, and the average of
+    G's weights if both runs have one."""
 
     @model_validator(mode="after")
     def _whole_parts(self) -> Train:
         if self.batch_size % self.accumulate or self.batch_size // self.accumulate < 2:
             raise ValueError(
-                f"accumulate must divide batch_size ({self.batch_size}) into parts of two images "
-                f"or more, got {self.accumulate}"
+                f"accumulate must divide batch_size ({self.batch_size}) into parts of at least two "
+                f"images, got {self.accumulate}"
             )
         return self
 
@@ -207,15 +233,15 @@ BUDGETS = ("epochs", "images", "steps", "seconds")
 # ------------------------------------------------------------------------------ experiment
 
 
-class Replaced(Loss):
-    """Stands where the YAML has no loss because a component computes the adversarial term."""
+class ReplacedLoss(Loss):
+    """Placeholder for the loss when a component computes the adversarial term itself."""
 
     name = "replaced"
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """A conditioning scheme and the networks that it is used in."""
+    """A conditioning scheme and the networks it is used in."""
 
     component: Conditioning
     roles: tuple[Role, ...] = ("generator", "discriminator")
@@ -227,7 +253,7 @@ class Scheme:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment, resolved: every option has its value."""
+    """A resolved experiment: every option has a value."""
 
     SECTIONS: ClassVar[tuple[str, ...]] = (
         "dataset",
@@ -244,7 +270,7 @@ class Experiment:
     )
 
     name: str
-    """The file's stem, unless the file has a ``name``; names the folder of its runs."""
+    """The ``name`` in the file, or else the file's stem. It names the folder of the runs."""
 
     dataset: Dataset
     generator: Generator
@@ -259,7 +285,10 @@ class Experiment:
     callbacks: tuple[Callback, ...] = ()
 
     def training_components(self) -> list[tuple[str, TrainingComponent]]:
-        """Return (key, component) of all that takes part in a step, in the order of the YAML."""
+        """Return (key, component) of all components that take part in a step, in YAML order.
+
+        A key is ``section.name``, such as ``regularizers.r1``; repeated ones end in ``#2``, ``#3``.
+        """
         found: list[tuple[str, TrainingComponent]] = []
         for section, parts in (
             ("conditioning", [scheme.component for scheme in self.conditioning]),
@@ -268,13 +297,13 @@ class Experiment:
         ):
             for part in parts:
                 key = f"{section}.{part.name}"
-                twins = sum(k == key or k.startswith(f"{key}#") for k, _ in found)
-                found.append((f"{key}#{twins + 1}" if twins else key, part))
+                same = sum(k == key or k.startswith(f"{key}#") for k, _ in found)
+                found.append((f"{key}#{same + 1}" if same else key, part))
         return found
 
     def components(self) -> list[Component]:
-        """Return every component that the experiment names, in the order of its sections."""
-        loss = [] if isinstance(self.loss, Replaced) else [self.loss]
+        """Return every component of the experiment, in the order of its sections."""
+        loss = [] if isinstance(self.loss, ReplacedLoss) else [self.loss]
         return [
             self.dataset,
             self.generator,
@@ -287,31 +316,39 @@ class Experiment:
         ]
 
     def resolved(self) -> dict[str, Any]:
-        """Return the experiment as plain data, complete: written as YAML it reads back the same."""
+        """Return the complete experiment as plain data.
+
+        Written as YAML and read again, it gives the same experiment.
+        """
         return {
             "name": self.name,
-            "dataset": as_block(self.dataset),
-            "generator": as_block(self.generator),
-            "discriminator": as_block(self.discriminator),
+            "dataset": component_block(self.dataset),
+            "generator": component_block(self.generator),
+            "discriminator": component_block(self.discriminator),
             "conditioning": _conditioning_block(self.conditioning),
-            "loss": None if isinstance(self.loss, Replaced) else as_block(self.loss),
-            "regularizers": [as_block(part) for part in self.regularizers],
-            "augmentations": [as_block(part) for part in self.augmentations],
+            "loss": None if isinstance(self.loss, ReplacedLoss) else component_block(self.loss),
+            "regularizers": [component_block(part) for part in self.regularizers],
+            "augmentations": [component_block(part) for part in self.augmentations],
             "optimizer": {role: _optimizer_block(o) for role, o in self.optimizer.items()},
             "train": self.train.model_dump(mode="json"),
             "eval": {
                 **self.eval.options.model_dump(mode="json"),
-                "metrics": [as_block(metric) for metric in self.eval.metrics],
-                "extractor": None if self.eval.extractor is None else as_block(self.eval.extractor),
+                "metrics": [component_block(metric) for metric in self.eval.metrics],
+                "extractor": None
+                if self.eval.extractor is None
+                else component_block(self.eval.extractor),
             },
-            "callbacks": [as_block(part) for part in self.callbacks],
+            "callbacks": [component_block(part) for part in self.callbacks],
         }
 
-    def learned(self) -> dict[str, Any]:
-        """Return all that decides what is learned, seed and budgets apart, as plain data."""
+    def training_config(self) -> dict[str, Any]:
+        """Return every setting that affects the learned weights, as plain data.
+
+        The seed is left out, and so are budgets and other options marked `NOT_IN_HASH`.
+        """
         data = self.resolved()
-        for outside in ("name", "callbacks", "eval"):
-            del data[outside]
+        for section in ("name", "callbacks", "eval"):
+            del data[section]
         for option, info in Train.model_fields.items():
             extra = info.json_schema_extra
             if option == "seed" or (isinstance(extra, dict) and extra.get("identity") is False):
@@ -321,17 +358,17 @@ class Experiment:
         return data
 
     def identity(self) -> str:
-        """Return the hash of all that decides what is learned: 12 hex digits."""
-        text = json.dumps(self.learned(), sort_keys=True)
+        """Return the hash of `training_config`: 12 hex digits."""
+        text = json.dumps(self.training_config(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def with_train(self, **changes: Any) -> Experiment:
-        """Return the experiment with other training options."""
+        """Return a copy of the experiment with these training options replaced."""
         return replace(self, train=self.train.model_copy(update=changes))
 
 
-def as_block(component: Component) -> dict[str, Any]:
-    """Return a component as its YAML block: the type and every option."""
+def component_block(component: Component) -> dict[str, Any]:
+    """Return a component's YAML block as plain data: its ``type`` and every option."""
     return {"type": component.name, **component.model_dump(mode="json")}
 
 
@@ -342,9 +379,9 @@ def _optimizer_block(options: OptimizerOptions) -> dict[str, Any]:
 
 def _conditioning_block(schemes: tuple[Scheme, ...]) -> Any:
     if all(len(scheme.roles) == 2 for scheme in schemes):
-        return [as_block(scheme.component) for scheme in schemes]
+        return [component_block(scheme.component) for scheme in schemes]
     roles: tuple[Role, ...] = ("generator", "discriminator")
     return {
-        role: [as_block(scheme.component) for scheme in schemes if role in scheme.roles]
+        role: [component_block(scheme.component) for scheme in schemes if role in scheme.roles]
         for role in roles
     }

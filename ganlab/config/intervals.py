@@ -1,4 +1,4 @@
-"""How often something happens."""
+"""Options that say how often something happens, such as ``500 steps``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic.config import JsonDict
 
-FREE: JsonDict = {"identity": False}
-"""Marks an option that may change between the sessions of one run: it is outside the run's hash."""
+NOT_IN_HASH: JsonDict = {"identity": False}
+"""Marks an option that may differ between the sessions of a run: the run's hash leaves it out."""
 
 
 UNITS = ("steps", "images", "epochs", "seconds")
@@ -29,7 +29,10 @@ class Interval:
 
     @classmethod
     def parse(cls, value: Any) -> Interval | None:
-        """Read ``<number> <unit>``; null, ``never`` and 0 mean not at all."""
+        """Parse ``<number> <unit>``. Return None for null, ``never`` and 0, which mean not at all.
+
+        Raises `ValueError` for anything else.
+        """
         if isinstance(value, Interval) or value is None:
             return value
         allowed = "write '1 epoch', '500 steps', '10000 images', '60 seconds' or 'never'"
@@ -41,11 +44,11 @@ class Interval:
         try:
             every = float(number.replace("_", ""))
         except ValueError:
-            raise ValueError(f"{value!r} is no interval; {allowed}") from None
+            raise ValueError(f"{value!r} is not an interval; {allowed}") from None
         if unit not in UNITS or not 0 < every < math.inf:
-            raise ValueError(f"{value!r} is no interval; {allowed}")
+            raise ValueError(f"{value!r} is not an interval; {allowed}")
         if unit == "steps" and every != int(every):
-            raise ValueError(f"{value!r} is no interval: steps are whole; {allowed}")
+            raise ValueError(f"{value!r}: the number of steps must be a whole number; {allowed}")
         return cls(every, unit)  # type: ignore[arg-type]
 
 
@@ -54,5 +57,5 @@ Every = Annotated[
     BeforeValidator(Interval.parse),
     PlainSerializer(lambda interval: None if interval is None else str(interval)),
     WithJsonSchema({"type": ["string", "null"], "examples": ["1 epoch", "500 steps", "never"]}),
-    Field(json_schema_extra=FREE),
+    Field(json_schema_extra=NOT_IN_HASH),
 ]

@@ -8,12 +8,16 @@ from pathlib import Path
 
 from ganlab.config.locate import find_experiment
 from ganlab.config.reader import read
-from ganlab.config.tree import Node, grow, shown
+from ganlab.config.tree import Node, build_tree, describe_value
 from ganlab.errors import ConfigError, ExperimentError, Problem
 
 
 def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
-    """Return the file and what it extends, the oldest first, each without what is its own alone."""
+    """Return the file and the files it extends, the most basic one first.
+
+    ``extends`` is removed from every file, and ``name`` from every file but the last. Problems that
+    do not stop reading are appended to ``problems``; others raise `ConfigError`.
+    """
     chain: list[Node] = []
     seen: dict[Path, str] = {}
     while True:
@@ -21,10 +25,10 @@ def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
         document = read(text, str(path))
         problems += document.problems
         if not isinstance(document.data, dict):
-            what = f"must be a mapping of sections, got {shown(document.data)}"
+            what = f"must be a mapping of sections, got {describe_value(document.data)}"
             what = "is empty" if document.data is None else what
             raise ConfigError([Problem("", what, str(path))], str(path))
-        node = grow(document, str(path), layer=-len(chain))
+        node = build_tree(document, str(path), layer=-len(chain))
         extends = node.value.get("extends")
         own = ("extends",) if not chain else ("extends", "name")
         kept = {key: child for key, child in node.value.items() if key not in own}
@@ -32,7 +36,7 @@ def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
         if extends is None:
             return chain
         if not isinstance(extends.value, str):
-            what = f"expected the name of one file, got {shown(extends.value)}"
+            what = f"expected the name of one file, got {describe_value(extends.value)}"
             raise ConfigError([extends.problem(what)], str(path))
         try:
             parent = find_experiment(extends.value, folder=path.parent)
@@ -40,17 +44,17 @@ def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:
             raise ConfigError([extends.problem(str(error))], str(path)) from None
         if parent.resolve() in seen:
             circle = " -> ".join([*seen.values(), parent.name])
-            raise ConfigError([extends.problem(f"goes in a circle: {circle}")], str(path))
+            raise ConfigError([extends.problem(f"is circular: {circle}")], str(path))
         try:
-            text = text_of(parent)
+            text = read_text(parent)
         except ConfigError as error:
             what = "; ".join(f"{p.source} {p.what}" for p in error.problems)
             raise ConfigError([extends.problem(what)], str(path)) from None
         path = parent
 
 
-def text_of(path: Path) -> str:
-    """Return what a file says, or raise `ConfigError`."""
+def read_text(path: Path) -> str:
+    """Return the text of a file (UTF-8), or raise `ConfigError`."""
 
     def refuse(what: str) -> ConfigError:
         return ConfigError([Problem("", what, str(path))], str(path))
@@ -65,8 +69,11 @@ def text_of(path: Path) -> str:
         raise refuse(f"cannot be read: {error.strerror}") from None
 
 
-def in_order(problems: list[Problem], layers: Sequence[Node] = ()) -> list[Problem]:
-    """Return the problems by line: those of the file, of what it extends, and of ``-s`` last."""
+def sort_problems(problems: list[Problem], layers: Sequence[Node] = ()) -> list[Problem]:
+    """Return the problems without duplicates, sorted by file and line.
+
+    The file itself comes first, then the files it extends, then ``-s``.
+    """
     files = [layer.source.rpartition(":")[0] for layer in reversed(layers)]
 
     def key(problem: Problem) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ganlab.config.layers import read_layers, text_of
+from ganlab.config.layers import read_layers, read_text
 from ganlab.config.locate import known_experiments, local_experiments
 from ganlab.config.tree import SWEEP
 from ganlab.errors import ConfigError, GanlabError, Problem
@@ -45,7 +45,7 @@ def list_experiments() -> list[ListedExperiment]:
     found = []
     for name, file in known_experiments().items():
         try:
-            text = text_of(file)
+            text = read_text(file)
             is_sweep = _is_sweep(file, text)
         except GanlabError as error:
             log.warning("%s", error)

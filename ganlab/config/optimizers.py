@@ -1,4 +1,4 @@
-"""Read ``optimizer``: common options, and a block for each network that goes over them."""
+"""Read the ``optimizer`` section: common options, and an optional block for each network."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import cast
 
 from ganlab.config.experiment import OPTIMIZERS, OptimizerOptions
-from ganlab.config.tree import DEFAULT_OPTIMIZER, ROLES, Node, as_block, shown
-from ganlab.config.validate import check
+from ganlab.config.tree import DEFAULT_OPTIMIZER, ROLES, Node, as_block, describe_value
+from ganlab.config.validate import validate_options
 from ganlab.errors import Problem, did_you_mean
 from ganlab.types import Role
 
@@ -15,7 +15,7 @@ from ganlab.types import Role
 def read_optimizers(
     node: Node | None, problems: list[Problem]
 ) -> tuple[dict[Role, OptimizerOptions], dict[str, Node]]:
-    """Return each network's optimizer, and the block that it was made from."""
+    """Return each network's optimizer, and the block it was built from."""
     made: dict[Role, OptimizerOptions] = {}
     blocks: dict[str, Node] = {}
     common = Node({}, "optimizer") if node is None else as_block(node)
@@ -31,7 +31,7 @@ def read_optimizers(
             what = f"there is no optimizer '{kind}'{did_you_mean(kind, list(OPTIMIZERS))}"
             problems.append((name or block).problem(what))
             continue
-        options = check(OPTIMIZERS[kind], block, kind, problems, without=("type",))
+        options = validate_options(OPTIMIZERS[kind], block, kind, problems, ignore=("type",))
         if options is not None:
             made[cast(Role, role)] = options
             blocks[role] = block
@@ -41,15 +41,15 @@ def read_optimizers(
 
 def _is_mapping(node: Node, problems: list[Problem]) -> bool:
     if not isinstance(node.value, dict):
-        what = f"expected one optimizer, by name or as a block, got {shown(node.value)}"
+        what = f"expected one optimizer, by name or as a block, got {describe_value(node.value)}"
         problems.append(node.problem(what))
     return isinstance(node.value, dict)
 
 
 def _block_of(common: Node, role: str) -> Node:
-    """Return the common options with those of one network over them.
+    """Return the common options, overridden by the block of one network.
 
-    A network with another type has nothing in common with them.
+    If the network's optimizer has another type, the common options do not apply to it.
     """
     shared = {key: child for key, child in common.value.items() if key not in ROLES}
     own = common.child(role)
@@ -62,9 +62,10 @@ def _block_of(common: Node, role: str) -> Node:
 
 
 def _check_common(common: Node, problems: list[Problem]) -> None:
-    """Refuse a common option that both networks' blocks hide, unless it lies below them.
+    """Refuse a common option that the blocks of both networks override.
 
-    A file that gives each network its own ``lr`` may extend one that gave them a common one.
+    It is allowed in a file that is extended: a file that sets ``lr`` for each network may extend
+    one that sets a common ``lr``.
     """
     blocks = [as_block(block) for role in ROLES if (block := common.child(role))]
     for key, option in common.value.items():
@@ -73,12 +74,12 @@ def _check_common(common: Node, problems: list[Problem]) -> None:
         hiding = [block.at(key) or _other_type(block, common) for block in blocks]
         layers = [node.layer for node in hiding if node is not None]
         if len(layers) == len(ROLES) and option.layer >= max(layers):
-            what = "has no effect: generator and discriminator have blocks of their own"
+            what = "has no effect: the blocks of generator and discriminator override it"
             problems.append(option.problem(what))
 
 
 def _other_type(block: Node, common: Node) -> Node | None:
-    """Return a network's ``type`` if it is not the common one."""
+    """Return the ``type`` in a network's block if it differs from the common type."""
     own, shared = block.child("type"), common.child("type")
     kind = DEFAULT_OPTIMIZER if shared is None else shared.value
     return None if own is None or own.value == kind else own

@@ -1,4 +1,4 @@
-"""YAML text to plain data, by the scalar rules of YAML 1.2, and the line of each value."""
+"""Read YAML text with the scalar rules of YAML 1.2, and record the line of each value."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ SCALARS: tuple[tuple[str, str, str], ...] = (
         "-+.0123456789",
     ),
 )
-"""(type, pattern, possible first characters) of what a plain scalar may be, tried in this order.
+"""(type, pattern, possible first characters) of plain scalars, tried in this order.
 
-YAML 1.1, which PyYAML follows, reads ``1e-4`` as text, ``no`` as false, ``017`` as 15 and
-``12:30`` as 750.
+PyYAML follows YAML 1.1, which reads ``1e-4`` as text, ``no`` as false, ``017`` as 15 and ``12:30``
+as 750.
 """
 
 
-def add_scalars(cls: Any) -> None:
-    """Teach these scalars to a PyYAML loader or dumper."""
+def add_scalar_resolvers(cls: Any) -> None:
+    """Add the scalar rules of YAML 1.2 to a PyYAML loader or dumper class."""
     for kind, pattern, first in SCALARS:
         letters = [*first, ""] if kind == "null" else list(first)
         cls.add_implicit_resolver(_PREFIX + kind, re.compile(rf"(?:{pattern})\Z"), letters)
@@ -43,27 +43,27 @@ class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}
 
 
-add_scalars(_Loader)
+add_scalar_resolvers(_Loader)
 _Loader.add_implicit_resolver(f"{_PREFIX}merge", re.compile(r"<<\Z"), ["<"])
 
 
 @dataclass
 class Document:
-    """What a YAML text says."""
+    """The content of a YAML text."""
 
     data: Any
     lines: dict[Keys, int]
     """The line of each value, by its path; the root's path is ()."""
 
     problems: list[Problem] = field(default_factory=list)
-    """What is wrong although the text could be read, such as a key that is written twice."""
+    """Problems that did not stop reading, such as duplicate keys."""
 
 
 def read(text: str, source: str, *, numbered: bool = True) -> Document:
-    """Read YAML text. Mapping keys are text, as written.
+    """Read YAML text. Mapping keys are kept as text, exactly as written.
 
-    ``source`` names the text in problems: as ``source:line``, or alone if not ``numbered``. Raises
-    `ConfigError` if the text is not YAML.
+    Problems refer to the text as ``source:line``, or as ``source`` if ``numbered`` is false. Raises
+    `ConfigError` if the text is not valid YAML.
     """
     loader = None
     try:
@@ -85,13 +85,13 @@ def read(text: str, source: str, *, numbered: bool = True) -> Document:
     finally:
         if loader is not None:
             loader.dispose()
-    walk = _Walk(source, numbered=numbered)
-    data = None if root is None else walk.value(root, (), root.start_mark.line + 1)
-    return Document(data, walk.lines, walk.problems)
+    converter = _Converter(source, numbered=numbered)
+    data = None if root is None else converter.value(root, (), root.start_mark.line + 1)
+    return Document(data, converter.lines, converter.problems)
 
 
-class _Walk:
-    """Turns the nodes of one document into data, noting lines and problems."""
+class _Converter:
+    """Converts the nodes of one document to plain data and records lines and problems."""
 
     def __init__(self, source: str, *, numbered: bool) -> None:
         self.source = source
@@ -121,7 +121,7 @@ class _Walk:
             self._open.pop()
 
     def _pairs(self, node: yaml.MappingNode, path: Keys) -> dict[str, tuple[yaml.Node, int]]:
-        """Return a mapping's values and lines by key, what ``<<`` merges below its own."""
+        """Return the (node, line) of each key. A mapping's own keys override those from ``<<``."""
         own: dict[str, tuple[yaml.Node, int]] = {}
         merged: dict[str, tuple[yaml.Node, int]] = {}
         for key_node, child in node.value:
@@ -139,7 +139,7 @@ class _Walk:
                 continue
             key = key_node.value
             if key in own:
-                what = f"written twice, in lines {own[key][1]} and {line}"
+                what = f"duplicate key, in lines {own[key][1]} and {line}"
                 self._refuse((*path, key), line, what)
             own[key] = (child, line)
         return {**merged, **own}
@@ -151,9 +151,9 @@ class _Walk:
             return text
         pattern = next((p for name, p, _ in SCALARS if name == kind), None)
         if not isinstance(node, yaml.ScalarNode) or pattern is None:
-            return self._refuse(path, line, f"the tag '{_shown(node.tag)}' is not allowed")
+            return self._refuse(path, line, f"the tag '{_short_tag(node.tag)}' is not allowed")
         if not re.fullmatch(pattern, text):
-            return self._refuse(path, line, f"'{text}' is no {kind}")
+            return self._refuse(path, line, f"'{text}' is not a valid {kind}")
         if kind == "null":
             return None
         if kind == "bool":
@@ -167,5 +167,5 @@ class _Walk:
         self.problems.append(Problem(".".join(map(str, path)), what, place))
 
 
-def _shown(tag: str) -> str:
+def _short_tag(tag: str) -> str:
     return tag.replace(_PREFIX, "!!")

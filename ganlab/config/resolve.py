@@ -1,4 +1,4 @@
-"""From a YAML file to a checked, complete `Experiment`, with all problems reported together."""
+"""Resolve a YAML file into a validated, complete `Experiment`; report all problems together."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ganlab.components import (
 )
 from ganlab.config.blocks import Builder, Built, C
 from ganlab.config.evaluating import read_evaluation
-from ganlab.config.experiment import BUDGETS, Experiment, Replaced, Train
-from ganlab.config.layers import in_order, read_layers, text_of
+from ganlab.config.experiment import BUDGETS, Experiment, ReplacedLoss, Train
+from ganlab.config.layers import read_layers, read_text, sort_problems
 from ganlab.config.locate import find_experiment
 from ganlab.config.optimizers import read_optimizers
 from ganlab.config.reader import Document
 from ganlab.config.schemes import read_schemes
-from ganlab.config.tree import SWEEP, Node, grow, merge, moved, override, shown
-from ganlab.config.validate import check
+from ganlab.config.tree import SWEEP, Node, at_path, build_tree, describe_value, merge, override
+from ganlab.config.validate import validate_options
 from ganlab.config.writer import leaves, to_yaml
 from ganlab.errors import ConfigError, Problem, did_you_mean
 from ganlab.options import Component
@@ -39,44 +39,47 @@ KEYS = (*Experiment.SECTIONS, "name", "extends")
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """An experiment as it was loaded from a file."""
+class LoadedExperiment:
+    """An experiment that was loaded from a file."""
 
     experiment: Experiment
 
     origins: dict[str, str]
-    """Where each value of `Experiment.resolved` comes from, by dotted path.
+    """Where each value of `Experiment.resolved` was set, by dotted path.
 
-    ``default``, ``my.yaml:7`` or ``-s``; a list of plain values has one origin.
+    An origin is ``default``, a line such as ``my.yaml:7``, or ``-s``. A list of plain values has
+    one origin.
     """
 
     text: str
-    """The file as written."""
+    """The unchanged text of the file."""
 
 
 def load_experiment(
     path: str | PathLike[str], plugins: Plugins, overrides: Sequence[str] = ()
-) -> Loaded:
+) -> LoadedExperiment:
     """Read an experiment file, with what it extends below and ``a.b=VALUE`` overrides above.
 
     ``path`` may be an experiment's name: see `find_experiment`. Raises `ExperimentError` if there
     is no such experiment, and `ConfigError` with everything that is wrong, in the order of the
     files.
     """
-    read = read_root(path, overrides)
-    sweep = read.root.child(SWEEP)
+    raw = read_raw(path, overrides)
+    sweep = raw.root.child(SWEEP)
     if sweep is not None:
-        what = f"this file holds a sweep: ganlab sweep {path} runs it"
+        what = f"this file is a sweep; run it with: ganlab sweep {path}"
         raise ConfigError([sweep.problem(what)], str(path))
-    return finish(read, plugins, read.path.stem)
+    return resolve_raw(raw, plugins, raw.path.stem)
 
 
-def load_data(data: Mapping[str, Any], plugins: Plugins, overrides: Sequence[str] = ()) -> Loaded:
+def load_data(
+    data: Mapping[str, Any], plugins: Plugins, overrides: Sequence[str] = ()
+) -> LoadedExperiment:
     """Return the experiment that plain data describes, with overrides above it.
 
     Its name is that of its key ``name``, else ``experiment``. Raises `ConfigError`.
     """
-    root = grow(Document(dict(data), lines={}))
+    root = build_tree(Document(dict(data), lines={}))
     problems: list[Problem] = []
     for written in overrides:
         try:
@@ -84,12 +87,12 @@ def load_data(data: Mapping[str, Any], plugins: Plugins, overrides: Sequence[str
         except ConfigError as error:
             problems += error.problems
     experiment, origins = _resolve(root, plugins, "experiment", problems)
-    return Loaded(experiment, origins, to_yaml(data))
+    return LoadedExperiment(experiment, origins, to_yaml(data))
 
 
 @dataclass(frozen=True)
-class Read:
-    """An experiment file that is read but not checked."""
+class RawExperiment:
+    """An experiment file that has been read but not validated."""
 
     path: Path
     root: Node
@@ -98,54 +101,54 @@ class Read:
     problems: list[Problem]
 
 
-def read_root(name: str | PathLike[str], overrides: Sequence[str] = ()) -> Read:
-    """Read a file, what it extends and overrides into one tree, noting what is wrong."""
+def read_raw(name: str | PathLike[str], overrides: Sequence[str] = ()) -> RawExperiment:
+    """RawExperiment a file, what it extends and overrides into one tree, noting what is wrong."""
     path = find_experiment(name)
-    text = text_of(path)
+    text = read_text(path)
     problems: list[Problem] = []
     layers = read_layers(path, text, problems)
     root = layers[0]
     for layer in layers[1:]:
         root = merge(root, layer)
-    for written in overrides:
+    for text_override in overrides:
         try:
-            root = override(root, written)
+            root = override(root, text_override)
         except ConfigError as error:
             problems += error.problems
-    return Read(path, root, layers, text, problems)
+    return RawExperiment(path, root, layers, text, problems)
 
 
-def finish(read: Read, plugins: Plugins, name: str) -> Loaded:
-    """Return the experiment of a tree, or raise `ConfigError` with everything that is wrong."""
+def resolve_raw(raw: RawExperiment, plugins: Plugins, name: str) -> LoadedExperiment:
+    """Resolve a tree into an experiment, or raise `ConfigError` with all problems."""
     try:
-        experiment, origins = _resolve(read.root, plugins, name, list(read.problems))
+        experiment, origins = _resolve(raw.root, plugins, name, list(raw.problems))
     except ConfigError as error:
-        raise ConfigError(in_order(error.problems, read.layers), str(read.path)) from None
-    return Loaded(experiment, origins, read.text)
+        raise ConfigError(sort_problems(error.problems, raw.layers), str(raw.path)) from None
+    return LoadedExperiment(experiment, origins, raw.text)
 
 
 def resolve(data: Mapping[str, Any], plugins: Plugins, *, name: str = "experiment") -> Experiment:
-    """Return the experiment that plain data describes: `Experiment.resolved` reads back.
+    """Return the experiment that plain data describes, such as the data of `Experiment.resolved`.
 
-    ``name`` is for data without one. Raises `ConfigError` with everything that is wrong.
+    ``name`` is used if the data has no name. Raises `ConfigError` with all problems.
     """
-    root = grow(Document(dict(data), lines={}))
+    root = build_tree(Document(dict(data), lines={}))
     return _resolve(root, plugins, name, [])[0]
 
 
-def fallback_of(experiment: Experiment, plugins: Plugins) -> Experiment | None:
-    """Return the experiment on its dataset's fallback; None if it has none.
+def fallback_experiment(experiment: Experiment, plugins: Plugins) -> Experiment | None:
+    """Return the experiment with its dataset replaced by the fallback; None if it has no fallback.
 
-    The fallback has the dataset's image size unless it sets its own, and ``fallback_images`` as
-    its only budget if that is set.
+    The fallback has the dataset's image size unless it sets its own. If ``fallback_images`` is set,
+    it replaces all budgets.
     """
     dataset = experiment.dataset
     if dataset.fallback is None:
         return None
     block = {"image_size": dataset.image_size, **dataset.fallback}
     builder = Builder(plugins)
-    node = moved(grow(Document(block, lines={})), ("dataset", "fallback"))
-    built = builder.one(Dataset, node)
+    node = at_path(build_tree(Document(block, lines={})), ("dataset", "fallback"))
+    built = builder.build_one(Dataset, node)
     if built is None:
         raise ConfigError(builder.problems)
     changed = replace(experiment, dataset=built.component)
@@ -178,21 +181,21 @@ def _resolve(
         problems.append(Problem("conditioning", what, root.source))
     before = len(problems)
     schemes, schemes_node = read_schemes(builder, root.child("conditioning"))
-    regularizers = builder.many(Regularizer, root.child("regularizers"))
-    augmentations = builder.many(Augmentation, root.child("augmentations"))
+    regularizers = builder.build_list(Regularizer, root.child("regularizers"))
+    augmentations = builder.build_list(Augmentation, root.child("augmentations"))
     components: list[TrainingComponent] = [scheme.component for scheme in schemes]
     components += [built.component for built in regularizers]
     components += [built.component for built in augmentations]
     replacing = [part.name for part in components if part.replaces_loss]
-    asking = [part.name for part in components if part.calls_loss]
-    if replacing and asking:
-        what = f"'{asking[0]}' asks the loss, which '{replacing[0]}' replaces; keep one of the two"
+    calling = [part.name for part in components if part.calls_loss]
+    if replacing and calling:
+        what = f"'{calling[0]}' calls the loss, which '{replacing[0]}' replaces; remove one of them"
         problems.append(Problem("loss", what, root.source))
     loss = _loss(builder, root, replacing, complete=len(problems) == before)
     optimizer, optimizer_blocks = read_optimizers(root.child("optimizer"), problems)
     train_node, train = _train(root, problems)
     evaluation = read_evaluation(builder, root.child("eval"))
-    callbacks = builder.many(Callback, root.child("callbacks"))
+    callbacks = builder.build_list(Callback, root.child("callbacks"))
     if dataset is not None:
         _check_size(builder, dataset.node, [generator, discriminator])
     if problems:
@@ -238,7 +241,7 @@ def _resolve(
 def _required(builder: Builder, base: type[C], root: Node) -> Built[C] | None:
     node = root.child(base.kind)
     if node is not None:
-        return builder.one(base, node)
+        return builder.build_one(base, node)
     at = root.value.get(base.kind, root)
     names = ", ".join(builder.plugins.names(base.kind)) or "none is loaded"
     builder.problems.append(Problem(base.kind, f"is missing; name one of: {names}", at.source))
@@ -248,39 +251,45 @@ def _required(builder: Builder, base: type[C], root: Node) -> Built[C] | None:
 def _loss(
     builder: Builder, root: Node, replacing: list[str], *, complete: bool
 ) -> Built[Any] | None:
-    """Return the loss; a component may stand in for it. ``complete``: all of them are known."""
+    """Return the loss, or a placeholder if a component replaces it.
+
+    ``complete`` is false if some components are invalid, so that it is unknown whether one of them
+    replaces the loss; a missing loss is not reported then.
+    """
     node = root.child("loss")
     names = " and ".join(f"'{name}'" for name in replacing)
     if len(replacing) > 1:
-        builder.problems.append(Problem("loss", f"{names} all replace it; keep one", root.source))
+        builder.problems.append(Problem("loss", f"{names} replace the loss; keep one", root.source))
     if not replacing and (node is not None or complete):
         return _required(builder, Loss, root)
     if node is not None:
-        builder.problems.append(node.problem(f"{names} replaces the loss; remove one of the two"))
-    return Built(Replaced(), Node(None, "loss"))
+        builder.problems.append(node.problem(f"{names} replaces the loss; remove one of them"))
+    return Built(ReplacedLoss(), Node(None, "loss"))
 
 
 def _train(root: Node, problems: list[Problem]) -> tuple[Node, Train | None]:
     node = root.child("train") or Node({}, "train", root.source)
     if not isinstance(node.value, dict):
-        problems.append(node.problem(f"expected a block of options, got {shown(node.value)}"))
+        problems.append(
+            node.problem(f"expected a block of options, got {describe_value(node.value)}")
+        )
         return node, None
     if not any(node.child(budget) for budget in BUDGETS):
-        problems.append(node.problem(f"has no budget; give one of: {', '.join(BUDGETS)}"))
-    return node, check(Train, node, "train", problems)
+        problems.append(node.problem(f"has no budget; set at least one of: {', '.join(BUDGETS)}"))
+    return node, validate_options(Train, node, "train", problems)
 
 
 def _checked_name(node: Node, problems: list[Problem]) -> str:
     if not isinstance(node.value, str):
-        problems.append(node.problem(f"expected text, got {shown(node.value)}; quote it"))
+        problems.append(node.problem(f"expected text, got {describe_value(node.value)}; quote it"))
     elif not node.value.strip(". ") or set(node.value) & set("/\\\0\n"):
-        problems.append(node.problem(f"{node.value!r} cannot be the name of a folder"))
+        problems.append(node.problem(f"{node.value!r} is not a valid folder name"))
     return str(node.value)
 
 
 def _check_size(builder: Builder, block: Node, networks: Sequence[Built[Network] | None]) -> None:
-    """Refuse an image size of the dataset, or of its fallback, that a network cannot do."""
-    built = Builder(builder.plugins).one(Dataset, block)
+    """Refuse an image size of the dataset, or of its fallback, that a network does not support."""
+    built = Builder(builder.plugins).build_one(Dataset, block)
     if built is None:
         return
     node = block.child("image_size") or replace(block, where=f"{block.where}.image_size")
@@ -288,8 +297,9 @@ def _check_size(builder: Builder, block: Node, networks: Sequence[Built[Network]
     for network in networks:
         if network is not None and size not in network.component.sizes:
             sizes = ", ".join(map(str, network.component.sizes))
-            what = f"{network.component.kind} '{network.component.name}' cannot do {size} x {size}"
-            builder.problems.append(node.problem(f"{what}; it does {sizes}"))
+            name = f"{network.component.kind} '{network.component.name}'"
+            what = f"{name} does not support {size} x {size}; supported: {sizes}"
+            builder.problems.append(node.problem(what))
     fallback = block.child("fallback")
     if fallback is not None and fallback.child("image_size") is not None:
         _check_size(builder, fallback, networks)
@@ -303,7 +313,7 @@ def _list_node(built: Sequence[Built[Component]]) -> Node:
 
 
 def _origin(root: Node, path: str) -> str:
-    """Return where the value at a path was written."""
+    """Return where the value at a dotted path was set."""
     node: Node | None = root
     for key in path.split("."):
         node = None if node is None else node.at(key)

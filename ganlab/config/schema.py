@@ -1,4 +1,4 @@
-"""The JSON schema of an experiment file, with which editors complete and check as one types."""
+"""The JSON schema of experiment files, which editors use for completion and validation."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SECTION_KINDS = {
     "augmentations": "augmentation",
     "callbacks": "callback",
 }
-"""The sections that hold components, and of which kind."""
+"""The sections that hold components, and the kind of each."""
 
 
 def json_schema(plugins: Plugins) -> Schema:
-    """Return the schema (draft 2020-12) of an experiment made of these plugins' components."""
+    """Return the schema (draft 2020-12) of an experiment file for these plugins."""
     kinds = [*SECTION_KINDS.values(), "metric", "extractor"]
     blocks = {kind: _kind_schema(plugins, kind) for kind in kinds}
     sections: dict[str, Schema] = {}
@@ -37,7 +37,10 @@ def json_schema(plugins: Plugins) -> Schema:
         sections[section]["description"] = _first_paragraph(KINDS[kind].__doc__)
     sections["conditioning"]["anyOf"].append(_per_role(_one_or_many(_ref("conditioning"))))
     sections["loss"]["anyOf"].append({"type": "null"})
-    sections["optimizer"] = {"anyOf": [_ref("optimizer")], "description": "What moves the weights."}
+    sections["optimizer"] = {
+        "anyOf": [_ref("optimizer")],
+        "description": "The optimizers: common options, and a block for each network.",
+    }
     sections["train"] = _object(_properties(Train), Train.__doc__)
     of_eval = {
         **_properties(Eval),
@@ -50,8 +53,11 @@ def json_schema(plugins: Plugins) -> Schema:
         "title": "ganlab experiment",
         "type": "object",
         "properties": {
-            "extends": {"type": "string", "description": "A file below this one, relative to it."},
-            "name": {"type": "string", "description": "Names the folder of its runs."},
+            "extends": {
+                "type": "string",
+                "description": "A file whose values this one overrides; relative to this file.",
+            },
+            "name": {"type": "string", "description": "Name of the folder of the runs."},
             **{section: sections[section] for section in Experiment.SECTIONS},
         },
         "additionalProperties": False,
@@ -60,7 +66,10 @@ def json_schema(plugins: Plugins) -> Schema:
 
 
 def _kind_schema(plugins: Plugins, kind: str) -> Schema:
-    """A name, a block with its ``type``, or options for a block that ``extends`` brings."""
+    """Return the schema of a component: its name, a block with ``type``, or one without.
+
+    A block without ``type`` sets options of a component that an extended file names.
+    """
     classes = {r.component.name: r.component for r in plugins.registered(kind)}
     options = {name: _properties(cls) for name, cls in classes.items()}
     if kind == "dataset":
@@ -93,7 +102,7 @@ def _optimizer_schema() -> Schema:
 def _untyped(
     options: dict[str, dict[str, Schema]], more: dict[str, Schema] | None = None
 ) -> Schema:
-    """A block without ``type``: it may hold whatever an option of that name may be somewhere."""
+    """Return the schema of a block without ``type``, which allows the options of all types."""
     variants: dict[str, list[Schema]] = {}
     for properties in options.values():
         for option, schema in properties.items():
@@ -124,19 +133,19 @@ def _object(
 
 
 def _properties(cls: type[Options]) -> dict[str, Schema]:
-    """Return the schema of each option, complete in itself."""
+    """Return a self-contained schema for each option."""
     schema = cls.model_json_schema()
     defaults = cls.model_construct().model_dump(mode="json")
     found = {}
     for option, inner in schema.get("properties", {}).items():
         found[option] = _clean(inner, schema.get("$defs", {}))
         if option in defaults:
-            found[option]["default"] = defaults[option]  # as the YAML has it: '1 epoch'
+            found[option]["default"] = defaults[option]  # in its YAML form: '1 epoch'
     return found
 
 
 def _clean(schema: Any, definitions: dict[str, Any]) -> Any:
-    """Return a schema with its references filled in, without pydantic's titles and our marks."""
+    """Return a schema with references inlined, without pydantic's titles and our own marks."""
     if isinstance(schema, list):
         return [_clean(item, definitions) for item in schema]
     if not isinstance(schema, dict):

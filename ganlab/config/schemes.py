@@ -1,4 +1,4 @@
-"""Read ``conditioning``: which scheme is used in which network, and whether that makes sense."""
+"""Read the ``conditioning`` section: check which scheme is used in which network."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ganlab.config.experiment import Scheme
 from ganlab.config.tree import ROLES, Node
 from ganlab.types import Role
 
-ONE_OWNER = ("style", "norm", "head")
-"""Sites that only one scheme can have. At the others, schemes chain or stand side by side."""
+EXCLUSIVE_SITES = ("style", "norm", "head")
+"""Sites that accept a single scheme. At the other sites, several schemes can be combined."""
 
 
 @dataclass(frozen=True)
-class Written:
-    """One scheme as the YAML has it."""
+class SchemeEntry:
+    """A conditioning scheme as it is written in the YAML."""
 
     built: Built[Conditioning]
     roles: tuple[Role, ...]
@@ -31,7 +31,7 @@ class Written:
 
 
 def read_schemes(builder: Builder, node: Node | None) -> tuple[list[Scheme], Node | None]:
-    """Return the schemes, and their blocks in the shape of `Experiment.resolved`."""
+    """Return the schemes, and a node that has their blocks in the form of `Experiment.resolved`."""
     if node is None:
         return [], None
     per_role = isinstance(node.value, dict) and "type" not in node.value
@@ -39,42 +39,43 @@ def read_schemes(builder: Builder, node: Node | None) -> tuple[list[Scheme], Nod
     known = len(builder.problems)
     if node.value == []:
         names = ", ".join(builder.plugins.names(Conditioning.kind)) or "none is loaded"
-        builder.problems.append(node.problem(f"names no scheme; write one or more of: {names}"))
-    written = _by_role(builder, node) if per_role else _for_both(builder, node)
+        builder.problems.append(node.problem(f"is empty; name one or more of: {names}"))
+    entries = _by_role(builder, node) if per_role else _for_both(builder, node)
     if len(builder.problems) == known:
         for role in ROLES:
-            _check_owners(builder, written, cast(Role, role), node)
-        _check_company(builder, written)
-        _check_reach(builder, written, node, per_role=per_role)
-    schemes = [Scheme(w.built.component, w.roles) for w in written]
-    if all(len(w.roles) == len(ROLES) for w in written):
-        return schemes, replace(node, value=[w.built.node for w in written])
+            _check_exclusive_sites(builder, entries, cast(Role, role), node)
+        _check_required_sites(builder, entries)
+        _check_label_reaches_both(builder, entries, node, per_role=per_role)
+    schemes = [Scheme(entry.built.component, entry.roles) for entry in entries]
+    if all(len(entry.roles) == len(ROLES) for entry in entries):
+        return schemes, replace(node, value=[entry.built.node for entry in entries])
     lists = {
-        role: replace(node, value=[w.built.node for w in written if role in w.roles])
+        role: replace(node, value=[entry.built.node for entry in entries if role in entry.roles])
         for role in ROLES
     }
     return schemes, replace(node, value=lists)
 
 
-def _for_both(builder: Builder, node: Node) -> list[Written]:
+def _for_both(builder: Builder, node: Node) -> list[SchemeEntry]:
     return [
-        Written(built, cast(tuple[Role, ...], ROLES)) for built in builder.many(Conditioning, node)
+        SchemeEntry(built, cast(tuple[Role, ...], ROLES))
+        for built in builder.build_list(Conditioning, node)
     ]
 
 
-def _by_role(builder: Builder, node: Node) -> list[Written]:
+def _by_role(builder: Builder, node: Node) -> list[SchemeEntry]:
     for key, child in node.value.items():
         if key not in ROLES:
-            what = f"conditioning has no key '{key}' beside generator and discriminator"
+            what = f"unknown key '{key}'; allowed: generator, discriminator"
             builder.problems.append(child.problem(what))
     lists: dict[str, list[Built[Conditioning]]] = {}
     for role in ROLES:
         child = node.child(role)
         if child is None and role not in node.value:
             other = next(r for r in ROLES if r != role)
-            what = f"only {other} is written; write {role} too, 'none' for no scheme"
+            what = f"only {other} is set; set {role} too, or set it to 'none'"
             builder.problems.append(node.problem(what))
-        lists[role] = builder.many(Conditioning, child)
+        lists[role] = builder.build_list(Conditioning, child)
         for built in lists[role]:
             _check_claims(builder, built, cast(Role, role))
     return _pair(builder, lists["generator"], lists["discriminator"])
@@ -82,29 +83,32 @@ def _by_role(builder: Builder, node: Node) -> list[Written]:
 
 def _pair(
     builder: Builder, generator: list[Built[Conditioning]], discriminator: list[Built[Conditioning]]
-) -> list[Written]:
-    """Return one list that holds both networks' schemes in order, equal ones once."""
-    paired = [Written(built, ("generator",)) for built in generator]
-    own: list[Written] = []
+) -> list[SchemeEntry]:
+    """Merge the schemes of both networks into one list that keeps both orders.
+
+    A scheme that both networks use with the same options becomes one entry.
+    """
+    paired = [SchemeEntry(built, ("generator",)) for built in generator]
+    own: list[SchemeEntry] = []
     start = 0
     for built in discriminator:
-        equal = [i for i, w in enumerate(paired) if w.built.component == built.component]
+        equal = [i for i, entry in enumerate(paired) if entry.built.component == built.component]
         ahead = [i for i in equal if i >= start]
         if ahead:
             i = ahead[0]
-            both = Written(paired[i].built, cast(tuple[Role, ...], ROLES))
+            both = SchemeEntry(paired[i].built, cast(tuple[Role, ...], ROLES))
             paired[i : i + 1] = [*own, both]
             start, own = i + len(own) + 1, []
         elif equal and len(paired[equal[0]].roles) == 1:
-            what = f"'{built.component.name}' stands in another order than in the generator"
+            what = f"'{built.component.name}' must be in the same order as in the generator"
             builder.problems.append(built.node.problem(what))
         else:
-            own.append(Written(built, ("discriminator",)))
+            own.append(SchemeEntry(built, ("discriminator",)))
     return [*paired, *own]
 
 
 def _check_claims(builder: Builder, built: Built[Conditioning], role: Role) -> None:
-    """Refuse a scheme for a network in which it does nothing, although it does in the other."""
+    """Refuse a scheme in a network where it has no site, if it has one in the other network."""
     other = next(r for r in ROLES if r != role)
     sites = built.component.claims(cast(Role, other))
     if sites and not built.component.claims(role):
@@ -112,43 +116,52 @@ def _check_claims(builder: Builder, built: Built[Conditioning], role: Role) -> N
         builder.problems.append(built.node.problem(f"{what}{' and '.join(sites)} in the {other}"))
 
 
-def _check_owners(builder: Builder, written: list[Written], role: Role, node: Node) -> None:
-    for site in ONE_OWNER:
-        names = [w.name for w in written if site in w.claims(role)]
+def _check_exclusive_sites(
+    builder: Builder, entries: list[SchemeEntry], role: Role, node: Node
+) -> None:
+    for site in EXCLUSIVE_SITES:
+        names = [entry.name for entry in entries if site in entry.claims(role)]
         if len(names) > 1:
             claimed = " and ".join(f"'{name}'" for name in names)
-            what = f"{claimed} claim the {role}'s {site} site, which can have one owner; keep one"
+            what = f"{claimed} use the {role}'s {site} site, which accepts one scheme; keep one"
             builder.problems.append(node.problem(what))
-    notes = [w.name for w in written if "auxiliary" in w.claims(role)]
-    for name in sorted({name for name in notes if notes.count(name) > 1}):
-        what = f"'{name}' stands twice in the {role}, where its note has one name; keep one"
+    auxiliary = [entry.name for entry in entries if "auxiliary" in entry.claims(role)]
+    for name in sorted({name for name in auxiliary if auxiliary.count(name) > 1}):
+        what = f"'{name}' is used twice in the {role}, but has one auxiliary output; keep one"
         builder.problems.append(node.problem(what))
 
 
-def _check_company(builder: Builder, written: list[Written]) -> None:
-    """Refuse a scheme without the other one that it works through."""
-    for w in written:
-        needed = type(w.built.component).requires_sites
-        others = [site for o in written if o is not w for site in o.claims("discriminator")]
+def _check_required_sites(builder: Builder, entries: list[SchemeEntry]) -> None:
+    """Refuse a scheme whose required sites no other scheme uses."""
+    for entry in entries:
+        needed = type(entry.built.component).requires_sites
+        others = [
+            site
+            for other in entries
+            if other is not entry
+            for site in other.claims("discriminator")
+        ]
         if needed and not set(needed) & set(others):
             sites = " or ".join(needed)
-            what = f"'{w.name}' needs a scheme beside it that has the discriminator's {sites} site"
-            builder.problems.append(w.built.node.problem(what))
+            what = f"'{entry.name}' needs another scheme that uses the discriminator's {sites} site"
+            builder.problems.append(entry.built.node.problem(what))
 
 
-def _check_reach(builder: Builder, written: list[Written], node: Node, *, per_role: bool) -> None:
-    """Refuse a label that reaches one network only, unless the YAML says so."""
-    reached = [role for role in ROLES if any(w.claims(cast(Role, role)) for w in written)]
+def _check_label_reaches_both(
+    builder: Builder, entries: list[SchemeEntry], node: Node, *, per_role: bool
+) -> None:
+    """Refuse a label that reaches only one network, unless the YAML lists schemes per network."""
+    reached = [role for role in ROLES if any(entry.claims(cast(Role, role)) for entry in entries)]
     if len(reached) != 1 or per_role:
         return
-    blank = next(role for role in ROLES if role not in reached)
-    claiming = [w.name for w in written if w.claims(cast(Role, reached[0]))]
+    unreached = next(role for role in ROLES if role not in reached)
+    claiming = [entry.name for entry in entries if entry.claims(cast(Role, reached[0]))]
     inline = claiming[0] if len(claiming) == 1 else f"[{', '.join(claiming)}]"
-    parts = {reached[0]: f"{reached[0]}: {inline}", blank: f"{blank}: none"}
+    parts = {reached[0]: f"{reached[0]}: {inline}", unreached: f"{unreached}: none"}
     example = ", ".join(parts[role] for role in ROLES)
     builder.problems.append(
         node.problem(
-            f"the label reaches the {reached[0]} only ({', '.join(claiming)}); add a scheme for "
-            f"the {blank}, or write {{{example}}}"
+            f"the label reaches only the {reached[0]} ({', '.join(claiming)}); add a scheme for "
+            f"the {unreached}, or write {{{example}}} if this is intended"
         )
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 
-from ganlab.config.layers import read_layers, text_of
+from ganlab.config.layers import read_layers, read_text
 from ganlab.config.locate import FOLDER, is_file_name, local_experiments
 from ganlab.config.tree import SWEEP, merge
 from ganlab.config.writer import to_yaml
@@ -92,7 +92,7 @@ def new_experiment(name: str, source: Path) -> NewExperiment:
     """
     _check_name(name)
     problems: list[Problem] = []
-    layers = read_layers(source, text_of(source), problems)
+    layers = read_layers(source, read_text(source), problems)
     if problems:
         raise ConfigError(problems, str(source))
     values = reduce(merge, layers).plain()

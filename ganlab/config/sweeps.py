@@ -1,4 +1,4 @@
-"""A sweep: an experiment file with a section that lists values to try for some of its keys."""
+"""Read a sweep: an experiment file whose ``sweep`` section lists values to try for some keys."""
 
 from __future__ import annotations
 
@@ -8,67 +8,68 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
 
-from ganlab.config.layers import in_order
-from ganlab.config.resolve import Loaded, finish, read_root
-from ganlab.config.tree import ROLES, SWEEP, Node, put, shown
+from ganlab.config.layers import sort_problems
+from ganlab.config.resolve import LoadedExperiment, read_raw, resolve_raw
+from ganlab.config.tree import ROLES, SWEEP, Node, describe_value, set_value
 from ganlab.errors import ConfigError, Problem
 from ganlab.plugins import Plugins
 
 CASES = "cases"
-"""The key whose values are blocks of several keys: ``[{conditioning: concat, loss: bce}, ...]``."""
+"""A key of ``sweep`` whose values set several keys at once:
+``cases: [{conditioning: concat, loss: bce}, ...]``."""
 
 
 @dataclass(frozen=True)
-class Point:
-    """One experiment of a sweep."""
+class GridPoint:
+    """One experiment of a sweep: one combination of the listed values."""
 
     settings: dict[str, Any]
-    """The values that it has, by dotted key."""
+    """The values of this experiment, by dotted key."""
 
-    loaded: Loaded
+    loaded: LoadedExperiment
 
     def __str__(self) -> str:
-        return "  ".join(f"{key}={in_words(value)}" for key, value in self.settings.items())
+        return "  ".join(f"{key}={format_value(value)}" for key, value in self.settings.items())
 
 
 def load_sweep(
     path: str | PathLike[str], plugins: Plugins, overrides: Sequence[str] = ()
-) -> list[Point]:
+) -> list[GridPoint]:
     """Read a sweep and return its experiments, the last key varying fastest.
 
     ``path`` may be the sweep's name: see `ganlab.config.locate.find_experiment`. Raises
     `ExperimentError` if there is no such sweep, and `ConfigError` with everything that is wrong,
     with any of the experiments.
     """
-    read = read_root(path, overrides)
-    grid_node = read.root.child(SWEEP)
+    raw = read_raw(path, overrides)
+    grid_node = raw.root.child(SWEEP)
     if grid_node is None:
         example = "sweep: {conditioning: [concat, cbn], train.seed: [0, 1, 2]}"
         raise ConfigError([Problem(SWEEP, f"is missing: {example}", str(path))], str(path))
-    problems = list(read.problems)
+    problems = list(raw.problems)
     grid = _grid(grid_node, problems)
-    rest = {key: node for key, node in read.root.value.items() if key != SWEEP}
-    root = replace(read.root, value=rest)
+    rest = {key: node for key, node in raw.root.value.items() if key != SWEEP}
+    root = replace(raw.root, value=rest)
     points = []
     for values in itertools.product(*(node.value for node in grid.values())):
         changed = root
         try:
             settings = dict(_settings(grid, values))
             for key, value in settings.items():
-                changed = put(changed, key, value)
-            problems += _lost_overrides(root, changed)
-            loaded = finish(replace(read, root=changed), plugins, read.path.stem)
+                changed = set_value(changed, key, value)
+            problems += _ineffective_overrides(root, changed)
+            loaded = resolve_raw(replace(raw, root=changed), plugins, raw.path.stem)
         except ConfigError as error:
             problems += error.problems
             continue
-        points.append(Point({key: node.plain() for key, node in settings.items()}, loaded))
+        points.append(GridPoint({key: node.plain() for key, node in settings.items()}, loaded))
     if problems:
-        raise ConfigError(in_order(problems, read.layers), str(path))
+        raise ConfigError(sort_problems(problems, raw.layers), str(path))
     return points
 
 
 def _settings(grid: dict[str, Node], values: Sequence[Node]) -> Iterator[tuple[str, Node]]:
-    """Yield the keys of one point with their values; those of a case belong together."""
+    """Yield (key, value) of each setting of one grid point; a case yields several."""
     for key, value in zip(grid, values, strict=True):
         if key == CASES:
             yield from value.value.items()
@@ -77,23 +78,23 @@ def _settings(grid: dict[str, Node], values: Sequence[Node]) -> Iterator[tuple[s
 
 
 def _check_cases(node: Node, problems: list[Problem]) -> bool:
-    """Refuse cases that are no blocks, or that do not set the same keys."""
+    """Refuse cases that are not blocks or set different keys; return whether all are valid."""
     known = len(problems)
     for case in node.value:
         if not isinstance(case.value, dict) or not case.value:
-            what = f"expected keys with values that belong together, got {_shown(case.value)}"
+            what = f"expected a block of keys and values, got {_describe(case.value)}"
             problems.append(case.problem(what))
         elif isinstance(first := node.value[0].value, dict) and set(case.value) != set(first):
-            what = f"sets {', '.join(case.value)}, the first case {', '.join(first)}"
-            problems.append(case.problem(f"{what}: every case sets the same keys"))
+            what = f"sets {', '.join(case.value)}, but the first case sets {', '.join(first)}"
+            problems.append(case.problem(f"{what}; every case must set the same keys"))
     return len(problems) == known
 
 
-def in_words(value: Any) -> str:
-    """Return a value in a few words: ``cbn+projection``, ``G concat, D projection``."""
+def format_value(value: Any) -> str:
+    """Return a short text for a value: ``cbn+projection``, ``G concat, D projection``."""
     if isinstance(value, dict):
         options = ", ".join(
-            f"{key[0].upper() if key in ROLES else key} {in_words(inner)}"
+            f"{key[0].upper() if key in ROLES else key} {format_value(inner)}"
             for key, inner in value.items()
             if key != "type"
         )
@@ -101,18 +102,19 @@ def in_words(value: Any) -> str:
             return options
         return f"{value['type']}({options})" if options else str(value["type"])
     if isinstance(value, list):
-        return "+".join(map(in_words, value)) or "[]"
-    return value if isinstance(value, str) else shown(value)
+        return "+".join(map(format_value, value)) or "[]"
+    return value if isinstance(value, str) else describe_value(value)
 
 
 def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
-    """Return the lists of values by dotted key; ``train: {seed: [0, 1]}`` is ``train.seed`` too.
+    """Return the lists of values by dotted key.
 
-    A list of a higher layer replaces one of the same key, whichever way the two are written.
+    ``train: {seed: [0, 1]}`` and ``train.seed: [0, 1]`` mean the same. A list in a higher layer
+    replaces one of the same key in a lower layer, whichever form either of them has.
     """
     grid: dict[str, Node] = {}
     if not isinstance(node.value, dict) or not node.value:
-        what = f"expected keys with lists of values, got {_shown(node.value)}"
+        what = f"expected keys with lists of values, got {_describe(node.value)}"
         problems.append(node.problem(what))
         return grid
     for key, values in node.value.items():
@@ -122,25 +124,26 @@ def _grid(node: Node, problems: list[Problem]) -> dict[str, Node]:
             found = {key: values} if key != CASES or _check_cases(values, problems) else {}
         else:
             found = {}
-            what = f"expected a list of values to try, got {_shown(values.value)}"
+            what = f"expected a list of values to try, got {_describe(values.value)}"
             problems.append(values.problem(what))
         for name, entries in found.items():
             before = grid.get(name)
             if before is not None and before.layer == entries.layer:
-                problems.append(entries.problem(f"is listed twice: see {before.source}"))
+                problems.append(entries.problem(f"is listed twice; see also {before.source}"))
             if before is None or before.layer < entries.layer:
                 grid[name] = entries
     return grid
 
 
-def _shown(value: Any) -> str:
-    return shown(value).replace("a ", "an empty ") if value in ([], {}) else shown(value)
+def _describe(value: Any) -> str:
+    text = describe_value(value)
+    return text.replace("a ", "an empty ") if value in ([], {}) else text
 
 
-def _lost_overrides(root: Node, changed: Node) -> list[Problem]:
-    """Return a problem for each override of the command line that the sweep's values replace."""
+def _ineffective_overrides(root: Node, changed: Node) -> list[Problem]:
+    """Return a problem for each command-line override that the sweep's values replace."""
     lost = sorted(_overridden(root) - _overridden(changed))
-    what = "the sweep has its own values for it: override its list, -s {}.{}='[...]'"
+    what = "the sweep sets this key; override its list of values instead: -s {}.{}='[...]'"
     return [Problem(where, what.format(SWEEP, where), "-s") for where in lost]
 
 

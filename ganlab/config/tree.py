@@ -1,4 +1,4 @@
-"""Values that know where they were written, and how one file, or ``-s``, goes over another."""
+"""A tree of YAML values with their origins, and the merging of files and ``-s`` overrides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganlab.errors import ConfigError, Problem
 
 ROLES = ("generator", "discriminator")
 LISTS = ("conditioning", "regularizers", "augmentations", "callbacks")
-"""Sections that hold any number of components."""
+"""Sections that hold a list of components."""
 
 DEFAULT_OPTIMIZER = "adam"
 
@@ -20,29 +20,29 @@ SWEEP = "sweep"
 
 @dataclass(frozen=True)
 class Node:
-    """A value that knows where it was written. Mappings and lists hold nodes."""
+    """A value and its origin. The values in mappings and lists are nodes too."""
 
     value: Any
     where: str = ""
     """The dotted path: ``conditioning.scale``."""
 
     source: str = ""
-    """``my.yaml:7``, ``-s``, or empty for data that came from no file."""
+    """``my.yaml:7``, ``-s``, or empty for data that did not come from a file."""
 
     layer: int = 0
-    """What goes over what: 0 for the file, less for what it extends, 1 for ``-s``."""
+    """Priority: 0 for the file, negative for the files it extends, 1 for ``-s``."""
 
     def problem(self, what: str) -> Problem:
-        """Return a problem of this value."""
+        """Return a problem at this value."""
         return Problem(self.where, what, self.source)
 
     def child(self, key: str) -> Node | None:
-        """Return a mapping's entry; None if it is not there or null."""
+        """Return a mapping's entry; None if it is missing or null."""
         found = self.value.get(key) if isinstance(self.value, dict) else None
         return None if found is None or found.value is None else found
 
     def at(self, key: str | int) -> Node | None:
-        """Return a mapping's or a list's entry, null or not; None if it is not there."""
+        """Return a mapping's or a list's entry, which may be null; None if it is missing."""
         if isinstance(self.value, dict):
             return self.value.get(str(key))
         index = int(key) if isinstance(key, int) or key.isdecimal() else -1
@@ -50,7 +50,7 @@ class Node:
         return self.value[index] if known else None
 
     def plain(self) -> Any:
-        """Return the value without sources."""
+        """Return the value as plain data, without origins."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -58,8 +58,8 @@ class Node:
         return self.value
 
 
-def grow(document: Document, name: str = "", layer: int = 0) -> Node:
-    """Return a document as nodes. ``name`` is its file's, or empty."""
+def build_tree(document: Document, name: str = "", layer: int = 0) -> Node:
+    """Return a document as a tree of nodes. ``name`` is the file's name, or empty."""
 
     def node(value: Any, path: Keys) -> Node:
         source = f"{name}:{document.lines[path]}" if name else ""
@@ -72,18 +72,18 @@ def grow(document: Document, name: str = "", layer: int = 0) -> Node:
     return node(document.data, ())
 
 
-def moved(node: Node, path: Keys, source: str = "") -> Node:
-    """Return the node as it is called when it stands at ``path``, from ``source`` if given."""
+def at_path(node: Node, path: Keys, source: str = "") -> Node:
+    """Return a copy of the node, located at ``path`` and, if given, with another ``source``."""
     value = node.value
     if isinstance(value, dict):
-        value = {key: moved(child, (*path, key), source) for key, child in value.items()}
+        value = {key: at_path(child, (*path, key), source) for key, child in value.items()}
     elif isinstance(value, list):
-        value = [moved(child, (*path, i), source) for i, child in enumerate(value)]
+        value = [at_path(child, (*path, i), source) for i, child in enumerate(value)]
     return replace(node, value=value, where=_dotted(path), source=source or node.source)
 
 
 def is_block(path: Keys) -> bool:
-    """Return whether a component or an optimizer stands at this path."""
+    """Return whether this is the path of a component or an optimizer."""
     if not path:
         return False
     section, *rest = path
@@ -110,9 +110,9 @@ def as_block(node: Node) -> Node:
 
 
 def merge(below: Node | None, above: Node, path: Keys = ()) -> Node:
-    """Return ``above`` over ``below``: mappings merge, all else is replaced.
+    """Merge two trees; ``above`` has priority. Mappings are merged, other values are replaced.
 
-    A block whose ``type`` changes is replaced too.
+    A block whose ``type`` changes is replaced too, because its old options do not apply.
     """
     if below is None:
         return above
@@ -133,12 +133,12 @@ def merge(below: Node | None, above: Node, path: Keys = ()) -> Node:
 
 
 def override(root: Node, text: str) -> Node:
-    """Return the tree with one ``a.b=VALUE`` put over it, or raise `ConfigError`."""
+    """Return the tree with one ``a.b=VALUE`` override applied, or raise `ConfigError`."""
     key, equals, written = text.partition("=")
     keys = [part.strip() for part in key.split(".")]
     if not equals or not all(keys):
         example = "write KEY=VALUE, such as train.batch_size=64"
-        raise ConfigError([Problem("", f"'{text}' is no override; {example}", "-s")])
+        raise ConfigError([Problem("", f"'{text}' is not an override; {example}", "-s")])
     try:
         document = read(written, "-s", numbered=False)
     except ConfigError as error:
@@ -146,20 +146,20 @@ def override(root: Node, text: str) -> Node:
     if document.problems:
         raise ConfigError([replace(p, where=f"{key}.{p.where}") for p in document.problems])
     path = tuple(int(part) if part.isdecimal() else part for part in keys)
-    value = moved(grow(document, layer=1), path, "-s")
+    value = at_path(build_tree(document, layer=1), path, "-s")
     if keys == ["extends"]:
-        raise ConfigError([value.problem("only a file can extend another")])
-    return _put(root, path, value)
+        raise ConfigError([value.problem("can only be set in a file")])
+    return _set_at(root, path, value)
 
 
-def put(root: Node, key: str, value: Node) -> Node:
-    """Return the tree with a value put over it at a dotted key, or raise `ConfigError`."""
+def set_value(root: Node, key: str, value: Node) -> Node:
+    """Return the tree with a value merged in at a dotted key, or raise `ConfigError`."""
     path = tuple(int(part) if part.isdecimal() else part for part in key.split("."))
-    return _put(root, path, moved(value, path))
+    return _set_at(root, path, at_path(value, path))
 
 
-def _put(below: Node | None, keys: Keys, value: Node, path: Keys = ()) -> Node:
-    """Return ``below``, found at ``path``, with ``value`` merged in further down at ``keys``."""
+def _set_at(below: Node | None, keys: Keys, value: Node, path: Keys = ()) -> Node:
+    """Return ``below``, the node at ``path``, with ``value`` merged in at ``keys`` inside it."""
     if not keys:
         return merge(below, value, path)
     key, rest = keys[0], keys[1:]
@@ -168,33 +168,33 @@ def _put(below: Node | None, keys: Keys, value: Node, path: Keys = ()) -> Node:
     if is_block(path):
         below = as_block(below)
     if isinstance(key, int) and _is_single(below, path):
-        below = replace(below, value=[moved(below, (*path, 0))])
+        below = replace(below, value=[at_path(below, (*path, 0))])
     if isinstance(below.value, list):
-        return replace(below, value=_put_in_list(below, key, rest, value, path))
+        return replace(below, value=_set_in_list(below, key, rest, value, path))
     if not isinstance(below.value, dict):
-        problem = f"it is {shown(below.value)}, which holds no '{key}'"
+        problem = f"is {describe_value(below.value)}, not a block, so it has no key '{key}'"
         raise ConfigError([Problem(_dotted(path), problem, value.source)])
     name = str(key)
-    child = _put(below.value.get(name), rest, value, (*path, name))
+    child = _set_at(below.value.get(name), rest, value, (*path, name))
     return replace(below, value={**below.value, name: child})
 
 
-def _put_in_list(below: Node, key: str | int, rest: Keys, value: Node, path: Keys) -> list[Node]:
+def _set_in_list(below: Node, key: str | int, rest: Keys, value: Node, path: Keys) -> list[Node]:
     here, count = _dotted(path), len(below.value)
     if not isinstance(key, int):
         example = ".".join(map(str, (*path, 0, key, *rest)))
-        what = f"it is a list; write '{example}' for its first entry"
+        what = f"is a list; write '{example}' for its first entry"
         raise ConfigError([Problem(here, what, value.source)])
     if key >= count:
-        what = f"it has no entry {key}; it has {count}, counted from 0"
+        what = f"has no entry {key}; it has {count} {'entry' if count == 1 else 'entries'}, from 0"
         raise ConfigError([Problem(here, what, value.source)])
     entries = list(below.value)
-    entries[key] = _put(entries[key], rest, value, (*path, key))
+    entries[key] = _set_at(entries[key], rest, value, (*path, key))
     return entries
 
 
-def shown(value: Any) -> str:
-    """Return a value as a message quotes it."""
+def describe_value(value: Any) -> str:
+    """Return the text that error messages use for a value."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, dict):
@@ -205,7 +205,7 @@ def shown(value: Any) -> str:
 
 
 def _is_single(node: Node, path: Keys) -> bool:
-    """Return whether one block stands where a list of blocks may stand."""
+    """Return whether the node is a single block where a list of blocks is allowed."""
     in_list = bool(path) and (path[0] in LISTS or path == ("eval", "metrics"))
     listed = in_list and is_block(path) and not isinstance(path[-1], int)
     return listed and isinstance(node.value, dict) and not any(role in node.value for role in ROLES)

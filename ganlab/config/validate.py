@@ -1,4 +1,4 @@
-"""Check written options against an options class, and say in short sentences what is wrong."""
+"""Validate written options against an options class, with short error messages."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from ganlab.config.tree import Node, shown
+from ganlab.config.tree import Node, describe_value
 from ganlab.errors import Problem, did_you_mean
 from ganlab.options import Options
 
-O = TypeVar("O", bound=Options)  # noqa: E741  (reads as the class that it stands for)
+OptionsT = TypeVar("OptionsT", bound=Options)
 
 NUMBER, WHOLE, TEXT, SWITCH = "a number", "a whole number", "text", "true or false"
 EXPECTED = {
@@ -33,7 +33,7 @@ EXPECTED = {
     "model_attributes_type": "a block of options",
     "none_required": "null",
 }
-"""What pydantic's type errors say was expected."""
+"""The expected type, by pydantic error type."""
 
 LIMITS = {
     "greater_than": ("more than", "gt"),
@@ -44,32 +44,40 @@ LIMITS = {
 }
 
 
-def check(
-    cls: type[O], node: Node, owner: str, problems: list[Problem], without: tuple[str, ...] = ()
-) -> O | None:
-    """Return ``cls`` made from a mapping's entries, or note what is wrong and return None.
+def validate_options(
+    cls: type[OptionsT],
+    node: Node,
+    owner: str,
+    problems: list[Problem],
+    ignore: tuple[str, ...] = (),
+) -> OptionsT | None:
+    """Return an instance of ``cls`` built from a mapping's entries.
 
-    ``owner`` is what messages call the block; the entries ``without`` are none of its options.
+    If an entry is invalid, append the problems to ``problems`` and return None. ``owner`` is the
+    block's name in messages; the keys in ``ignore`` are not options.
     """
-    written = {key: child for key, child in node.value.items() if key not in without}
+    written = {key: child for key, child in node.value.items() if key not in ignore}
     data = {key: child.plain() for key, child in written.items()}
     found: list[Problem] = []
     for key, child in written.items():
         if key in cls.model_fields:
-            found += _impostors(cls, key, child)
+            found += _implicit_conversions(cls, key, child)
     try:
         options = cls.model_validate(data)
     except ValidationError as error:
-        found += _translate(error.errors(include_url=False), cls, node, owner)
+        found += _problems(error.errors(include_url=False), cls, node, owner)
     problems += found
     return None if found else options
 
 
-# --------------------------------------------------------- what pydantic would let pass
+# ------------------------------------------- conversions that pydantic would accept
 
 
-def _impostors(cls: type[Options], option: str, node: Node) -> Iterator[Problem]:
-    """Yield booleans that a number took for 1, and text that a boolean took for true."""
+def _implicit_conversions(cls: type[Options], option: str, node: Node) -> Iterator[Problem]:
+    """Yield a problem for each boolean given for a number, and each other value for a boolean.
+
+    Pydantic would read ``true`` as 1 and the text ``yes`` as true.
+    """
     info = cls.model_fields[option]
     annotation: Any = Annotated[info.annotation, info]
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
@@ -90,18 +98,18 @@ def _compare(node: Node, read: Any) -> Iterator[Problem]:
             yield from _compare(child, item)
     elif isinstance(node.value, bool) and type(read) in (int, float):
         kind = NUMBER if isinstance(read, float) else WHOLE
-        yield node.problem(f"expected {kind}, got {shown(node.value)}")
+        yield node.problem(f"expected {kind}, got {describe_value(node.value)}")
     elif isinstance(read, bool) and not isinstance(node.value, bool):
-        yield node.problem(f"expected {SWITCH}, got {shown(node.value)}")
+        yield node.problem(f"expected {SWITCH}, got {describe_value(node.value)}")
 
 
 # ------------------------------------------------------------------- pydantic's errors
 
 
-def _translate(
+def _problems(
     errors: list[ErrorDetails], cls: type[Options], node: Node, owner: str
 ) -> Iterator[Problem]:
-    """Yield a problem for each value with errors: a union reports one error for each member."""
+    """Yield one problem for each invalid value. Pydantic reports one error per union member."""
     grouped: dict[str, tuple[Node, list[ErrorDetails]]] = {}
     for error in errors:
         at, rest = _locate(node, error["loc"])
@@ -109,12 +117,12 @@ def _translate(
             at = Node(None, f"{at.where}.{rest[-1]}" if at.where else str(rest[-1]), at.source)
         grouped.setdefault(at.where, (at, []))[1].append(error)
     for at, group in grouped.values():
-        for what in _sentences(group, at, cls, owner):
+        for what in _messages(group, at, cls, owner):
             yield at.problem(what)
 
 
 def _locate(node: Node, loc: tuple[int | str, ...]) -> tuple[Node, tuple[int | str, ...]]:
-    """Return the node at an error's location, and what of the location leads to no node."""
+    """Return the deepest node on an error's location, and the rest of the location."""
     for i, part in enumerate(loc):
         child = node.at(part)
         if child is None:
@@ -123,12 +131,12 @@ def _locate(node: Node, loc: tuple[int | str, ...]) -> tuple[Node, tuple[int | s
     return node, ()
 
 
-def _sentences(
+def _messages(
     errors: list[ErrorDetails], node: Node, cls: type[Options], owner: str
 ) -> Iterator[str]:
     wanted = list(dict.fromkeys(EXPECTED[e["type"]] for e in errors if e["type"] in EXPECTED))
     if len(errors) > 1 and wanted:
-        # One value, refused by every member of a union.
+        # Every member of a union refused this one value.
         wanted += [f"{e['ctx']['expected']}" for e in errors if e["type"] == "literal_error"]
         yield _expected(" or ".join(wanted), node.value)
         return
@@ -138,25 +146,25 @@ def _sentences(
         yield f"must have {count} entries, got {len(node.value)}"
         return
     for error in errors:
-        yield _sentence(error, node.value, cls, owner)
+        yield _message(error, node.value, cls, owner)
 
 
-def _sentence(error: ErrorDetails, value: Any, cls: type[Options], owner: str) -> str:
+def _message(error: ErrorDetails, value: Any, cls: type[Options], owner: str) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind in EXPECTED:
         return _expected(EXPECTED[kind], value)
     if kind in LIMITS and isinstance(value, bool):
-        return _expected(NUMBER, value)  # it was taken for 0 or 1
+        return _expected(NUMBER, value)  # pydantic read it as 0 or 1
     if kind in LIMITS:
         word, limit = LIMITS[kind]
-        return f"must be {word} {context[limit]:g}, got {shown(value)}"
+        return f"must be {word} {context[limit]:g}, got {describe_value(value)}"
     match kind:
         case "extra_forbidden":
             return _unknown(error["loc"], cls, owner)
         case "missing":
             return "is missing; it has no default"
         case "literal_error":
-            return f"expected {context['expected']}, got {shown(value)}"
+            return f"expected {context['expected']}, got {describe_value(value)}"
         case "too_short":
             return f"must have at least {context['min_length']} entries, got {len(value)}"
         case "too_long":
@@ -168,7 +176,7 @@ def _sentence(error: ErrorDetails, value: Any, cls: type[Options], owner: str) -
 
 def _expected(what: str, value: Any) -> str:
     quote = what == TEXT and isinstance(value, (bool, int, float))
-    return f"expected {what}, got {shown(value)}{'; quote it' if quote else ''}"
+    return f"expected {what}, got {describe_value(value)}{'; quote it' if quote else ''}"
 
 
 def _unknown(loc: tuple[int | str, ...], cls: type[Options], owner: str) -> str:

@@ -1,4 +1,4 @@
-"""Plain data to YAML that reads back the same, with a note behind each value if one is wanted."""
+"""Write plain data as YAML that reads back the same, with optional comments after the values."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 
 import yaml
 
-from ganlab.config.reader import add_scalars
+from ganlab.config.reader import add_scalar_resolvers
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes text that a YAML 1.1 or a YAML 1.2 reader would take for something else."""
+    """Quotes text that a YAML 1.1 or YAML 1.2 reader would not read as text."""
 
 
-add_scalars(_Dumper)
+add_scalar_resolvers(_Dumper)
 
 
-def to_yaml(data: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> str:
+def to_yaml(data: Mapping[str, Any], comments: Mapping[str, str] | None = None) -> str:
     """Return ``data`` as block YAML. ``notes`` are comments for values, by dotted path."""
-    return "".join(f"{line}\n" for line in _lines(data, "", "", notes or {}))
+    return "".join(f"{line}\n" for line in _lines(data, "", "", comments or {}))
 
 
 def leaves(data: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted path, value) of all that `to_yaml` writes on one line."""
+    """Yield (dotted path, value) of every value that `to_yaml` writes on one line."""
     if not _is_nested(data):
         yield path, data
         return
@@ -37,24 +37,24 @@ def _is_nested(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(v, (Mapping, list)) for v in value)
 
 
-def _lines(data: Any, path: str, indent: str, notes: Mapping[str, str]) -> Iterator[str]:
+def _lines(data: Any, path: str, indent: str, comments: Mapping[str, str]) -> Iterator[str]:
     is_mapping = isinstance(data, Mapping)
     for key, value in data.items() if is_mapping else enumerate(data):
         here = f"{path}.{key}" if path else str(key)
         head = f"{indent}{_inline(key)}:" if is_mapping else f"{indent}-"
         if not _is_nested(value):
-            note = f"  # {notes[here]}" if here in notes else ""
-            yield f"{head} {_inline(value)}{note}"
+            comment = f"  # {comments[here]}" if here in comments else ""
+            yield f"{head} {_inline(value)}{comment}"
         elif is_mapping:
             yield head
-            yield from _lines(value, here, f"{indent}  ", notes)
+            yield from _lines(value, here, f"{indent}  ", comments)
         else:
-            first, *rest = _lines(value, here, f"{indent}  ", notes)
+            first, *rest = _lines(value, here, f"{indent}  ", comments)
             yield f"{head} {first.lstrip()}"
             yield from rest
 
 
 def _inline(value: Any) -> str:
-    # Without the list around it, PyYAML would end a scalar's document by "...".
+    # Inside a list, because PyYAML ends a document that is a single scalar with "...".
     text = yaml.dump([value], Dumper=_Dumper, default_flow_style=True, width=2**30, sort_keys=False)
     return text.strip().removeprefix("[").removesuffix("]")

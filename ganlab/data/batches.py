@@ -1,4 +1,4 @@
-"""Batches without end, from a dataset that stays on the device or is read ahead from the disk."""
+"""An endless stream of batches, from images on the device or prefetched from the disk."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ganlab.types import Prepared
 
 
 class Source(Protocol):
-    """Where batches come from."""
+    """A source of batches."""
 
     def take(self, number: int) -> tuple[Tensor, Tensor]:
         """Return images (B, C, S, S) uint8 and labels (B,) on the device."""
 
     def close(self) -> None:
-        """Give back what was taken to read ahead; who asks for a batch again still gets it."""
+        """Stop prefetching and free its resources. A later `take` starts it again."""
 
 
 class Batches:
-    """An endless stream of passes over the data, in the order that `Order` gives.
+    """An endless stream of passes over the data, in the order given by `Order`.
 
-    A batch is known by its number, whatever came before and wherever the images are kept.
-    Of a batch that several processes share, each makes its slice of every one of the ``parts``.
+    A batch depends only on its number, not on earlier batches or on where images are kept. If
+    several processes share a batch, each makes its slice of every one of the ``parts``.
     """
 
     def __init__(
@@ -64,7 +64,8 @@ class Batches:
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Return images (B, C, S, S) in [-1, 1] and labels (B,) of the batch with this number.
 
-        Flips are drawn from torch's global generator of the device; the device is not waited for.
+        Flips are drawn from torch's global generator of the device. The call does not wait for the
+        device.
         """
         pixels, y = self._source.take(number)
         x = pixels.float().div_(127.5).sub_(1)
@@ -75,20 +76,20 @@ class Batches:
         return x.to(self.dtype), y
 
     def labels(self, n: int) -> Tensor:
-        """Return labels (n,) drawn as they are distributed in the data, by the same generator."""
+        """Return labels (n,) with the class frequencies of the data, from the same generator."""
         whole = torch.randint(self.size, (n * world_size(),), device=self.device)
         return self._labels[local(whole)]
 
     def close(self) -> None:
-        """End what reads ahead. The next batch starts it again."""
+        """Stop prefetching. The next batch starts it again."""
         self._source.close()
 
 
 class Resident:
-    """All images on the device, as uint8; on the CPU where `prepare` left them."""
+    """All images as uint8 on the device. On the CPU they stay where `prepare` put them."""
 
     def __init__(self, data: Prepared, order: Order, device: torch.device) -> None:
-        self._order = order.on(device)
+        self._order = order.to(device)
         self._images = data.images.to(device)
         self._labels = data.labels.to(device)
 
@@ -97,4 +98,4 @@ class Resident:
         return self._images[indices], self._labels[indices]
 
     def close(self) -> None:
-        """Nothing reads ahead."""
+        """Do nothing: there is no prefetching."""

@@ -1,4 +1,4 @@
-"""The cache of prepared datasets: safetensors files that are verified whenever they are read."""
+"""The cache of prepared datasets: safetensors files whose hash is checked at every read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor, from_numpy
 
 from ganlab.data.content import content_hash
 from ganlab.data.memory_mapped import map_file
-from ganlab.data.writer import Writer, disk
+from ganlab.data.writer import Writer, raises_not_cached
 from ganlab.files import cache_dir, flush_folder
 from ganlab.types import DataSpec, Prepared
 
@@ -24,42 +24,42 @@ log = logging.getLogger("ganlab")
 
 
 def datasets_dir() -> Path:
-    """Return the folder of the prepared datasets; `making` makes it."""
+    """Return the folder of the prepared datasets; `locked` creates it."""
     return cache_dir() / "datasets"
 
 
 def load(entry: Path) -> Prepared | None:
-    """Return what was stored; None when there is nothing or, with a warning, when it is damaged.
+    """Return a cached dataset, or None if it is missing or damaged. Warn if it is damaged.
 
-    The images stay on the disk until they are looked at.
+    The images are memory-mapped, so they are read when they are used.
     """
     if not entry.is_file():
         return None
     try:
-        with safe_open(str(entry), framework="np") as file:  # that of "pt" reserves memory for all
-            about = file.metadata()
+        with safe_open(str(entry), framework="np") as file:  # "pt" reserves memory for all tensors
+            metadata = file.metadata()
             labels = from_numpy(file.get_tensor("labels"))
             shape = file.get_slice("images").get_shape()
         with entry.open("rb") as opened:
             images = map_file(opened.fileno(), offset=_start_of_images(opened.read), shape=shape)
-        names = tuple(json.loads(about["class_names"]))
-        if content_hash(images, labels, names) != about["sha256"]:
+        names = tuple(json.loads(metadata["class_names"]))
+        if content_hash(images, labels, names) != metadata["sha256"]:
             raise ValueError("its content has changed")
         spec = DataSpec(len(names), images.shape[2], images.shape[1], names)
-        return Prepared(images, labels, spec, about["sha256"], about["source"])
+        return Prepared(images, labels, spec, metadata["sha256"], metadata["source"])
     except (SafetensorError, OSError, ValueError, LookupError, TypeError) as error:
-        log.warning("the cached dataset %s is damaged (%s): it is made again", entry, error)
+        log.warning("the cached dataset %s is damaged (%s); preparing it again", entry, error)
         return None
 
 
 @contextmanager
-def making(entry: Path, *, source: str) -> Iterator[bool]:
-    """Let no other process make the entry meanwhile; True if one had been at it before.
+def locked(entry: Path, *, source: str) -> Iterator[bool]:
+    """Hold the entry's lock. Yield True if another process held it first.
 
-    Raises `NotCached` where nothing can be written.
+    Raises `NotCached` if the cache cannot be written.
     """
     waited = False
-    with disk():
+    with raises_not_cached():
         entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         locks = cache_dir() / "locks"
         locks.mkdir(mode=0o700, exist_ok=True)
@@ -67,7 +67,7 @@ def making(entry: Path, *, source: str) -> Iterator[bool]:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            log.warning("another process prepares %s: waiting for it", source)
+            log.warning("another process is preparing %s; waiting for it", source)
             waited = True
             lock.acquire()
     try:
@@ -83,16 +83,17 @@ def store(
     labels: Tensor,
     class_names: tuple[str, ...],
     source: str,
-    still_true: Callable[[], bool],
+    is_current: Callable[[], bool],
 ) -> Prepared:
-    """Write images that come part by part, (n, C, S, S), and return them, mapped.
+    """Write parts of images, (n, C, S, S) uint8 each, and return the memory-mapped dataset.
 
-    The entry is there afterwards if ``still_true`` says so at the end; else the file lasts as long
-    as somebody holds the images. Raises `NotCached` where they cannot be written.
+    The file becomes a cache entry only if ``is_current()`` is true at the end. Otherwise it is
+    deleted as soon as the returned images are no longer used. Raises `NotCached` if the cache
+    cannot be written.
     """
     folder = entry.with_name(f".writing-{entry.name}")
     try:
-        with disk():
+        with raises_not_cached():
             shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
             folder.mkdir(mode=0o700)
             file = (folder / entry.name).open("w+b", buffering=0)
@@ -101,8 +102,8 @@ def store(
             for part in parts:
                 writer.add(part)
             prepared = writer.finish()
-        if still_true():
-            with disk():
+        if is_current():
+            with raises_not_cached():
                 (folder / entry.name).replace(entry)
                 flush_folder(entry.parent)
         return prepared
@@ -111,7 +112,7 @@ def store(
 
 
 def _start_of_images(read: Callable[[int], bytes]) -> int:
-    """Return where in a safetensors file the images begin."""
+    """Return the offset in bytes of the images in a safetensors file."""
     length: int = struct.unpack("<Q", read(8))[0]
     start: int = json.loads(read(length))["images"]["data_offsets"][0]
     return 8 + length + start

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 CHUNK = 256
-"""How many images are hashed at a time."""
+"""Number of images that are hashed at a time."""
 
 
 def content_hash(images: Tensor, labels: Tensor, class_names: Sequence[str]) -> str:

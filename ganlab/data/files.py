@@ -1,4 +1,4 @@
-"""Tell whether files have changed without reading them."""
+"""Detect changed files without reading them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def fingerprint(files: Iterable[Path], *, below: Path) -> str:
-    """Return a hash of the files' names below a folder, sizes and times of change.
+    """Return a hash of the files' names relative to ``below``, their sizes and modification times.
 
-    A file that is not there counts as such. The folder's own place does not matter.
+    A missing file is part of the hash. The location of the folder is not.
     """
     digest = hashlib.sha256()
     for file in files:

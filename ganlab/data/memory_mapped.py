@@ -1,4 +1,4 @@
-"""Images that stay in a file: read when they are looked at, dropped when memory is short."""
+"""Memory-mapped images: pages are read when they are used and dropped when memory is short."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from torch import Tensor
 from ganlab.files import cache_dir
 
 MOST_BYTES = 2**30
-"""Chosen images that take more than this stay on the disk."""
+"""Selections of images that are larger than this are written to a mapped file."""
 
 CHUNK = 256
-"""How many images are copied at a time."""
+"""Number of images that are copied at a time."""
 
-# Python 3.13 has a name for it. Without it Linux refuses to map more than there is memory.
+# MAP_NORESERVE, which Python names since 3.13. Without it, Linux refuses to map files larger than
+# the memory.
 NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
 
 
 def map_file(descriptor: int, *, offset: int, shape: Sequence[int]) -> Tensor:
-    """Return uint8 numbers of an open file, which may be closed and deleted afterwards.
+    """Return a uint8 tensor that is mapped from an open file.
 
-    Who changes them changes a copy of the page: neither the file nor what others see.
+    The file may be closed and deleted afterwards. Writing to the tensor changes neither the file
+    nor other mappings of it.
     """
     memory = mmap.mmap(
         descriptor,
@@ -39,9 +41,10 @@ def map_file(descriptor: int, *, offset: int, shape: Sequence[int]) -> Tensor:
 
 
 def gather_rows(images: Tensor, indices: Tensor) -> Tensor:
-    """Return ``images[indices]`` of (N, C, S, S) uint8; where these are many, mapped from a file.
+    """Return ``images[indices]`` of images (N, C, S, S) uint8.
 
-    The file is gone when nobody holds the images any more. Raises `OSError` when the disk is full.
+    A result larger than `MOST_BYTES` is mapped from a temporary file, which is deleted when the
+    result is no longer used. Raises `OSError` if the disk is full.
     """
     shape = (len(indices), *images.shape[1:])
     if math.prod(shape) <= MOST_BYTES:

@@ -1,4 +1,4 @@
-"""The order in which batches go through a dataset, again and again."""
+"""The order in which batches visit the images of a dataset."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from ganlab.distributed import local
-from ganlab.seeds import mix
+from ganlab.seeds import derive_seed
 
 
 class Order:
-    """An endless stream of passes over the data, each in an order of its own.
+    """An endless stream of passes over the data, each in its own random order.
 
-    A batch may straddle two passes, so none is partial and no image is dropped. There is no state:
-    the order of pass p depends on ``seed`` and p alone, so a batch is known by its number.
+    A batch may contain the end of one pass and the start of the next, so no batch is partial and
+    no image is dropped. The order of pass p depends only on ``seed`` and p, so the batch number
+    alone determines a batch.
     """
 
     def __init__(self, *, size: int, batch_size: int, seed: int, parts: int = 1) -> None:
@@ -26,34 +27,38 @@ class Order:
         self.device = torch.device("cpu")
         self._passes: dict[int, Tensor] = {}
 
-    def on(self, device: torch.device) -> Order:
-        """Return the same order, its indices on a device."""
+    def to(self, device: torch.device) -> Order:
+        """Return a copy whose indices are on a device."""
         other = copy.copy(self)
         other.device, other._passes = device, {}
         return other
 
     def indices(self, number: int) -> Tensor:
-        """Return (B,) int64 on the device: where in the dataset the batch's images are.
+        """Return the dataset indices of the batch's images, (B,) int64 on the device.
 
-        Of a batch that several processes share, they are this process's.
+        If several processes share the batch, return the indices of this process's images.
         """
         return local(self._indices(number), parts=self.parts)
 
     def _indices(self, number: int) -> Tensor:
-        turn, start = divmod(number * self.batch_size, self.size)
-        indices = self._pass(turn)[start : start + self.batch_size]
+        pass_number, start = divmod(number * self.batch_size, self.size)
+        indices = self._pass(pass_number)[start : start + self.batch_size]
         missing = self.batch_size - len(indices)
         if missing == 0:
             return indices
-        return torch.cat([indices, self._pass(turn + 1)[:missing]])
+        return torch.cat([indices, self._pass(pass_number + 1)[:missing]])
 
-    def _pass(self, turn: int) -> Tensor:
-        """Return the permutation (N,) of one pass; the latest two are kept."""
-        if turn not in self._passes:
-            generator = torch.Generator().manual_seed(mix(self.seed, "pass", turn))
+    def _pass(self, pass_number: int) -> Tensor:
+        """Return the permutation (N,) of one pass. The two latest permutations are kept."""
+        if pass_number not in self._passes:
+            generator = torch.Generator().manual_seed(derive_seed(self.seed, "pass", pass_number))
             order = torch.randperm(self.size, generator=generator)
             if self.device.type == "cuda":  # only pinned memory is copied without waiting
                 order = order.pin_memory()
-            kept = {t: o for t, o in self._passes.items() if t in (turn - 1, turn + 1)}
-            self._passes = {**kept, turn: order.to(self.device, non_blocking=True)}
-        return self._passes[turn]
+            kept = {
+                number: indices
+                for number, indices in self._passes.items()
+                if number in (pass_number - 1, pass_number + 1)
+            }
+            self._passes = {**kept, pass_number: order.to(self.device, non_blocking=True)}
+        return self._passes[pass_number]

@@ -1,4 +1,4 @@
-"""Bring pictures of any size and mode to one square uint8 tensor."""
+"""Decode pictures of any size and mode and resize them to one square size."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ganlab.data.resize import at_once, square
+from ganlab.data.resize import images_per_chunk, resize_to_square
 from ganlab.errors import DataError
 
 CHUNK = 128
-"""How many pictures are open at a time: systems allow 256 and more."""
+"""Number of pictures that are open at a time. Systems allow at least 256 open files."""
 
 CHUNK_PIXELS = 2**25
-"""How many pixels they have together, about: 96 MiB of colour."""
+"""About how many pixels the open pictures may have together: 96 MiB of RGB."""
 
 GREY_MODES = {"1", "L", "LA", "La", "I"}
 
 
-def square_pictures(
+def resize_pictures(
     pictures: Sequence[Image.Image] | Iterator[Image.Image],
     indices: np.ndarray,
     *,
@@ -35,43 +35,45 @@ def square_pictures(
     size: int,
     channels: Literal[1, 3] | None,
 ) -> Iterator[Tensor]:
-    """Yield the chosen of ``total`` pictures, (n, C, size, size) uint8; ``indices`` (N,) ascend.
+    """Yield the pictures at ``indices`` in chunks, (n, C, size, size) uint8.
 
-    C is ``channels``; None means 1 in parts where every picture is grey, else 3. Pictures are
-    decoded in several threads, each picture in one.
+    ``indices`` (N,) are ascending; ``total`` is the number of all pictures. C is ``channels``, or
+    if that is None, 1 for a chunk of grey pictures and 3 for any other. Pictures are decoded in
+    several threads.
     """
-    chosen = _chosen(pictures, indices, total)
+    chosen = _selected(pictures, indices, total)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        while arrays := _decoded(chosen, pool, channels):
-            yield _squared(arrays, size)
+        while arrays := _decode_next(chosen, pool, channels):
+            yield _resize_arrays(arrays, size)
 
 
-def pixels(picture: Image.Image, *, channels: Literal[1, 3] | None = None) -> np.ndarray:
-    """Return the picture as (H, W, 1 or 3) uint8, upright, on white where it is transparent.
+def decode_picture(picture: Image.Image, *, channels: Literal[1, 3] | None = None) -> np.ndarray:
+    """Return a picture as an array (H, W, 1 or 3) uint8.
 
-    Without ``channels`` a grey picture has 1 and any other 3; one with a palette is grey if its
-    pixels are. Raises `DataError`, naming the file.
+    EXIF rotation is applied, and transparent pixels are put on white. Without ``channels``, a grey
+    picture has 1 channel and any other picture 3; a palette picture is grey if all its pixels are.
+    Raises `DataError`, which names the file.
     """
     file = getattr(picture, "filename", None)
     name = str(file) if file else "a picture"
     try:
-        plain = _plain(picture)
+        plain = _to_grey_or_rgb(picture)
         if channels is not None:
             plain = plain.convert("L" if channels == 1 else "RGB")
         array = np.asarray(plain)
     except DataError as error:
         raise DataError(f"{name} {error}") from None
-    except Exception as error:  # Pillow's decoders raise whatever they stumble upon
+    except Exception as error:  # Pillow's decoders raise exceptions of any type
         raise DataError(f"{name} cannot be decoded: {_one_line(error)}") from error
     finally:
         _close(picture)
     return array[..., None] if array.ndim == 2 else array
 
 
-def _decoded(
+def _decode_next(
     pictures: Iterator[Image.Image], pool: ThreadPoolExecutor, channels: Literal[1, 3] | None
 ) -> list[np.ndarray]:
-    """Return the next few pictures as arrays (H, W, 1 or 3); nothing at the end."""
+    """Return the next chunk of pictures as arrays (H, W, 1 or 3); an empty list at the end."""
     opened: list[Image.Image] = []
     pixels_open = 0
     try:
@@ -80,20 +82,20 @@ def _decoded(
             pixels_open += math.prod(picture.size)
             if pixels_open >= CHUNK_PIXELS:
                 break
-        return list(pool.map(partial(pixels, channels=channels), opened))
+        return list(pool.map(partial(decode_picture, channels=channels), opened))
     except BaseException:
-        for picture in opened:  # those that no thread has come to
+        for picture in opened:  # those that no thread has decoded yet
             _close(picture)
         raise
 
 
 def _close(picture: Image.Image) -> None:
-    """Close a picture's file; one that never had a file would lose its pixels."""
+    """Close a picture's file. A picture without a file is left open: closing loses its pixels."""
     if getattr(picture, "filename", None):
         picture.close()
 
 
-def _plain(picture: Image.Image) -> Image.Image:
+def _to_grey_or_rgb(picture: Image.Image) -> Image.Image:
     """Return the picture in mode L or RGB."""
     picture.load()
     picture = ImageOps.exif_transpose(picture)
@@ -129,7 +131,7 @@ def _on_white(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, picture).convert("RGB")
 
 
-def _chosen(
+def _selected(
     pictures: Sequence[Image.Image] | Iterator[Image.Image], indices: np.ndarray, total: int
 ) -> Iterator[Image.Image]:
     if isinstance(pictures, Sequence):
@@ -146,19 +148,24 @@ def _chosen(
         raise DataError(f"there are {count} pictures but {total} labels")
 
 
-def _squared(arrays: list[np.ndarray], size: int) -> Tensor:
-    """Return (n, C, size, size) of arrays (H, W, 1 or 3), those of one shape resized at once."""
+def _resize_arrays(arrays: list[np.ndarray], size: int) -> Tensor:
+    """Return arrays (H, W, 1 or 3) as one tensor (n, C, size, size) uint8.
+
+    Arrays of the same shape are resized together.
+    """
     by_shape: dict[tuple[int, int, int], list[int]] = {}
     for place, array in enumerate(arrays):
         by_shape.setdefault(array.shape, []).append(place)
     channels = max(array.shape[2] for array in arrays)
     out = torch.empty(len(arrays), channels, size, size, dtype=torch.uint8)
     for (height, width, depth), places in by_shape.items():
-        chunk = at_once(height, width, depth, size=size)
+        chunk = images_per_chunk(height, width, depth, size=size)
         for start in range(0, len(places), chunk):
             some = places[start : start + chunk]
             stack = torch.from_numpy(np.stack([arrays[place] for place in some]))
-            out[some] = square(stack.permute(0, 3, 1, 2), size=size).expand(-1, channels, -1, -1)
+            out[some] = resize_to_square(stack.permute(0, 3, 1, 2), size=size).expand(
+                -1, channels, -1, -1
+            )
     return out
 
 

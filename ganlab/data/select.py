@@ -1,4 +1,4 @@
-"""Which images an experiment uses, and under which labels."""
+"""Select the images that an experiment uses, and number their classes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import numpy as np
 from ganlab.components import Dataset, Images
 from ganlab.errors import DataError, did_you_mean
 
-SHOWN_NAMES = 20
+MAX_LISTED_NAMES = 20
 
 
-def select(dataset: Dataset, found: Images) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Return what the options `classes` and `limit` leave: indices, labels, class names.
+def select_images(
+    dataset: Dataset, found: Images
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Apply the options ``classes`` and ``limit``; return indices, labels and class names.
 
-    Indices ascend, (N,) int64; labels are (N,) int64 from 0, in the order of ``classes``.
+    Indices (N,) int64 are ascending. Labels (N,) int64 count from 0 in the order of ``classes``.
     """
-    chosen = _chosen(dataset, found.class_names)
+    chosen = _selected_labels(dataset, found.class_names)
     members = [np.flatnonzero(found.labels == label) for label in chosen]
     for label, own in zip(chosen, members, strict=True):
         if len(own) == 0:
@@ -28,7 +30,7 @@ def select(dataset: Dataset, found: Images) -> tuple[np.ndarray, np.ndarray, tup
     if dataset.limit is not None:
         quotas = _quotas([len(own) for own in members], dataset.limit, dataset.name)
         members = [
-            _drawn(own, quota, label)
+            _random_subset(own, quota, label)
             for own, quota, label in zip(members, quotas, chosen, strict=True)
         ]
     indices = np.concatenate(members)
@@ -37,8 +39,8 @@ def select(dataset: Dataset, found: Images) -> tuple[np.ndarray, np.ndarray, tup
     return indices[order], labels[order], tuple(found.class_names[label] for label in chosen)
 
 
-def _chosen(dataset: Dataset, names: tuple[str, ...]) -> list[int]:
-    """Return the labels that the option `classes` names, all by default."""
+def _selected_labels(dataset: Dataset, names: tuple[str, ...]) -> list[int]:
+    """Return the labels selected by the option ``classes``; all labels by default."""
     if dataset.classes is None:
         return list(range(len(names)))
     chosen = [_label(dataset.name, wanted, names) for wanted in dataset.classes]
@@ -49,27 +51,30 @@ def _chosen(dataset: Dataset, names: tuple[str, ...]) -> list[int]:
 
 
 def _label(dataset: str, wanted: int | str, names: tuple[str, ...]) -> int:
-    # A name goes before a number: in folders called 3 and 7, `classes: [3, 7]` means these.
+    # Names have priority over numbers: with folders named 3 and 7, `classes: [3, 7]` means those.
     if str(wanted) in names:
         return names.index(str(wanted))
     if isinstance(wanted, int) and 0 <= wanted < len(names):
         return wanted
-    # With a far-off word the hint would be the list, which follows anyhow.
+    # Without a close match, the hint would be the list of names, which follows anyway.
     hint = did_you_mean(str(wanted), names)
     hint = hint if hint.startswith("; did") else ";"
     raise DataError(
         f"{dataset}: there is no class '{wanted}'{hint} "
-        f"allowed: 0 to {len(names) - 1}, or {_listed(names)}"
+        f"allowed: 0 to {len(names) - 1}, or {_format_names(names)}"
     )
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN_NAMES
-    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+def _format_names(names: Sequence[str]) -> str:
+    more = len(names) - MAX_LISTED_NAMES
+    return ", ".join(names[:MAX_LISTED_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _quotas(sizes: list[int], limit: int, name: str) -> list[int]:
-    """Share ``limit`` evenly; what a small class cannot give, the others do."""
+    """Return the number of images per class: equal shares of ``limit``.
+
+    If a class has fewer images than its share, the other classes get the difference.
+    """
     if limit < len(sizes):
         raise DataError(
             f"{name}: `limit: {limit}` is less than one image for each of the {len(sizes)} classes"
@@ -86,7 +91,7 @@ def _quotas(sizes: list[int], limit: int, name: str) -> list[int]:
     return quotas
 
 
-def _drawn(own: np.ndarray, quota: int, label: int) -> np.ndarray:
-    """Return ``quota`` of a class's indices at random: files are often sorted by something."""
-    # RandomState, unlike newer generators, promises the same numbers in every NumPy version.
+def _random_subset(own: np.ndarray, quota: int, label: int) -> np.ndarray:
+    """Return ``quota`` random indices of a class, because files are often sorted."""
+    # Unlike newer generators, RandomState gives the same numbers in every NumPy version.
     return own[np.random.RandomState(label).permutation(len(own))[:quota]]

@@ -1,4 +1,4 @@
-"""Batches that processes of their own gather ahead of time, from images on the disk."""
+"""Prefetch batches from images on the disk in reader processes."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ from torch.utils.data import DataLoader, Dataset
 
 from ganlab.data.order import Order
 from ganlab.errors import RunError, first_line
-from ganlab.machine import processors
+from ganlab.machine import available_cpus
 from ganlab.types import Prepared
 
 READERS = 2
-"""Processes that read ahead; one where there is one processor."""
+"""Number of reader processes, but no more than CPUs."""
 
-AHEAD = 4
-"""Batches that each of them has ready, fewer of large ones; always one."""
+PREFETCH_BATCHES = 4
+"""Number of batches that each reader prefetches. `PREFETCH_BYTES` may lower it, to at least 1."""
 
-AHEAD_BYTES = 2**25
-"""What they take for all readers together: containers often have 64 MiB of shared memory."""
+PREFETCH_BYTES = 2**25
+"""Limit for the prefetched batches of all readers, in bytes: containers often have 64 MiB of
+shared memory."""
 
 PR_SET_PDEATHSIG = 1
 
 
 class Stream:
-    """Reads batches ahead, in the order of their numbers from the one that was asked for first.
+    """Prefetches batches in the order of their numbers.
 
-    Asking for another one than the next starts it anew there, which costs about a tenth of a
-    second.
+    Taking a batch other than the next one restarts the readers, which takes about 0.1 s.
     """
 
     def __init__(self, data: Prepared, order: Order, device: torch.device) -> None:
         self._order = order
-        self._rows = Rows(data)
+        self._dataset = BatchDataset(data)
         self._device = device
         self._readers: Any = None
         self._next = 0
@@ -54,12 +54,12 @@ class Stream:
             self._readers = self._start(number)
         try:
             images, labels = next(self._readers)
-        except (RuntimeError, OSError, EOFError) as error:  # how it shows depends on the moment
+        except (RuntimeError, OSError, EOFError) as error:  # a dead reader raises any of these
             self.close()
             why = first_line(error).rstrip(". ")
             raise RunError(
-                f"a process that reads images ahead has ended ({why}), killed perhaps for want of "
-                "memory: repeat the command to go on"
+                f"a process that reads images ahead has ended ({why}), perhaps because memory ran "
+                "out; run the same command again to resume"
             ) from error
         self._next = number + 1
         return (
@@ -74,28 +74,30 @@ class Stream:
 
     def _start(self, first: int) -> Any:
         """Return the iterator over the batches from number ``first`` on."""
-        readers = min(READERS, processors())
-        batch_bytes = self._order.batch_size * self._rows.image_bytes
+        readers = min(READERS, available_cpus())
+        batch_bytes = self._order.batch_size * self._dataset.image_bytes
         loader = DataLoader(
-            self._rows,
+            self._dataset,
             batch_size=None,  # what the sampler yields is a batch already
-            sampler=_from(first, self._order),
+            sampler=_batch_indices(first, self._order),
             num_workers=readers,
-            prefetch_factor=max(1, min(AHEAD, AHEAD_BYTES // (readers * batch_bytes))),
+            prefetch_factor=max(
+                1, min(PREFETCH_BATCHES, PREFETCH_BYTES // (readers * batch_bytes))
+            ),
             pin_memory=self._device.type == "cuda",
-            generator=torch.Generator(),  # else it draws a number from the one that training uses
-            worker_init_fn=partial(_settle, parent=os.getpid()),
+            generator=torch.Generator(),  # else it draws from the generator that training uses
+            worker_init_fn=partial(_init_reader, parent=os.getpid()),
             multiprocessing_context="fork",  # the images stay mapped, nothing is copied
         )
         batches: Any = iter(loader)
-        # torch would have a reader's death raise an error wherever the main thread is, in the
-        # middle of a plugin or of a checkpoint. Who waits for a batch notices it too.
+        # By default torch raises an error in the main thread when a reader dies, possibly inside a
+        # plugin or a checkpoint. `take` detects a dead reader too.
         _remove_worker_pids(id(batches))
         batches._worker_pids_set = False
         return batches
 
 
-class Rows(Dataset[tuple[Tensor, Tensor]]):
+class BatchDataset(Dataset[tuple[Tensor, Tensor]]):
     """A dataset whose items are batches."""
 
     def __init__(self, data: Prepared) -> None:
@@ -108,16 +110,17 @@ class Rows(Dataset[tuple[Tensor, Tensor]]):
         return self._images[rows], self._labels[rows]
 
 
-def _from(first: int, order: Order) -> Iterator[np.ndarray]:
+def _batch_indices(first: int, order: Order) -> Iterator[np.ndarray]:
     """Yield the indices (B,) of each batch from number ``first`` on."""
-    # As an array: a tensor would be handed over with all of the pass that it is a part of.
+    # As an array: a tensor slice would be sent with the storage of its whole pass.
     return (order.indices(number).numpy() for number in itertools.count(first))
 
 
-def _settle(_: int, *, parent: int) -> None:
-    """Make a new reader deaf to what the run's terminal sends, and let it end with the run.
+def _init_reader(_: int, *, parent: int) -> None:
+    """Put a new reader into its own process group, and let the system kill it with the run.
 
-    Ctrl-C and a SIGTERM to the whole group are for the run, which still wants its last batch.
+    Ctrl-C and SIGTERM to the run's process group must not stop readers: the run still needs its
+    last batch.
     """
     os.setpgid(0, 0)
     if sys.platform == "linux":

@@ -1,4 +1,4 @@
-"""Write a dataset into a safetensors file, image by image, without ever holding all of it."""
+"""Write a dataset to a safetensors file in parts, without holding all of it in memory."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ganlab.types import DataSpec, Prepared
 
 
 class NotCached(Exception):
-    """The cache cannot be written. The text says why."""
+    """The cache cannot be written; the message gives the reason."""
 
 
 @contextmanager
-def disk() -> Iterator[None]:
-    """Raise `NotCached` for what the disk refuses inside."""
+def raises_not_cached() -> Iterator[None]:
+    """Turn an `OSError` inside the context into `NotCached`."""
     try:
         yield
     except OSError as error:
@@ -32,10 +32,10 @@ def disk() -> Iterator[None]:
 
 
 class Writer:
-    """Writes the labels, which are known, then images as they come, then the header before both.
+    """Writes images as they arrive, then the labels and the header, into space reserved for them.
 
-    Images are grey until the first part in colour comes: what was written is widened then, and all
-    that follows.
+    Images are stored with 1 channel until the first part with 3 channels: then the images that
+    were written are expanded to 3 channels, and so are later ones.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class Writer:
         self._class_names = class_names
         self._source = source
         self._shape = (0, 0, 0, 0)
-        """(N, C, S, S) of the images so far"""
+        """(N, C, S, S) of the images written so far."""
 
         self._start = 0
-        """Where in the file the images begin."""
+        """Offset of the images in the file, in bytes."""
 
-    @disk()
+    @raises_not_cached()
     def add(self, part: Tensor) -> None:
         """Append images (n, C, S, S) uint8."""
         count, channels, size = self._shape[:3]
@@ -65,9 +65,9 @@ class Writer:
         self._write(_bytes(part.expand(-1, channels, -1, -1)))
         self._shape = (count + len(part), channels, size, size)
 
-    @disk()
+    @raises_not_cached()
     def finish(self) -> Prepared:
-        """Complete the file and return what is in it. Its images are mapped, not read."""
+        """Complete the file and return its content, with memory-mapped images."""
         assert self._shape[0] == len(self._labels), f"{self._shape[0]} of {len(self._labels)}"
         images = map_file(self._file.fileno(), offset=self._start, shape=self._shape)
         sha256 = content_hash(images, self._labels, self._class_names)
@@ -82,7 +82,7 @@ class Writer:
         return Prepared(images, self._labels, spec, sha256, self._source)
 
     def _widen(self, channels: int) -> None:
-        """Repeat the grey images that are there, from the last to the first: none is lost."""
+        """Expand the written images to ``channels`` in place, from last to first to lose none."""
         count, _, size, _ = self._shape
         for stop in range(count, 0, -CHUNK):
             first = max(0, stop - CHUNK)
@@ -93,7 +93,7 @@ class Writer:
             self._write(_bytes(grey.expand(-1, channels, -1, -1)))
 
     def _header_room(self, size: int) -> int:
-        """Return the bytes that the header takes at most, so that what follows is aligned."""
+        """Return the maximum header size in bytes, rounded up for alignment."""
         longest = self._header((len(self._labels), 3, size, size), sha256="0" * 64)
         return -(-len(longest) // 8) * 8
 
@@ -116,7 +116,7 @@ class Writer:
 
     def _write(self, data: bytes | memoryview) -> None:
         left = memoryview(data)
-        while left:  # the system may take it in several goes
+        while left:  # the system may write only a part at a time
             left = left[self._file.write(left) :]
 
     def _read(self, count: int) -> bytearray:

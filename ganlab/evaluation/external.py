@@ -18,13 +18,13 @@ from torch import Tensor
 
 from ganlab.components import Dataset
 from ganlab.config.blocks import Builder
-from ganlab.config.experiment import as_block
+from ganlab.config.experiment import component_block
 from ganlab.config.locate import is_experiment, is_file_name
 from ganlab.config.reader import Document
 from ganlab.config.resolve import load_experiment
-from ganlab.config.tree import grow
+from ganlab.config.tree import build_tree
 from ganlab.data.content import content_hash
-from ganlab.data.pictures import pixels
+from ganlab.data.pictures import decode_picture
 from ganlab.data.prepare import prepare
 from ganlab.errors import ConfigError, DataError, RunError
 from ganlab.evaluation import score_log
@@ -76,7 +76,7 @@ def add_images(
             "images": len(numbers),
         },
         "dataset": describe_dataset(data, asked=data.source),
-        "dataset_block": as_block(dataset),
+        "dataset_block": component_block(dataset),
         "checkpoint": {"sha256": sha, "weights": "images", "steps": 0, "epochs": 0.0},
     }
     with writing(path):
@@ -129,7 +129,7 @@ def dataset_of(run: RunDirectory, plugins: Plugins) -> Dataset:
 def dataset_from(block: dict[str, Any], plugins: Plugins) -> Dataset:
     """Return the dataset that a block of options describes."""
     builder = Builder(plugins)
-    built = builder.one(Dataset, grow(Document(block, lines={})))
+    built = builder.build_one(Dataset, build_tree(Document(block, lines={})))
     if built is None or builder.problems:
         raise ConfigError(builder.problems, "the dataset")
     return built.component
@@ -268,7 +268,7 @@ def _read(files: Sequence[Path], spec: DataSpec) -> Tensor:
 
 
 def _pixels(file: Path, *, spec: DataSpec) -> np.ndarray:
-    array = pixels(_open(file))  # (H, W, C)
+    array = decode_picture(_open(file))  # (H, W, C)
     if array.shape[2] == 3 and spec.channels == 1 and (array == array[..., :1]).all():
         array = array[..., :1]
     wanted = (spec.image_size, spec.image_size, spec.channels)

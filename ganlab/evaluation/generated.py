@@ -17,7 +17,7 @@ from ganlab.errors import DataError
 from ganlab.evaluation.protocol import FORMAT
 from ganlab.files import cache_dir, write_atomically
 from ganlab.sampling import Epoch, Trained
-from ganlab.seeds import mix
+from ganlab.seeds import derive_seed
 from ganlab.training.generate import Bn, generate_images, noise
 from ganlab.types import Prepared
 from ganlab.version import __version__
@@ -44,7 +44,7 @@ def quota_labels(reference: Tensor, num_classes: int, *, samples: int, seed: int
     missing = samples - int(quotas.sum())
     quotas[(exact - quotas).argsort(descending=True, stable=True)[:missing]] += 1
     labels = torch.repeat_interleave(torch.arange(num_classes), quotas)
-    generator = torch.Generator().manual_seed(mix(seed, "labels"))
+    generator = torch.Generator().manual_seed(derive_seed(seed, "labels"))
     return labels[torch.randperm(samples, generator=generator)]
 
 
@@ -107,7 +107,7 @@ def _refuse_non_finite(network: nn.Module, name: str) -> None:
 
 
 def _digest(*parts: int | str) -> str:
-    return f"{mix(*parts):016x}"
+    return f"{derive_seed(*parts):016x}"
 
 
 def _cached(entry: Path, count: int) -> Tensor | None:

@@ -12,7 +12,7 @@ from typing import Any
 from ganlab.components import Dataset
 from ganlab.config.blocks import Builder
 from ganlab.config.reader import Document, read
-from ganlab.config.tree import grow
+from ganlab.config.tree import build_tree
 from ganlab.errors import ConfigError, GanlabError, Problem
 from ganlab.evaluation import external
 from ganlab.evaluation.board import Entry
@@ -173,7 +173,7 @@ class Scorer:
             self.plugins.get(base, text)  # or raise, with a name that is near
             document = Document({"type": text}, lines={})
         builder = Builder(self.plugins, problems=document.problems)
-        built = builder.one(base, grow(document))
+        built = builder.build_one(base, build_tree(document))
         if built is None or builder.problems:
             raise ConfigError(builder.problems, "the command line")
         return built.component

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ganlab.benching.compare import Amount, measure
-from ganlab.benching.data import Random, find
+from ganlab.benching.compare import Budget, measure
+from ganlab.benching.data import RandomImages, find_images
 from ganlab.benching.report import Benchmark, warnings_of
 from ganlab.components import Dataset
-from ganlab.config.experiment import as_block
+from ganlab.config.experiment import component_block
 from ganlab.errors import UsageError
 from ganlab.evaluation.variants import variants
 from ganlab.events import Message, Tell, ignore
@@ -52,9 +52,9 @@ def bench(
     found: dict[str, Prepared] = {}
 
     def images(dataset: Dataset) -> Prepared:
-        key = str(as_block(dataset))
+        key = str(component_block(dataset))
         if key not in found:
-            here = find(dataset, root=workspace.data_root, at_least=largest, random=random)
+            here = find_images(dataset, root=workspace.data_root, at_least=largest, random=random)
             notes.update(dict.fromkeys([here.note] if here.note else []))
             found[key] = here.prepared
         return found[key]
@@ -67,7 +67,7 @@ def bench(
         pairs = [(one, images(one.dataset)) for one in settings]
         measured = measure(
             pairs,
-            Amount(seconds, steps),
+            Budget(seconds, steps),
             folder=Path(folder),
             say=lambda text: tell(Message(text)),
         )
@@ -85,11 +85,11 @@ def bench(
     )
 
 
-def random_images(text: str) -> Random | None:
+def random_images(text: str) -> RandomImages | None:
     """Return what ``random`` or ``random:CHANNELSxCLASSES`` asks for; None for ``auto``."""
     if text == "auto":
         return None
     match = re.fullmatch(r"random(?::([1-9]\d*)x([1-9]\d*))?", text)
     if match is None:
         raise UsageError(f"'{text}' is neither auto, random, nor random:CHANNELSxCLASSES")
-    return Random(int(match[1]), int(match[2])) if match[1] else Random()
+    return RandomImages(int(match[1]), int(match[2])) if match[1] else RandomImages()

@@ -13,7 +13,7 @@ from ganlab.config.blocks import Builder
 from ganlab.config.locate import is_experiment
 from ganlab.config.reader import Document
 from ganlab.config.resolve import load_experiment
-from ganlab.config.tree import grow, override
+from ganlab.config.tree import build_tree, override
 from ganlab.data.prepare import prepare
 from ganlab.errors import ConfigError, DataUnavailable, PluginError
 from ganlab.events import Message, Tell, ignore
@@ -126,12 +126,12 @@ def dataset_of(dataset: str, plugins: Plugins, overrides: Sequence[str] = ()) ->
         block = experiment.resolved()[Dataset.kind]
     else:
         block = {"type": plugins.get(Dataset, dataset).name}  # one line for an unknown name
-    root = grow(Document({Dataset.kind: block}, lines={}))
+    root = build_tree(Document({Dataset.kind: block}, lines={}))
     for text in overrides:
         root = override(root, f"{Dataset.kind}.{text}")
     builder = Builder(plugins)
     node = root.child(Dataset.kind)
-    built = None if node is None else builder.one(Dataset, node)
+    built = None if node is None else builder.build_one(Dataset, node)
     if built is None or builder.problems:
         raise ConfigError(builder.problems, f"the options of {Dataset.kind} '{dataset}'")
     return built.component

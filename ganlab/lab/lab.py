@@ -16,7 +16,7 @@ from ganlab.lab.workspace import ExperimentLike, Overrides, Workspace, override_
 if TYPE_CHECKING:
     from ganlab.benching.report import Benchmark
     from ganlab.config.experiment import Experiment
-    from ganlab.config.resolve import Loaded
+    from ganlab.config.resolve import LoadedExperiment
     from ganlab.evaluation.request import ScoreRequest
     from ganlab.results import Board, Run
     from ganlab.run_directory import RunDirectory
@@ -50,7 +50,7 @@ class Lab(Workspace):
         """
         return self.checked(experiment, overrides).experiment
 
-    def checked(self, experiment: ExperimentLike, overrides: Overrides = ()) -> Loaded:
+    def checked(self, experiment: ExperimentLike, overrides: Overrides = ()) -> LoadedExperiment:
         """Return a checked experiment with the origin of each value: see `check`."""
         loaded = self.load_experiment(experiment, overrides)
         from ganlab.lab.phases import explained
@@ -104,7 +104,7 @@ class Lab(Workspace):
         overrides: Overrides = (),
         *,
         init_from: str | PathLike[str] | None = None,
-    ) -> Loaded:
+    ) -> LoadedExperiment:
         """Read an experiment with this lab's device and the weights to start from."""
         self.usable_plugins()
         extra = self._training_overrides(init_from)

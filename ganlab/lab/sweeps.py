@@ -11,9 +11,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganlab.config.experiment import as_block
-from ganlab.config.resolve import Loaded, resolve
-from ganlab.config.sweeps import Point, load_sweep
+from ganlab.config.experiment import component_block
+from ganlab.config.resolve import LoadedExperiment, resolve
+from ganlab.config.sweeps import GridPoint, load_sweep
 from ganlab.errors import (
     ConfigError,
     GanlabError,
@@ -56,7 +56,7 @@ ENGINES = ("here", "ray")
 class PlannedRun:
     """An experiment of a sweep that can be trained."""
 
-    point: Point
+    point: GridPoint
     folder: Path
     status: str
     """``new``, ``finished``, or how far it is."""
@@ -105,7 +105,7 @@ class Sweep:
     def plan(self) -> list[PlannedRun]:
         """Check and plan every experiment. Raises `ConfigError` with the problems of all."""
         planned_runs: list[PlannedRun] = []
-        wrong: dict[str, list[Point]] = {}
+        wrong: dict[str, list[GridPoint]] = {}
         with phase(self.tell, "checking", total=len(self.points), unit="experiments") as checking:
             for point in self.points:
                 checking.advance()
@@ -231,9 +231,11 @@ class Sweep:
     def scoring(self) -> Scoring:
         """What scores the runs, as the ``eval`` section of the first experiment asks for."""
         asked = self.points[0].loaded.experiment.eval
-        extractor = None if asked.extractor is None else json.dumps(as_block(asked.extractor))
+        extractor = (
+            None if asked.extractor is None else json.dumps(component_block(asked.extractor))
+        )
         request = ScoreRequest(
-            metrics=tuple(json.dumps(as_block(metric)) for metric in asked.metrics),
+            metrics=tuple(json.dumps(component_block(metric)) for metric in asked.metrics),
             extractor=extractor,
         )
         jobs = self.jobs if self.on == "here" else None
@@ -250,7 +252,7 @@ def train_job(job: Job, trainer: Trainer) -> Outcome:
     """Train a job's run, or find it finished, and return how it ended."""
     try:
         experiment = resolve(job.experiment, trainer.plugins, name=job.name)
-        planned = trainer.plan(Loaded(experiment, {}, job.text))
+        planned = trainer.plan(LoadedExperiment(experiment, {}, job.text))
         check_data(job, planned.dataset)
         trainer.train(planned)
     except Interrupted as stopped:
@@ -270,7 +272,7 @@ def check_data(job: Job, found: dict[str, Any]) -> None:
         raise RunError(f"finds other images of '{name}' than the sweep was checked with")
 
 
-def _named(found: Sequence[Point], points: Sequence[Point]) -> str:
+def _named(found: Sequence[GridPoint], points: Sequence[GridPoint]) -> str:
     """Name the experiments that share a problem: nothing if all do."""
     if len(found) == len(points):
         return ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ganlab.config.experiment import Experiment, as_block
-from ganlab.config.resolve import Loaded, fallback_of
+from ganlab.config.experiment import Experiment, component_block
+from ganlab.config.resolve import LoadedExperiment, fallback_experiment
 from ganlab.data.prepare import prepare
 from ganlab.errors import DataUnavailable, Interrupted
 from ganlab.evaluation.periodic import PeriodicEvaluator
@@ -46,7 +46,7 @@ class Trainer:
         self._evaluators: dict[str, PeriodicEvaluator] = {}
         self._warned: set[str] = set()
 
-    def plan(self, loaded: Loaded) -> Plan:
+    def plan(self, loaded: LoadedExperiment) -> Plan:
         """Check an experiment and build what will be trained. Nothing is written."""
         experiment = loaded.experiment
         choose_device(experiment.train.device)  # before data is downloaded in vain
@@ -91,7 +91,7 @@ class Trainer:
         asked = self._prepared(experiment.dataset)
         if not isinstance(asked, DataUnavailable):
             return experiment, asked
-        fallback = fallback_of(experiment, self.plugins)
+        fallback = fallback_experiment(experiment, self.plugins)
         if fallback is None:
             raise asked
         self._warn_once(str(asked))
@@ -117,7 +117,7 @@ class Trainer:
 
     def _prepared(self, dataset: Dataset) -> Prepared | DataUnavailable:
         """Return a dataset's images, or the error that says why they cannot be had."""
-        key = str(as_block(dataset))
+        key = str(component_block(dataset))
         if key not in self._data:
             try:
                 root = self.workspace.data_root

@@ -15,7 +15,7 @@ from ganlab.errors import UsageError
 from ganlab.sweeping.jobs import Place
 
 if TYPE_CHECKING:
-    from ganlab.config.resolve import Loaded
+    from ganlab.config.resolve import LoadedExperiment
     from ganlab.plugins import Plugins
 
 ExperimentLike = str | PathLike[str] | Mapping[str, Any]
@@ -107,7 +107,9 @@ class Workspace:
 
     # ---------------------------------------------------------------------- experiments
 
-    def load_experiment(self, experiment: ExperimentLike, overrides: Overrides = ()) -> Loaded:
+    def load_experiment(
+        self, experiment: ExperimentLike, overrides: Overrides = ()
+    ) -> LoadedExperiment:
         """Read an experiment and check every value. Raises `ConfigError` with all problems."""
         from ganlab.config.resolve import load_data, load_experiment
 

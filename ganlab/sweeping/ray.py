@@ -25,7 +25,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ganlab.errors import RunError, first_line
 from ganlab.events import Message, RunFailed, RunFinished, RunStarted
-from ganlab.machine import processors
+from ganlab.machine import available_cpus
 from ganlab.sweeping.capture import line_stream
 from ganlab.sweeping.jobs import AGAIN, AllStopped, EngineEvent, Job, Outcome, Sent, Stopped
 from ganlab.sweeping.resources import Share, share
@@ -172,7 +172,7 @@ def connect(address: str | None, *, jobs: int | None) -> None:
             with _token_explained(f" at {address}", ITS_TOKEN):
                 ray.init(address=address, **quiet)
         elif address == "local" or not _is_here(quiet):
-            count = max(processors(), jobs or 1)
+            count = max(available_cpus(), jobs or 1)
             ray.init(address="local", num_cpus=count, include_dashboard=False, **quiet)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         where = f" at {address}" if address else ""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ganlab.machine import processors
+from ganlab.machine import available_cpus
 
 Slot = Mapping[str, str]
 """A place for one run: the environment variables that give it its GPU and its threads."""
@@ -15,7 +15,7 @@ Slot = Mapping[str, str]
 
 def slots(count: int, gpus: Sequence[str]) -> list[Slot]:
     """Return places for ``count`` runs at once, which share the GPUs, if any, and the cores."""
-    threads = str(max(1, processors() // count))
+    threads = str(max(1, available_cpus() // count))
     given = os.environ.get("OMP_NUM_THREADS", threads)
     shared: list[Slot] = []
     for number in range(count):

@@ -1,6 +1,6 @@
-"""The checking kit for plugin authors: what a component promises, tried out. See `check`.
+"""The checking kit for plugin authors: `check` tests a component against its kind's contract.
 
-Importing it imports no torch, so that pytest can load its fixtures at no cost.
+Importing this package does not import torch, so that pytest loads its fixtures quickly.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 _HOME = {
     "check": "ganlab.testing.checking",
     "check_file": "ganlab.testing.checking",
-    "experiment_of": "ganlab.testing.bench",
-    "train": "ganlab.testing.bench",
+    "experiment_of": "ganlab.testing.harness",
+    "train": "ganlab.testing.harness",
     "CheckFailed": "ganlab.testing.report",
     "Failure": "ganlab.testing.report",
     "Report": "ganlab.testing.report",
@@ -20,8 +20,8 @@ _HOME = {
 __all__ = ["CheckFailed", "Failure", "Report", "check", "check_file", "experiment_of", "train"]
 
 if TYPE_CHECKING:
-    from ganlab.testing.bench import experiment_of, train
     from ganlab.testing.checking import check, check_file
+    from ganlab.testing.harness import experiment_of, train
     from ganlab.testing.report import CheckFailed, Failure, Report
 
 

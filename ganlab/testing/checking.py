@@ -1,4 +1,4 @@
-"""`check`: everything that the kit tries with a component of each kind."""
+"""`check`: run all checks for a component of any kind."""
 
 from __future__ import annotations
 
@@ -25,25 +25,28 @@ from ganlab.errors import PluginError
 from ganlab.metrics import Extractor, Metric
 from ganlab.options import Component
 from ganlab.plugins import Plugin, Plugins, import_file, load_plugins
-from ganlab.testing.data import check_callback, check_dataset
-from ganlab.testing.declared import check_declared, check_options
-from ganlab.testing.measuring import check_extractor, check_metric
+from ganlab.testing.augmentations import check_augmentation
+from ganlab.testing.callbacks import check_callback
+from ganlab.testing.datasets import check_dataset
+from ganlab.testing.declaration import check_declared, check_options
+from ganlab.testing.extractors import check_extractor
+from ganlab.testing.losses import check_loss
+from ganlab.testing.metrics import check_metric
 from ganlab.testing.networks import check_network
-from ganlab.testing.report import ABOVE, Findings, Report
+from ganlab.testing.report import EARLIER_FAILURE, Findings, Report
 from ganlab.testing.sites import check_sites
 from ganlab.testing.small import small
 from ganlab.testing.terms import check_rules, check_terms
 from ganlab.testing.training import PARTNERS, check_resume, check_training
-from ganlab.testing.values import check_augmentation, check_loss
 
 
 def check(subject: Component | type[Component], *, plugins: Plugins | None = None) -> Report:
-    """Try what a component promises, and return what was found.
+    """Check a component against the contract of its kind, and return a report.
 
-    A class is tried with its ``for_tests`` options or else with its defaults, narrow where they
-    are called ``width…``; an object with the options that it has. It is trained beside every
-    component of the other kinds that ``plugins`` holds, by default all that are installed or lie
-    in ./plugins. ``check(Offset).expect_ok()`` raises `CheckFailed` with everything that is wrong.
+    A class is checked with its ``for_tests`` options, and with small values for options whose names
+    begin with ``width``; an object is checked with its own options. The component is also trained
+    together with each component of the other kinds in ``plugins``, by default all plugins that are
+    installed or in ./plugins. ``check(Offset).expect_ok()`` raises `CheckFailed` with all failures.
     """
     cls = subject if isinstance(subject, type) else type(subject)
     given = None if isinstance(subject, type) else subject
@@ -56,7 +59,7 @@ def check(subject: Component | type[Component], *, plugins: Plugins | None = Non
         if not (written and ready):
             lacks = written and not found.groups[-1].failures
             reason = "check an object with these options instead of the class"
-            found.skip("the rest", reason if lacks else ABOVE)
+            found.skip("the rest", reason if lacks else EARLIER_FAILURE)
             return Report(found.plugin, found.component, found.groups)
         component = given or _small(cls)
         _check_kind(found, component, plugins)
@@ -64,16 +67,16 @@ def check(subject: Component | type[Component], *, plugins: Plugins | None = Non
 
 
 def check_file(path: Path, *, plugins: Plugins | None = None) -> list[Report]:
-    """Load a plugin file and try each component in it, in the order of their kinds.
+    """Load a plugin file and check each component in it, in the order of their kinds.
 
-    Raises `PluginError` for a file that is not there, does not load, or holds no component.
+    Raises `PluginError` if the file does not exist, does not load, or registers no component.
     """
     plugins = load_plugins() if plugins is None else plugins
     return [check(component, plugins=plugins) for component in components_of(path, plugins)]
 
 
 def components_of(path: Path, plugins: Plugins) -> list[type[Component]]:
-    """Return the components of a plugin file, which is loaded if it is not yet."""
+    """Return the components of a plugin file, and load the file if necessary."""
     if not path.is_file():
         raise PluginError(f"{path}: there is no such file")
     file = path.resolve()
@@ -133,19 +136,19 @@ def _check_kind(found: Findings, subject: Component, plugins: Plugins) -> None:
         if tried is None:
             continue
         if any(group.failures for group in found.groups[2:]):
-            found.skip(title, ABOVE)
+            found.skip(title, EARLIER_FAILURE)
         else:
             tried()
 
 
 def _small(cls: type[Component]) -> Component:
-    """Return a small one, or one with its defaults where its network cannot be that narrow."""
+    """Return a small instance, or one with the defaults if the small network cannot be built."""
     component = small(cls)
     if isinstance(component, Network):
-        from ganlab.testing.bench import bench, experiment_of
+        from ganlab.testing.harness import experiment_of, make_harness
 
         try:
-            bench(experiment_of(component))
+            make_harness(experiment_of(component))
         except Exception:
             return cls()
     return component
@@ -167,7 +170,7 @@ def _file_of(cls: type[Component]) -> Path | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep remarks of torch and of partners out of the report, and the threads as they are."""
+    """Silence torch's and other components' warnings, and use one thread inside the context."""
     log = logging.getLogger("ganlab")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"torch\.")

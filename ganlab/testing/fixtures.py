@@ -1,6 +1,6 @@
-"""Fixtures for the tests of plugins. pytest finds them wherever ganlab is installed.
+"""pytest fixtures for tests of plugins; pytest finds them if ganlab is installed.
 
-They cost nothing where they are not used: torch is imported by the first test that asks for one.
+torch is imported only when a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import pytest
 if TYPE_CHECKING:
     from ganlab.config.experiment import Experiment
     from ganlab.plugins import Plugins
-    from ganlab.testing.bench import Bench
+    from ganlab.testing.harness import Harness
     from ganlab.testing.report import Report
 
 
 @pytest.fixture(scope="session")
 def ganlab_plugins(request: pytest.FixtureRequest) -> Plugins:
-    """Every plugin that is installed, or lies in ``plugins/`` of pytest's root folder.
+    """All plugins that are installed or in ``plugins/`` of pytest's root folder.
 
-    A file that did not load fails the test.
+    The test fails if a plugin file does not load.
     """
     from ganlab.plugins import load_plugins
 
@@ -34,9 +34,9 @@ def ganlab_plugins(request: pytest.FixtureRequest) -> Plugins:
 
 @pytest.fixture
 def ganlab_check(ganlab_plugins: Plugins) -> Callable[..., Report]:
-    """Try a component: ``ganlab_check("conditioning", "offset")``, or a class or an object.
+    """Check a component: ``ganlab_check("conditioning", "offset")``, or a class or an object.
 
-    What is wrong fails the test, with a line for each promise that is not kept.
+    The test fails with a line for each failed check.
     """
     from ganlab.testing.checking import check
 
@@ -53,10 +53,10 @@ def ganlab_check(ganlab_plugins: Plugins) -> Callable[..., Report]:
 def ganlab_experiment(ganlab_plugins: Plugins) -> Callable[..., Experiment]:
     """Make a tiny experiment: ``ganlab_experiment(("loss", "hinge"), Offset, batch_size=8)``.
 
-    Components are classes, objects or (kind, name); what is not given is as small as can be.
+    Components are classes, objects or (kind, name); the kit's smallest components fill the rest.
     Keyword arguments are training options.
     """
-    from ganlab.testing.bench import experiment_of
+    from ganlab.testing.harness import experiment_of
 
     def made(*components: Any, **train: Any) -> Experiment:
         return experiment_of(*(_found(ganlab_plugins, (c,)) for c in components), **train)
@@ -65,11 +65,11 @@ def ganlab_experiment(ganlab_plugins: Plugins) -> Callable[..., Experiment]:
 
 
 @pytest.fixture
-def ganlab_train(ganlab_plugins: Plugins) -> Callable[..., Bench]:
+def ganlab_train(ganlab_plugins: Plugins) -> Callable[..., Harness]:
     """Train a tiny experiment: ``ganlab_train(Offset, steps=5).losses[-1]["loss_d"]``."""
-    from ganlab.testing.bench import train
+    from ganlab.testing.harness import train
 
-    def trained(*components: Any, steps: int = 2, **options: Any) -> Bench:
+    def trained(*components: Any, steps: int = 2, **options: Any) -> Harness:
         found = (_found(ganlab_plugins, (c,)) for c in components)
         return train(*found, steps=steps, **options)
 
@@ -77,7 +77,7 @@ def ganlab_train(ganlab_plugins: Plugins) -> Callable[..., Bench]:
 
 
 def _found(plugins: Plugins, subject: tuple[Any, ...]) -> Any:
-    """Return the component of (kind, name), or the one that was handed over."""
+    """Return the component class of (kind, name); return a class or an object unchanged."""
     while len(subject) == 1 and isinstance(subject[0], tuple):
         (subject,) = subject
     return plugins.find(*subject).component if len(subject) == 2 else subject[0]

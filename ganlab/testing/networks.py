@@ -1,4 +1,4 @@
-"""Generators and discriminators by themselves."""
+"""Checks of generators and discriminators."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ganlab.components import Discriminator, Generator, Network
 from ganlab.nn import DiscriminatorNet, GeneratorNet
 from ganlab.seeds import seeded
 from ganlab.sites import Sites
-from ganlab.testing.bench import CPU, SIZE, labels_of, spec_of
-from ganlab.testing.parts import KitConditioning
-from ganlab.testing.report import ABOVE, Findings
-from ganlab.testing.tensors import SEED, check_gradients, difference, finite, shaken, shape
+from ganlab.testing.harness import CPU, SIZE, labels_of, spec_of
+from ganlab.testing.kit_components import KitConditioning
+from ganlab.testing.report import EARLIER_FAILURE, Findings
+from ganlab.testing.tensors import SEED, check_gradients, difference, finite, perturbed, shape
 from ganlab.types import DataSpec, DiscriminatorOutput
 
 Z = 16
 BATCHES, CLASSES = (1, 2, 5), (2, 10)
 
-FAR = 20.0
-"""No pixel of a fresh generator is further out, squashed or not: pixels of 0 to 255 are."""
+MAX_ABS_PIXEL = 20.0
+"""Limit for the pixels of an untrained generator, which pixels in [0, 255] exceed."""
 
 
 def check_network(found: Findings, network: Network) -> None:
-    """Try every size, then labels, gradients and the seed at one of them."""
+    """Check all image sizes, then labels, gradients and determinism at one size."""
     sizes = ", ".join(map(str, network.sizes))
     with found.group("images", f"{sizes} pixels, 1, 2 and 5 images, 2 and 10 classes"):
         for channels in network.channels:
@@ -35,10 +35,10 @@ def check_network(found: Findings, network: Network) -> None:
             _check_size(found, network, _spec(network, classes), batches=BATCHES)
     if found.groups[-1].failures:
         for title in ("labels", "gradients", "seed"):
-            found.skip(title, ABOVE)
+            found.skip(title, EARLIER_FAILURE)
         return
     with found.group("labels", "a scheme's label reaches the output"), torch.no_grad():
-        net = shaken(build(network, _spec(network, 3)))
+        net = perturbed(build(network, _spec(network, 3)))
         outputs = []
         for y in (labels_of(6, 3), labels_of(7, 3)[1:]):
             with seeded(SEED, CPU):
@@ -61,7 +61,7 @@ def check_network(found: Findings, network: Network) -> None:
 
 
 def build(network: Network, spec: DataSpec) -> nn.Module:
-    """Build a network with the kit's scheme."""
+    """Build a network with the kit's conditioning scheme."""
     with seeded(SEED, CPU):
         if isinstance(network, Generator):
             return network.build(Z, spec, Sites("generator", [KitConditioning()], spec))
@@ -100,13 +100,13 @@ def _check_size(
             return
         for n in batches:
             case = f"{n} image{'s' if n > 1 else ''} of {sizes}"
-            net.train(n > 1)  # batch statistics of one number do not exist
+            net.train(n > 1)  # a batch of one value has no variance
             with seeded(SEED, CPU), found.guarded("forward()", case):
                 y = labels_of(n, spec.num_classes)
                 if not generates:
                     x = torch.rand(n, *image) * 2 - 1
                     if _check_features(found, net, x, y, case):
-                        _check_verdict(found, net(x, y), n, case)
+                        _check_output(found, net(x, y), n, case)
                     continue
                 x = net(torch.randn(n, Z), y)
                 fits = isinstance(x, Tensor) and tuple(x.shape) == (n, *image)
@@ -114,7 +114,9 @@ def _check_size(
                 found.expect(finite(x), "forward()", f"finite images for {case}", "some are not")
                 if fits:
                     top = x.abs().max().item()
-                    found.expect(top <= FAR, "forward()", "images about [-1, 1]", f"{top:.3g}")
+                    found.expect(
+                        top <= MAX_ABS_PIXEL, "forward()", "images about [-1, 1]", f"{top:.3g}"
+                    )
 
 
 def _check_features(found: Findings, net: Any, x: Tensor, y: Tensor, case: str) -> bool:
@@ -124,7 +126,7 @@ def _check_features(found: Findings, net: Any, x: Tensor, y: Tensor, case: str) 
     return found.expect(rows, "features()", wanted, shape(h))
 
 
-def _check_verdict(found: Findings, output: Any, n: int, case: str) -> None:
+def _check_output(found: Findings, output: Any, n: int, case: str) -> None:
     if not found.expect(
         isinstance(output, DiscriminatorOutput),
         "forward()",

@@ -1,4 +1,4 @@
-"""What a check found: groups of things that were tried, and a line for each that failed."""
+"""The report of a check: groups of checks, with a line for each failure."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ABOVE = "what is above comes first"
+EARLIER_FAILURE = "fix the failures above first"
 
 
 class CheckFailed(AssertionError):
-    """A component does not do what its kind promises; the message is the whole report."""
+    """A component violates the contract of its kind; the message is the whole report."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One promise that is not kept."""
+    """One failed check."""
 
     plugin: str
     """The plugin's name, as ``ganlab plugins`` lists it."""
@@ -36,11 +36,11 @@ class Failure:
 
 @dataclass
 class Group:
-    """Promises of one sort. The first failure at each place is kept: the rest follow from it."""
+    """A group of checks. Only the first failure at each place is kept: it may cause later ones."""
 
     title: str
     note: str = ""
-    """What was tried, or why nothing was."""
+    """What was checked, or why the group was skipped."""
 
     skipped: bool = False
     failures: list[Failure] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Report:
-    """All that `ganlab.testing.check` tried with one component."""
+    """The result of `ganlab.testing.check` for one component."""
 
     plugin: str
     component: str
@@ -90,7 +90,7 @@ class Report:
 
 
 class Findings:
-    """Gathers what is found about one component."""
+    """Collects the results of the checks of one component."""
 
     def __init__(self, plugin: str, component: str, file: Path | None) -> None:
         self.plugin = plugin
@@ -98,44 +98,44 @@ class Findings:
         self.file = file
         self.groups: list[Group] = []
         self.broken: set[str] = set()
-        """Places that do not work at all: what would be tried there next is not."""
+        """Places that failed: later checks there are skipped."""
 
     @contextmanager
     def group(self, title: str, note: str = "") -> Iterator[Group]:
-        """Open a group. An error that nobody expected becomes a failure of it."""
+        """Open a group. An exception inside becomes a failure of the group."""
         group = Group(title, note)
         self.groups.append(group)
         with self.guarded(title):
             yield group
 
     def skip(self, title: str, reason: str) -> None:
-        """Say that a group was not tried, and why."""
-        self.groups.append(Group(title, f"not tried, {reason}", skipped=True))
+        """Record that a group was skipped, and why."""
+        self.groups.append(Group(title, f"skipped, {reason}", skipped=True))
 
     def fail(self, where: str, what: str) -> None:
-        """Note a failure in the group that is open, unless there is one at this place."""
+        """Record a failure in the open group, unless it already has one at this place."""
         failures = self.groups[-1].failures
         if where not in [failure.where for failure in failures]:
             failures.append(Failure(self.plugin, self.component, where, what))
         self.broken.add(where)
 
     def expect(self, holds: bool, where: str, expected: str, got: object) -> bool:
-        """Note a failure unless a promise holds; return whether it does."""
+        """Record a failure if ``holds`` is false; return ``holds``."""
         if not holds:
             self.fail(where, f"expected {expected}, got {got}")
         return holds
 
     @contextmanager
     def guarded(self, where: str, case: str = "") -> Iterator[None]:
-        """Note what is raised inside as a failure at this place."""
+        """Record an exception inside the context as a failure at this place."""
         try:
             yield
         except (Exception, SystemExit) as error:
             suffix = f" for {case}" if case else ""
-            self.fail(where, f"expected no error{suffix}, got {self.told(error)}")
+            self.fail(where, f"expected no error{suffix}, got {self.describe_error(error)}")
 
-    def told(self, error: BaseException) -> str:
-        """Return an error in one line, with the line of the plugin's file that it came through."""
+    def describe_error(self, error: BaseException) -> str:
+        """Return an error in one line, with the line number in the plugin's file."""
         text = " ".join(str(error).split()) or "no message"
         trace, line = error.__traceback__, None
         while trace is not None:

@@ -1,4 +1,4 @@
-"""A new component that works: its file and its test, or a package of both."""
+"""Generate a new, working component with a test, as two files or as a package."""
 
 from __future__ import annotations
 
@@ -13,17 +13,31 @@ import ganlab
 from ganlab.errors import PluginError
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-TAKEN = {*ganlab.__all__, "AddToNoise", "CompareFeatures", "Weight", "PositiveInt", "PositiveFloat"}
+RESERVED_NAMES = {
+    *ganlab.__all__,
+    "AddToNoise",
+    "CompareFeatures",
+    "Weight",
+    "PositiveInt",
+    "PositiveFloat",
+}
 """Names that the templates use."""
 
-TRAINED = ("generator", "discriminator", "conditioning", "loss", "regularizer", "augmentation")
-SET = {"regularizer": "regularizers", "augmentation": "augmentations", "callback": "callbacks"}
-"""The sections of an experiment that are not called like their kind."""
+TRAINED_KINDS = (
+    "generator",
+    "discriminator",
+    "conditioning",
+    "loss",
+    "regularizer",
+    "augmentation",
+)
+SECTIONS = {"regularizer": "regularizers", "augmentation": "augmentations", "callback": "callbacks"}
+"""The sections of an experiment whose names differ from their kind."""
 
 
 @dataclass(frozen=True)
 class Scaffold:
-    """What is to be written."""
+    """The files of a new component."""
 
     kind: str
     name: str
@@ -37,10 +51,10 @@ class Scaffold:
     @property
     def run(self) -> str:
         """The command that uses the component."""
-        return use(self.kind, self.name)
+        return usage_command(self.kind, self.name)
 
     def check(self, here: Path) -> None:
-        """Raise `PluginError` if one of the files is there below a folder."""
+        """Raise `PluginError` if one of the files exists in the folder ``here``."""
         there = [path for path in self.files if (here / path).exists()]
         if self.folder is not None and (here / self.folder).exists():
             there = [self.folder]
@@ -49,7 +63,7 @@ class Scaffold:
             raise PluginError(f"nothing was written: there already: {names}")
 
     def write(self, here: Path) -> None:
-        """Write the files below a folder. None of them replaces one that is there."""
+        """Write the files into the folder ``here``. Existing files are not replaced."""
         self.check(here)
         for path, text in self.files.items():
             (here / path).parent.mkdir(parents=True, exist_ok=True)
@@ -57,17 +71,17 @@ class Scaffold:
                 file.write(text)
 
 
-def use(kind: str, name: str) -> str:
-    """Return a command that uses a component."""
+def usage_command(kind: str, name: str) -> str:
+    """Return a command line that uses a component."""
     if kind == "metric":
         return f"ganlab eval --metric {name}"
     if kind == "extractor":
         return f"ganlab eval --extractor {name}"
-    return f"ganlab run experiment.yaml -s {SET.get(kind, kind)}={name}"
+    return f"ganlab run experiment.yaml -s {SECTIONS.get(kind, kind)}={name}"
 
 
 def scaffold(kind: str, name: str, *, package: bool = False) -> Scaffold:
-    """Return the files of a new component, or raise `PluginError` for a name that cannot be one."""
+    """Return the files of a new component. Raises `PluginError` for an invalid name."""
     if not NAME.fullmatch(name):
         hint = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
         suggestion = f"; did you mean '{hint}'?" if NAME.fullmatch(hint) else ""
@@ -78,7 +92,7 @@ def scaffold(kind: str, name: str, *, package: bool = False) -> Scaffold:
     if keyword.iskeyword(own) or importlib.util.find_spec(own) is not None:
         raise PluginError(f"there is a Python module '{own}' already: choose another name")
     cls = "".join(word.capitalize() for word in name.split("-"))
-    if cls in TAKEN:
+    if cls in RESERVED_NAMES:
         cls += kind.capitalize()
     words = {
         "kind": kind,
@@ -87,8 +101,8 @@ def scaffold(kind: str, name: str, *, package: bool = False) -> Scaffold:
         "key": module,
         "cls": cls,
         "title": name.replace("-", " ").capitalize(),
-        "trains": kind in TRAINED,
-        "run": use(kind, name),
+        "trains": kind in TRAINED_KINDS,
+        "run": usage_command(kind, name),
     }
     folder = Path(f"ganlab-{name}") if package else None
     inner = Path("src" if package else "plugins") / f"{own}.py"

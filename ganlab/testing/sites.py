@@ -1,4 +1,4 @@
-"""The sites of a conditioning scheme, each by itself."""
+"""Checks of the sites of a conditioning scheme."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ganlab.components import Conditioning
 from ganlab.nn import one_hot
 from ganlab.seeds import seeded
 from ganlab.sites import OneHotStyle
-from ganlab.testing.bench import CPU, labels_of, spec_of
-from ganlab.testing.report import ABOVE, Findings
-from ganlab.testing.tensors import SEED, check_gradients, difference, finite, shaken, shape
+from ganlab.testing.harness import CPU, labels_of, spec_of
+from ganlab.testing.report import EARLIER_FAILURE, Findings
+from ganlab.testing.tensors import SEED, check_gradients, difference, finite, perturbed, shape
 from ganlab.types import DataSpec
 
 Z, CHANNELS, FEATURES = 16, 6, 24
@@ -24,16 +24,16 @@ BATCHES, CLASSES = (1, 2, 5), (2, 10)
 
 @dataclass
 class Site:
-    """One module of a scheme, and what it is called with."""
+    """One module of a scheme, and the inputs of its forward call."""
 
     name: str
     module: nn.Module
     spec: DataSpec
     size: tuple[int, ...]
-    """Of its first argument, without the batch."""
+    """Shape of the first argument, without the batch dimension."""
 
     style: nn.Module | None = None
-    """For the norm site: what makes the style of noise and label."""
+    """For the norm site: the module that computes the style from noise and label."""
 
     @property
     def where(self) -> str:
@@ -46,7 +46,7 @@ class Site:
         return module(t, y if self.style is None else self.style(z, y))
 
     def expected(self, n: int) -> list[tuple[int, ...]]:
-        """Return the shapes that are allowed; none means that anything is."""
+        """Return the allowed output shapes; an empty list allows any output."""
         match self.name:
             case "latent" | "style":
                 return [(n, int(self.module.out_features))]  # type: ignore[arg-type]
@@ -60,7 +60,7 @@ class Site:
 
 
 def check_sites(found: Findings, scheme: Conditioning) -> None:
-    """Try every site that a scheme claims."""
+    """Check every site that a scheme uses."""
     claimed = [s for role in Conditioning.SITES for s in type(scheme).claims(role)]
     if not claimed:
         found.skip("sites", "it claims none")
@@ -72,20 +72,22 @@ def check_sites(found: Findings, scheme: Conditioning) -> None:
                 _check_shapes(found, site)
     if found.groups[-1].failures:
         for title in ("labels", "gradients", "seed"):
-            found.skip(title, ABOVE)
+            found.skip(title, EARLIER_FAILURE)
         return
     with found.group("seed", "the same seed gives the same output"):
-        twice = [list(_whole(found, scheme)) for _ in range(2)]
+        twice = [list(_working_sites(found, scheme)) for _ in range(2)]
         for site, again in zip(*twice, strict=True):
             with found.guarded(site.where):
                 gap = difference(_seeded_output(site), _seeded_output(again))
                 same = "the same output from the same seed"
                 found.expect(gap == 0, site.where, same, f"a difference of {gap:.2g}")
-    with found.group("labels", "another one gives another output, its one-hot row the same"):
-        for site in _tried(found, scheme):
+    with found.group(
+        "labels", "different labels give different outputs, one-hot rows the same as indices"
+    ):
+        for site in _sites_to_check(found, scheme):
             _check_label(found, site)
     with found.group("gradients", "at every parameter and at the input"):
-        for site in _tried(found, scheme):
+        for site in _sites_to_check(found, scheme):
             with found.guarded(site.where):
                 _check_gradients(site, found)
 
@@ -107,25 +109,25 @@ def _seeded_call(site: Site, module: nn.Module, y: Tensor) -> Any:
         return site.call(module, t, y, z)
 
 
-def _tried(found: Findings, scheme: Conditioning) -> list[Site]:
-    """Return the sites that were not found broken; without one, the group is not tried."""
-    sites = list(_whole(found, scheme))
+def _sites_to_check(found: Findings, scheme: Conditioning) -> list[Site]:
+    """Return the sites without failures so far; if there are none, skip the group."""
+    sites = list(_working_sites(found, scheme))
     found.groups[-1].skipped = not sites
     return sites
 
 
-def _whole(found: Findings, scheme: Conditioning) -> Iterator[Site]:
-    """Yield the sites that were not found broken, for three classes."""
+def _working_sites(found: Findings, scheme: Conditioning) -> Iterator[Site]:
+    """Yield the sites without failures so far, built for three classes."""
     lost = [where for where in found.broken if where.endswith("()")]
-    if lost and "not tried" not in found.groups[-1].note:
-        found.groups[-1].note += f"; not tried: {', '.join(sorted(lost))}"
+    if lost and "skipped" not in found.groups[-1].note:
+        found.groups[-1].note += f"; skipped: {', '.join(sorted(lost))}"
     for site in _sites(found, scheme, spec_of(3)):
         if site.where not in found.broken and site.size != (CHANNELS,):
             yield site
 
 
 def _sites(found: Findings, scheme: Conditioning, spec: DataSpec) -> Iterator[Site]:
-    """Build what the scheme claims, as networks would ask for it."""
+    """Build the modules of all sites of the scheme, as a network would."""
     style: nn.Module = OneHotStyle(spec.num_classes)
     for role in Conditioning.SITES:
         for name in type(scheme).claims(role):
@@ -179,7 +181,7 @@ def _check_shapes(found: Findings, site: Site) -> None:
                 f"{n} image{'s' if n > 1 else ''}, {k} classes{', labels (N, K)' if rows else ''}"
             )
             with found.guarded(site.where, case), torch.no_grad(), seeded(SEED, CPU):
-                # Batch statistics of one number do not exist.
+                # A batch of one value has no variance.
                 site.module.train(n > 1)
                 t, z = site.input(n), torch.randn(n, Z)
                 out = site.call(site.module, t, labels_of(n, k, rows=rows), z)
@@ -196,7 +198,7 @@ def _check_shapes(found: Findings, site: Site) -> None:
 def _check_label(found: Findings, site: Site) -> None:
     k = site.spec.num_classes
     with found.guarded(site.where), torch.no_grad():
-        module = shaken(site.module)
+        module = perturbed(site.module)
         y = labels_of(6, k)
         one, row, other, other_row = (
             _seeded_call(site, module, label)
@@ -205,7 +207,7 @@ def _check_label(found: Findings, site: Site) -> None:
         gap = difference(one, row)
         same = "the same for indices (N,) and their one-hot rows (N, K)"
         found.expect(gap < 1e-3, site.where, same, f"a difference of {gap:.2g}")
-        # What is said of an image need not depend on its label, nor a logit that comes with it.
+        # An auxiliary output need not depend on the label, nor a logit that comes with one.
         if site.name == "auxiliary" or isinstance(one, tuple):
             return
         for a, b, form in ((one, other, ""), (row, other_row, " as rows (N, K)")):

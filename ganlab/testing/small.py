@@ -1,4 +1,4 @@
-"""Components with options that keep a check short."""
+"""Instances of components with options that keep a check fast."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ WIDTHS = (4, 8, 16, 32)
 
 
 def small(cls: type[C]) -> C:
-    """Return a component with the options that its class names for tests.
+    """Return an instance with the class's ``for_tests`` options.
 
-    These are ``for_tests``; beside them, options whose name begins with ``width`` get their
-    smallest allowed value. Raises `pydantic.ValidationError` for a class with
-    an option that has no default.
+    Other options whose names begin with ``width`` get their smallest allowed value. Raises
+    `pydantic.ValidationError` if an option has no default.
     """
     options = dict(cls.for_tests)
     for option, info in cls.model_fields.items():

@@ -1,4 +1,4 @@
-"""Small questions that every check asks of modules and tensors."""
+"""Helpers that inspect tensors and modules in checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlab.seeds import seeded
-from ganlab.testing.bench import CPU
+from ganlab.testing.harness import CPU
 from ganlab.testing.report import Findings
 
 SEED = 20
@@ -29,17 +29,20 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 
 def shape(value: Any) -> str:
-    """Return what a message says of a value: its shape, or its type if it is no tensor."""
+    """Return a tensor's shape, or the type of any other value, as text for messages."""
     return f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
 def finite(value: Any) -> bool:
-    """True if every number in it is finite."""
+    """Return whether all floating-point tensors in ``value`` are finite."""
     return all(torch.isfinite(t).all() for t in tensors_in(value) if t.is_floating_point())
 
 
 def difference(a: Any, b: Any) -> float:
-    """Return the largest difference of numbers in two results of one form."""
+    """Return the largest absolute difference between two results of the same structure.
+
+    If shapes differ, it is infinite.
+    """
     gap = 0.0
     for one, other in zip(tensors_in(a), tensors_in(b), strict=True):
         if one.numel() and one.shape == other.shape:
@@ -49,8 +52,8 @@ def difference(a: Any, b: Any) -> float:
     return gap
 
 
-def shaken(module: nn.Module) -> nn.Module:
-    """Return a copy with noise on every parameter: what starts at zero comes to life."""
+def perturbed(module: nn.Module) -> nn.Module:
+    """Return a copy with noise added to every parameter, so that none is zero."""
     module = copy.deepcopy(module)
     with seeded(SEED, CPU), torch.no_grad():
         for parameter in module.parameters():
@@ -65,8 +68,8 @@ def check_gradients(
     call: Callable[[nn.Module], Any],
     *inputs: Tensor,
 ) -> None:
-    """Expect a finite gradient that is not zero at every parameter, and at the inputs."""
-    module = shaken(module)
+    """Check that every parameter and every input gets a finite gradient that is not zero."""
+    module = perturbed(module)
     for tensor in inputs:
         tensor.requires_grad_().grad = None
     with seeded(SEED, CPU):
@@ -79,14 +82,14 @@ def check_gradients(
     total.backward()
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
-            what = _wrong(parameter.grad)
+            what = _gradient_problem(parameter.grad)
             found.expect(not what, where, f"a gradient at the parameter '{name}'", what)
     for tensor in inputs:
-        what = _wrong(tensor.grad)
+        what = _gradient_problem(tensor.grad)
         found.expect(not what, where, "a gradient at its input", what)
 
 
-def _wrong(gradient: Tensor | None) -> str:
+def _gradient_problem(gradient: Tensor | None) -> str:
     if gradient is None:
         return "nothing"
     if not torch.isfinite(gradient).all():

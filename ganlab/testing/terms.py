@@ -1,4 +1,4 @@
-"""What a component adds to a step, called as the objective calls it, and the rules of a term."""
+"""Checks of the terms that a component adds to the objective, and of the rules for terms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganlab.options import Component
 from ganlab.run_directory import Progress
 from ganlab.seeds import seeded
 from ganlab.step import Step
-from ganlab.testing.bench import CPU, bench, experiment_of, labels_of, spec_of, step_of
+from ganlab.testing.harness import CPU, experiment_of, labels_of, make_harness, spec_of, step_of
 from ganlab.testing.report import Findings
 from ganlab.testing.tensors import SEED, finite, shape
 from ganlab.training.iteration import Scalars, iterate
@@ -22,20 +22,22 @@ from ganlab.training.model import ROLES, Model
 from ganlab.types import Batch, Role
 
 CASES = ((2, 2, False), (5, 10, False), (5, 10, True))
-"""Batch, classes, labels as rows."""
+"""(batch size, number of classes, labels as rows (N, K))."""
 
 
 def check_terms(found: Findings, subject: TrainingComponent) -> None:
-    """Try the methods that take part in a step, in steps of both networks."""
+    """Call the methods of a training component in a step of each network."""
     with found.group("terms", "scalars with a gradient, for indices (N,) and rows (N, K)"):
         for n, classes, rows in CASES:
             case = f"{n} images, {classes} classes{', labels (N, K)' if rows else ''}"
             with found.guarded("step", case), seeded(SEED, CPU):
-                made = bench(experiment_of(subject), spec_of(classes))
-                part = next(p for p in made.model.components if p.component is subject)
+                harness = make_harness(experiment_of(subject), spec_of(classes))
+                part = next(p for p in harness.model.components if p.component is subject)
                 _check_state(found, part)
                 for role in ROLES:
-                    step = step_of(made.model, role, n=n, rows=rows, train=made.experiment.train)
+                    step = step_of(
+                        harness.model, role, n=n, rows=rows, train=harness.experiment.train
+                    )
                     _check_part(found, part, step, case)
 
 
@@ -51,7 +53,7 @@ def _check_part(found: Findings, part: BoundComponent, step: Step, case: str) ->
     subject, role = part.component, step.role
     with found.guarded("adversarial()", case):
         n = len(step.fake.x)
-        loss = subject.adversarial(step, lambda: _plain(step), part.state)
+        loss = subject.adversarial(step, lambda: _adversarial_loss(step), part.state)
         fits = isinstance(loss, Tensor) and tuple(loss.shape) == (n,)
         found.expect(fits, "adversarial()", f"shape {(n,)} for {case}", shape(loss))
         found.expect(finite(loss), "adversarial()", f"finite numbers for {case}", "some are not")
@@ -79,7 +81,7 @@ def _check_part(found: Findings, part: BoundComponent, step: Step, case: str) ->
             )
 
 
-def _plain(step: Step) -> Tensor:
+def _adversarial_loss(step: Step) -> Tensor:
     if step.role == "discriminator":
         return step.loss.d(step.real.output.logit, step.fake.output.logit)
     real = step.real.output.logit if step.loss.real_in_g else None
@@ -87,23 +89,23 @@ def _plain(step: Step) -> Tensor:
 
 
 def check_rules(found: Findings, subject: Component) -> None:
-    """Do an iteration with tensors that have shapes and no values: it breaks where one is read."""
+    """Run an iteration with tensors without values, which fails where a value is read."""
     from torch._subclasses.fake_tensor import (
         DataDependentOutputException,
         DynamicOutputShapeException,
     )
 
     with found.group("rules", "no .item(), no branch on a value, no shape that depends on one"):
-        made = bench(experiment_of(subject))
+        harness = make_harness(experiment_of(subject))
         try:
-            _without_values(made.model, made.experiment.train)
+            _iterate_without_values(harness.model, harness.experiment.train)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
-            got = found.told(error)
+            got = found.describe_error(error)
             line = f"it{got[got.rindex(' (line') :]}" if " (line" in got else f"it ({error})"
             found.fail("step", f"expected that no tensor's value is read in a step, got {line}")
 
 
-def _without_values(model: Model, options: Any) -> Scalars:
+def _iterate_without_values(model: Model, options: Any) -> Scalars:
     from torch._subclasses.fake_tensor import FakeCopyMode, FakeTensorMode
 
     mode = FakeTensorMode()

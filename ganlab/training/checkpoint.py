@@ -75,7 +75,7 @@ def save_checkpoint(run: RunDirectory, model: Model) -> None:
         for old in checkpoint_files(run)[KEPT:]:
             old.unlink()
 
-    run.files.do(forget)
+    run.files.submit(forget)
 
 
 def save_generator(run: RunDirectory, model: Model, label: str) -> None:

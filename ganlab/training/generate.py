@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ganlab.seeds import mix, seed_everything, seeded, torch_states
+from ganlab.seeds import derive_seed, seed_everything, seeded, torch_states
 from ganlab.step import full
 from ganlab.types import DataSpec
 
@@ -42,7 +42,9 @@ def noise(n: int, z_dim: int, seed: int, *, first: int = 0) -> Tensor:
     `RandomState` is the one that NumPy promises never to change (NEP 19).
     """
     begin, end = first // NOISE_BLOCK, (first + n) // NOISE_BLOCK + 1
-    blocks = [_noise_block(mix(seed, "noise", number), z_dim) for number in range(begin, end)]
+    blocks = [
+        _noise_block(derive_seed(seed, "noise", number), z_dim) for number in range(begin, end)
+    ]
     start = first - begin * NOISE_BLOCK
     return torch.from_numpy(np.concatenate(blocks)[start : start + n])
 
@@ -91,13 +93,13 @@ def generate_images(
     size = len(z) if bn == "batch" else BATCH
     images = []
     with (
-        seeded(mix(0, "draw"), weight.device),
+        seeded(derive_seed(0, "draw"), weight.device),
         _drawing(network, bn, z, y, truncation) as drawer,
     ):
         parts = zip(z.split(size), y.split(size), strict=True)
         for number, (part_z, part_y) in enumerate(parts, start=first // BATCH):
             inputs = part_z.to(weight), part_y.to(weight.device)
-            x = _draw(drawer, *inputs, mix(0, "draw", number), size, truncation)
+            x = _draw(drawer, *inputs, derive_seed(0, "draw", number), size, truncation)
             images.append(quantise(x).cpu())
     return torch.cat(images)
 
@@ -177,8 +179,8 @@ def standing_batches(z_dim: int, labels: Tensor) -> Iterator[tuple[Tensor, Tenso
 
     Labels often come sorted, and batches of a single class would say little of the whole.
     """
-    generator = torch.Generator().manual_seed(mix("standing"))
+    generator = torch.Generator().manual_seed(derive_seed("standing"))
     labels = labels[torch.randperm(len(labels), generator=generator)]
     for batch in range(STANDING_BATCHES):
         at = torch.arange(64 * batch, 64 * (batch + 1)) % len(labels)
-        yield noise(64, z_dim, mix("standing", batch)), labels[at]
+        yield noise(64, z_dim, derive_seed("standing", batch)), labels[at]

@@ -14,7 +14,7 @@ from ganlab.data.batches import Batches
 from ganlab.durations import duration
 from ganlab.errors import RunError
 from ganlab.run_directory import Clock, Progress, RunDirectory
-from ganlab.seeds import mix, seed_everything
+from ganlab.seeds import derive_seed, seed_everything
 from ganlab.training.checkpoint import save_checkpoint, save_generator
 from ganlab.training.error_attribution import check_gradients
 from ganlab.training.iteration import Scalars, iterate
@@ -93,7 +93,7 @@ def train(
 
     while budget.share(run.progress) < 1 and not should_stop():
         before = run.progress
-        seed_everything(mix(options.seed, "step", before.steps), batches.device)
+        seed_everything(derive_seed(options.seed, "step", before.steps), batches.device)
         reals = [Batch(*batches.batch(before.batches + i)) for i in range(options.d_steps)]
         scalars = iterate(model, reals, before, options, draw_labels=batches.labels)
         scalars = average_scalars(scalars)

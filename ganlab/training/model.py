@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 from ganlab.components import BoundComponent, Loss, Network
 from ganlab.config.experiment import Experiment, OptimizerOptions
 from ganlab.errors import ConfigError, Problem
-from ganlab.seeds import mix, seeded
+from ganlab.seeds import derive_seed, seeded
 from ganlab.sites import Sites, mark
 from ganlab.training.convolutions import as_products
 from ganlab.training.optimizers import build_optimizer, set_rate
@@ -79,7 +79,7 @@ def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Mod
     """Build all of it, initialised from the experiment's seed, on the chosen device."""
     components = []
     for key, part in experiment.training_components():
-        with seeded(mix(experiment.train.seed, key), torch.device("cpu")):
+        with seeded(derive_seed(experiment.train.seed, key), torch.device("cpu")):
             state = part.state(spec)
         if state is not None:
             state.to(choices.device, choices.dtype)
@@ -119,7 +119,7 @@ def build_network(experiment: Experiment, role: Role, spec: DataSpec) -> nn.Modu
     _check_sizes(component.name, type(component), role, spec)
     schemes = [scheme.component for scheme in experiment.conditioning if role in scheme.roles]
     sites = Sites(role, schemes, spec)
-    with seeded(mix(experiment.train.seed, role), torch.device("cpu")):
+    with seeded(derive_seed(experiment.train.seed, role), torch.device("cpu")):
         network: nn.Module
         try:
             if role == "generator":

@@ -44,7 +44,7 @@ def describe_dataset(data: Prepared, *, asked: str) -> dict[str, Any]:
 
 def describe_experiment(experiment: Experiment) -> dict[str, Any]:
     """Return all that decides what is learned, with the budgets: what a leaderboard tells apart."""
-    data = experiment.learned()
+    data = experiment.training_config()
     budgets = experiment.train.model_dump(mode="json", include=set(BUDGETS))
     return data | {"train": data["train"] | budgets}
 

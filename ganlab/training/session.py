@@ -14,7 +14,7 @@ from ganlab.config.writer import to_yaml
 from ganlab.data.batches import Batches
 from ganlab.data.placement import choose_placement
 from ganlab.data.prepare import Prepared
-from ganlab.errors import Elsewhere, RunError, said
+from ganlab.errors import RemoteError, RunError, format_error
 from ganlab.events import RunEnded, RunPlanned, RunResumed, Tell, ignore
 from ganlab.files import write_atomically
 from ganlab.plugins import Plugins
@@ -278,7 +278,7 @@ def _train(
     _start_session(plan, run, processes=distributed.world_size())
     error: BaseException | None = None
     try:
-        with stop_signals() as asked, run.files.behind():
+        with stop_signals() as asked, run.files.in_thread():
             clock = SharedClock(run.progress.seconds, asked)
             observers.run_start()
             train(
@@ -299,7 +299,7 @@ def _train(
             observers.log()  # what came before it
             with distributed.single_process():
                 caught.args = (f"{caught}{source_of(caught, plan.model, plan.experiment)}",)
-        if isinstance(caught, Elsewhere) and caught.traceback:
+        if isinstance(caught, RemoteError) and caught.traceback:
             keep_traceback(run, caught.traceback)
         explained = explain(caught, run, compiled=bool(plan.model.compiled))
         if explained is not None:
@@ -362,7 +362,7 @@ def _end_session(plan: Plan, run: RunDirectory, status: str, error: BaseExceptio
         "peak_memory_bytes": record.peak_memory_bytes(plan.model.choices.device),
     }
     try:
-        run.update(status=status, error=None if error is None else said(error))
+        run.update(status=status, error=None if error is None else format_error(error))
     except RunError:
         if error is None:  # a full disk is what is being reported already
             raise

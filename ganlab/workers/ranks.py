@@ -23,7 +23,7 @@ from torch.distributed import PrefixStore, Store  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
 from ganlab import distributed
-from ganlab.errors import Elsewhere, GanlabError, Interrupted, said
+from ganlab.errors import GanlabError, Interrupted, RemoteError, format_error
 from ganlab.training import processes
 from ganlab.workers.torchrun import started_by_torchrun
 
@@ -124,7 +124,7 @@ class Notice:
         known = isinstance(error, GanlabError)
         whole = "".join(traceback.format_exception(error))
         record = {
-            "text": said(error),
+            "text": format_error(error),
             "code": _exit_code(error),
             "traceback": whole,
             "known": known,
@@ -132,7 +132,7 @@ class Notice:
         with contextlib.suppress(RuntimeError):  # whoever holds the place may be gone
             self.store.compare_set(FAILURE, "", json.dumps(record))
 
-    def taken(self) -> Elsewhere | None:
+    def taken(self) -> RemoteError | None:
         """Return what another process, or this one, has failed of."""
         try:
             if not self.store.check([FAILURE]):
@@ -141,7 +141,7 @@ class Notice:
         except RuntimeError:
             return None
         where = "" if record["known"] else f"\n{record['traceback'].rstrip()}"
-        return Elsewhere(record["text"] + where, record["code"], record["traceback"])
+        return RemoteError(record["text"] + where, record["code"], record["traceback"])
 
     def explain(self) -> GanlabError:
         """Return why another process cannot be reached any more."""
@@ -151,7 +151,7 @@ class Notice:
             if failure is not None:
                 return failure
             time.sleep(0.05)
-        error = Elsewhere(
+        error = RemoteError(
             "another process of this run was killed or lost: repeat the command to go on", 1
         )
         self.give(error)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from tempfile import TemporaryDirectory
 
-from ganlab.machine import processors
+from ganlab.machine import available_cpus
 
 SHUTDOWN_SECONDS = 600
 """How long the processes may take to save when they are asked to stop."""
@@ -23,10 +23,10 @@ def started_by_torchrun() -> bool:
 def launch(arguments: Sequence[str], *, count: int, gpus: bool) -> int:
     """Run ``ganlab`` with these arguments in so many processes, and return the exit code.
 
-    They speak for themselves. Each has its own GPU, or an even share of the processors.
+    They speak for themselves. Each has its own GPU, or an even share of the available_cpus.
     """
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # no stack traces of lost connections
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processors() // count)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_cpus() // count)))
     if sys.platform == "linux":  # no look-up of this machine's name
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
 

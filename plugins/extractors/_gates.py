@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 from torch_fidelity.metric_isc import isc_features_to_metric
 
-from ganlab.seeds import mix
+from ganlab.seeds import derive_seed
 from ganlab.types import Prepared
 
 from ._cnn import Cnn1
@@ -98,7 +98,7 @@ def class_counts(num_classes: int) -> list[int]:
 
 def examine(net: Cnn1, train: Prepared, test: Prepared) -> Findings:
     """Check a network of which distances are used, on real images and on corrupted ones."""
-    generator = torch.Generator().manual_seed(mix("gates"))
+    generator = torch.Generator().manual_seed(derive_seed("gates"))
     features = extract(net, train.images)[0]
     test_features, test_logits = extract(net, test.images)
     order = torch.randperm(len(features), generator=generator)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ganlab.seeds import mix, seeded
+from ganlab.seeds import derive_seed, seeded
 from ganlab.types import Prepared
 
 from ._cnn import Cnn1, Member, to_input
@@ -73,8 +73,8 @@ def train_member(
 
     The state of torch's global random generators does not change.
     """
-    generator = torch.Generator().manual_seed(mix(seed, "order and shifts"))
-    with seeded(mix(seed, "weights"), torch.device("cpu")):
+    generator = torch.Generator().manual_seed(derive_seed(seed, "order and shifts"))
+    with seeded(derive_seed(seed, "weights"), torch.device("cpu")):
         member = Member(data.spec.channels, data.spec.num_classes)
     steps = _steps_of(len(data.images))
     optimizer = torch.optim.AdamW(member.parameters(), lr=LR)

@@ -12,10 +12,10 @@ from urllib.request import urlopen
 import pytest
 import torch
 
-from ganlab.benching.compare import Amount, alternate
-from ganlab.benching.data import Offline, find, offline
+from ganlab.benching.compare import Budget, interleave
+from ganlab.benching.data import Offline, find_images, offline
+from ganlab.benching.flops import flops_per_step
 from ganlab.benching.trial import Trial
-from ganlab.benching.work import flops_per_step
 from ganlab.config.resolve import load_experiment
 from ganlab.plugins import load_plugins
 from ganlab.types import Prepared
@@ -36,7 +36,7 @@ def build(write_experiment: Write, workplace: Path) -> Build:
     def build(*overrides: str) -> Trial:
         exp = write_experiment(sections=PLAIN)
         one = load_experiment(exp, plugins, overrides).experiment
-        data = find(one.dataset, root=None, at_least=8).prepared
+        data = find_images(one.dataset, root=None, at_least=8).prepared
         return Trial(one, data, folder=workplace / str(next(count)))
 
     return build
@@ -75,7 +75,7 @@ def test_counting_leaves_the_run_where_it_was(build: Build) -> None:
 def test_the_parts_are_all_of_the_time(build: Build) -> None:
     trial = build("train.ema={decay: 0.9}", "train.d_steps=2")
     turn = trial.turn(5)
-    assert (turn.steps, trial.sees_parts) == (5, True)
+    assert (turn.steps, trial.has_parts) == (5, True)
     assert sum(turn.parts.values()) == pytest.approx(turn.seconds)
     assert all(seconds > 0 for seconds in turn.parts.values())
     assert turn.host_seconds <= turn.seconds
@@ -98,7 +98,7 @@ def test_optimizers_that_are_not_seen_to_step_are_noticed(build: Build) -> None:
     for optimizer in trial.model.optimizers.values():
         optimizer._optimizer_step_post_hooks.clear()
     trial.turn(2)
-    assert not trial.sees_parts
+    assert not trial.has_parts
 
 
 def test_a_trial_writes_nothing_but_its_log(build: Build, workplace: Path) -> None:
@@ -122,23 +122,23 @@ def test_turns_alternate() -> None:
     def call(name: str) -> Callable[[int], str]:
         return lambda turn: (calls.append((name, turn)), f"{name}{turn}")[1]
 
-    assert alternate([call("a"), call("b")], 2) == [["a0", "a1"], ["b0", "b1"]]
+    assert interleave([call("a"), call("b")], 2) == [["a0", "a1"], ["b0", "b1"]]
     assert calls == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
 
 
 @pytest.mark.parametrize(
     ("amount", "step_seconds", "period", "expected"),
     [
-        (Amount(steps=9), 1, 1, [2, 2, 1, 1, 1, 1, 1]),
-        (Amount(steps=3), 1, 16, [1, 1, 1]),
-        (Amount(seconds=14), 0.5, 1, [4] * 7),
-        (Amount(seconds=14), 0.2, 16, [16] * 7),  # 10 steps would do
-        (Amount(seconds=14), 0.5, 16, [4] * 7),  # a period would take four times as long
-        (Amount(seconds=1), 9, 1, [1] * 7),
+        (Budget(steps=9), 1, 1, [2, 2, 1, 1, 1, 1, 1]),
+        (Budget(steps=3), 1, 16, [1, 1, 1]),
+        (Budget(seconds=14), 0.5, 1, [4] * 7),
+        (Budget(seconds=14), 0.2, 16, [16] * 7),  # 10 steps would do
+        (Budget(seconds=14), 0.5, 16, [4] * 7),  # a period would take four times as long
+        (Budget(seconds=1), 9, 1, [1] * 7),
     ],
 )
 def test_turns_are_as_long_as_asked_for(
-    amount: Amount, step_seconds: float, period: int, expected: list[int]
+    amount: Budget, step_seconds: float, period: int, expected: list[int]
 ) -> None:
     assert amount.turn_steps(step_seconds, period=period) == expected
 

@@ -160,7 +160,7 @@ def test_nesting_without_end_empty_conditioning_and_too_much_memory_are_one_line
     )
     empty: Result = ganlab("check", "exp.yaml")
     assert empty.exit_code == 2
-    assert "exp.yaml:4: conditioning: names no scheme; write one or more of: " in empty.stderr
+    assert "exp.yaml:4: conditioning: is empty; name one or more of: " in empty.stderr
     large: Result = ganlab(
         "check", "exp.yaml", "-s", "conditioning=tiny", "-s", "generator.width=100000000000000000"
     )

@@ -106,7 +106,8 @@ def test_a_shipped_network_is_not_made_again(ganlab: Ganlab) -> None:
             ("tiny", "-s", "count"),
             2,
             "1 problem in the experiment\n"
-            "  -s: 'dataset.count' is no override; write KEY=VALUE, such as train.batch_size=64",
+            "  -s: 'dataset.count' is not an override; write KEY=VALUE, such as "
+            "train.batch_size=64",
         ),
         (
             ("none.yaml",),

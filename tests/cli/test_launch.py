@@ -15,7 +15,7 @@ from ganlab.workers import torchrun
 
 @pytest.fixture
 def threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], str]:
-    """Return how many threads each of so many processes gets, where five processors are free."""
+    """Return the number of threads of each process, where five CPUs are available."""
     seen: list[str] = []
 
     def elastic_launch(config: Any, program: str) -> Callable[..., None]:
@@ -26,7 +26,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], str]:
         return seen[-1]
 
     monkeypatch.setattr(api, "elastic_launch", elastic_launch)
-    monkeypatch.setattr(torchrun, "processors", lambda: 5)
+    monkeypatch.setattr(torchrun, "available_cpus", lambda: 5)
     monkeypatch.setattr(os, "environ", {**os.environ})
     monkeypatch.setattr(logging.getLogger("torch.distributed"), "setLevel", lambda level: None)
     return threads

@@ -409,7 +409,7 @@ def test_run_and_sweep_send_each_others_files_to_the_right_command(
         assert (result.exit_code, result.stderr) == (
             2,
             f"Error: 1 problem in {exp}\n"
-            f"  {exp}:{line}: sweep: this file holds a sweep: ganlab sweep {exp} runs it\n",
+            f"  {exp}:{line}: sweep: this file is a sweep; run it with: ganlab sweep {exp}\n",
         )
     plain = write_experiment("plain.yaml")
     result = ganlab("sweep", plain)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlab.config.resolve import Loaded, load_experiment
+from ganlab.config.resolve import LoadedExperiment, load_experiment
 from ganlab.errors import ConfigError
 from ganlab.plugins import Plugins
 
@@ -45,17 +45,17 @@ def write(workplace: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def load(write: Callable[..., Path], plugins: Plugins) -> Callable[..., Loaded]:
+def load(write: Callable[..., Path], plugins: Plugins) -> Callable[..., LoadedExperiment]:
     """Load the base experiment with sections replaced, and overrides after them."""
 
-    def load(*overrides: str, **sections: str | None) -> Loaded:
+    def load(*overrides: str, **sections: str | None) -> LoadedExperiment:
         return load_experiment(write(base(**sections)), plugins, overrides)
 
     return load
 
 
 @pytest.fixture
-def problems_of(load: Callable[..., Loaded]) -> Callable[..., list[str]]:
+def problems_of(load: Callable[..., LoadedExperiment]) -> Callable[..., list[str]]:
     """Load likewise, and return what is wrong, a line each."""
 
     def problems_of(*overrides: str, **sections: str | None) -> list[str]:

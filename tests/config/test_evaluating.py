@@ -12,7 +12,7 @@ from click.testing import Result
 from ganlab.config.evaluating import Eval
 from ganlab.config.intervals import Interval
 from ganlab.config.reader import read
-from ganlab.config.resolve import Loaded, load_experiment, resolve
+from ganlab.config.resolve import LoadedExperiment, load_experiment, resolve
 from ganlab.config.writer import to_yaml
 from ganlab.errors import ConfigError
 from ganlab.plugins import Plugins
@@ -53,12 +53,12 @@ def plugins(tmp_path: Path) -> Plugins:
     return plugins
 
 
-Load = Callable[..., Loaded]
+Load = Callable[..., LoadedExperiment]
 
 
 @pytest.fixture
 def load(workplace: Path, plugins: Plugins) -> Load:
-    def load(text: str, *overrides: str, base: str = BASE) -> Loaded:
+    def load(text: str, *overrides: str, base: str = BASE) -> LoadedExperiment:
         path = Path("my.yaml")
         path.write_text(base + text)
         return load_experiment(path, plugins, overrides)
@@ -103,7 +103,7 @@ eval:
   extractor: {type: reader, sise: 3}
 """
     assert problems(load, text) == [
-        "my.yaml:8: eval.every: 'often' is no interval; write '1 epoch', '500 steps', "
+        "my.yaml:8: eval.every: 'often' is not an interval; write '1 epoch', '500 steps', "
         "'10000 images', '60 seconds' or 'never'",
         "my.yaml:9: eval.metric: 'eval' has no option 'metric'; did you mean 'metrics'?",
         "my.yaml:10: eval.profile: expected 'quick', 'standard' or 'full', got 'huge'",

@@ -87,8 +87,8 @@ def test_a_merged_value_has_the_line_of_its_anchor() -> None:
 
 def test_a_key_written_twice_names_both_lines() -> None:
     assert problems("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\na: 4\n") == [
-        "a.yaml:6: a: written twice, in lines 1 and 6",
-        "a.yaml:5: b.c: written twice, in lines 3 and 5",
+        "a.yaml:6: a: duplicate key, in lines 1 and 6",
+        "a.yaml:5: b.c: duplicate key, in lines 3 and 5",
     ]
 
 
@@ -97,7 +97,7 @@ def test_a_key_written_twice_names_both_lines() -> None:
     [
         ("a: !!python/name:os.system", "a: the tag '!!python/name:os.system' is not allowed"),
         ("a: !thing {b: 1}", "a: the tag '!thing' is not allowed"),
-        ("a: !!int x", "a: 'x' is no int"),
+        ("a: !!int x", "a: 'x' is not a valid int"),
         ("a: &a [*a]", "a.0: an anchor may not contain itself"),
         ("a: {<<: 3}", "a: '<<' takes a mapping or a list of mappings"),
         ("[a, b]: 1", "a key must be text"),

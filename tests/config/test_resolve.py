@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ganlab.config.experiment import SGD, Adam, Interval, Replaced
+from ganlab.config.experiment import SGD, Adam, Interval, ReplacedLoss
 from ganlab.config.reader import read
-from ganlab.config.resolve import fallback_of, load_experiment, resolve
+from ganlab.config.resolve import fallback_experiment, load_experiment, resolve
 from ganlab.config.writer import to_yaml
 from ganlab.errors import ConfigError, PluginError
 from ganlab.plugins import Plugins
@@ -159,7 +159,7 @@ def test_files_that_extend_each_other_are_refused(write, plugins) -> None:
     write("extends: b.yaml\n", "a.yaml")
     path = write("extends: a.yaml\n", "b.yaml")
     assert failure(path, plugins) == (
-        "1 problem in a.yaml\n  a.yaml:1: extends: goes in a circle: b.yaml -> a.yaml -> b.yaml"
+        "1 problem in a.yaml\n  a.yaml:1: extends: is circular: b.yaml -> a.yaml -> b.yaml"
     )
 
 
@@ -219,7 +219,7 @@ def test_an_override_follows_the_rules_of_yaml(load) -> None:
 def test_an_index_does_not_reach_into_roles(problems_of) -> None:
     roles = "{generator: film, discriminator: product}"
     assert problems_of("conditioning.0.weight=2", conditioning=roles) == [
-        "-s: conditioning.0: conditioning has no key '0' beside generator and discriminator"
+        "-s: conditioning.0: unknown key '0'; allowed: generator, discriminator"
     ]
 
 
@@ -238,15 +238,15 @@ def test_malformed_overrides_are_all_reported(problems_of) -> None:
         "conditionning=film",
         regularizers=listed,
     ) == [
-        "-s: 'train.epochs' is no override; write KEY=VALUE, such as train.batch_size=64",
-        "-s: '=5' is no override; write KEY=VALUE, such as train.batch_size=64",
-        "-s: 'train..epochs=5' is no override; write KEY=VALUE, such as train.batch_size=64",
+        "-s: 'train.epochs' is not an override; write KEY=VALUE, such as train.batch_size=64",
+        "-s: '=5' is not an override; write KEY=VALUE, such as train.batch_size=64",
+        "-s: 'train..epochs=5' is not an override; write KEY=VALUE, such as train.batch_size=64",
         "-s: loss.margin: not YAML: mapping values are not allowed here",
-        "-s: loss.margin.a: written twice, in lines 1 and 1",
-        "-s: regularizers: it is a list; write 'regularizers.0.weight' for its first entry",
-        "-s: regularizers: it has no entry 1; it has 1, counted from 0",
-        "-s: train.epochs: it is 1, which holds no 'x'",
-        "-s: extends: only a file can extend another",
+        "-s: loss.margin.a: duplicate key, in lines 1 and 1",
+        "-s: regularizers: is a list; write 'regularizers.0.weight' for its first entry",
+        "-s: regularizers: has no entry 1; it has 1 entry, from 0",
+        "-s: train.epochs: is 1, not a block, so it has no key 'x'",
+        "-s: extends: can only be set in a file",
         "-s: conditionning: there is no section 'conditionning'; did you mean 'conditioning'?",
     ]
 
@@ -278,21 +278,21 @@ def test_equal_schemes_of_both_networks_are_one(load) -> None:
     [
         (
             "film",
-            "the label reaches the generator only (film); add a scheme for the discriminator, "
-            "or write {generator: film, discriminator: none}",
+            "the label reaches only the generator (film); add a scheme for the discriminator, "
+            "or write {generator: film, discriminator: none} if this is intended",
         ),
         (
             "[product, wrapped]",
-            "the label reaches the discriminator only (product); add a scheme for the generator, "
-            "or write {generator: none, discriminator: product}",
+            "the label reaches only the discriminator (product); add a scheme for the generator, "
+            "or write {generator: none, discriminator: product} if this is intended",
         ),
         (
             "{generator: film}",
-            "only generator is written; write discriminator too, 'none' for no scheme",
+            "only generator is set; set discriminator too, or set it to 'none'",
         ),
-        ("[film, {type: film, every: 2}, product]", "'film' and 'film' claim the generator's norm "
-         "site, which can have one owner; keep one"),
-        ("{scale: 1}", "names no conditioning; write 'type', one of: beside, film, multi, none, "
+        ("[film, {type: film, every: 2}, product]", "'film' and 'film' use the generator's norm "
+         "site, which accepts one scheme; keep one"),
+        ("{scale: 1}", "has no 'type'; set it to one of: beside, film, multi, none, "
          "product, wrapped"),
         ("3", "expected one conditioning, by name or as a block, got 3"),
     ],
@@ -323,10 +323,9 @@ def test_one_network_may_be_blank_if_the_yaml_says_so(load) -> None:
 def test_roles_have_no_other_keys_and_one_order(problems_of) -> None:
     order = "{generator: [beside, wrapped], discriminator: [wrapped, beside], scale: 1}"
     assert problems_of(conditioning=order) == [
-        "my.yaml:4: conditioning.scale: conditioning has no key 'scale' beside generator and "
-        "discriminator",
-        "my.yaml:4: conditioning.discriminator.1: 'beside' stands in another order than in the "
-        "generator",
+        "my.yaml:4: conditioning.scale: unknown key 'scale'; allowed: generator, discriminator",
+        "my.yaml:4: conditioning.discriminator.1: 'beside' must be in the same order as in "
+        "the generator",
     ]
 
 
@@ -335,17 +334,17 @@ def test_roles_have_no_other_keys_and_one_order(problems_of) -> None:
 
 def test_a_participant_may_stand_in_for_the_loss(load, plugins) -> None:
     experiment = load(loss=None, conditioning="multi").experiment
-    assert isinstance(experiment.loss, Replaced)
+    assert isinstance(experiment.loss, ReplacedLoss)
     assert resolve(experiment.resolved(), plugins, name="my") == experiment
     assert [part.name for part in experiment.components()] == ["dots", "net", "critic", "multi"]
 
 
 def test_a_loss_beside_a_participant_that_replaces_it_is_refused(problems_of) -> None:
     assert problems_of(conditioning="multi") == [
-        "my.yaml:5: loss: 'multi' replaces the loss; remove one of the two"
+        "my.yaml:5: loss: 'multi' replaces the loss; remove one of them"
     ]
     assert problems_of(conditioning="[multi, {type: multi, every: 2}]", loss=None) == [
-        "my.yaml:1: loss: 'multi' and 'multi' all replace it; keep one"
+        "my.yaml:1: loss: 'multi' and 'multi' replace the loss; keep one"
     ]
 
 
@@ -382,7 +381,7 @@ def test_wrong_optimizers_are_refused(problems_of) -> None:
 
 
 def test_a_common_option_that_both_networks_hide_is_refused(load, problems_of) -> None:
-    what = "has no effect: generator and discriminator have blocks of their own"
+    what = "has no effect: the blocks of generator and discriminator override it"
     both = "{generator: {lr: 2}, discriminator: sgd}"
     assert problems_of(optimizer="{lr: 1, generator: {lr: 2}, discriminator: sgd}") == [
         f"my.yaml:7: optimizer.lr: {what}"
@@ -400,7 +399,7 @@ def test_a_fallback_takes_the_image_size_and_its_own_budget(load, plugins) -> No
         "{type: dots, image_size: 16, fallback_images: 500, fallback: {type: lines, angle: 1}}"
     )
     experiment = load("train.seconds=9", dataset=dataset).experiment
-    fallback = fallback_of(experiment, plugins)
+    fallback = fallback_experiment(experiment, plugins)
     assert fallback.dataset.name == "lines"
     assert (fallback.dataset.image_size, fallback.dataset.angle) == (16, 1)
     assert (fallback.train.epochs, fallback.train.images, fallback.train.seconds) == (
@@ -408,13 +407,13 @@ def test_a_fallback_takes_the_image_size_and_its_own_budget(load, plugins) -> No
         500,
         None,
     )
-    assert fallback_of(fallback, plugins) is None
+    assert fallback_experiment(fallback, plugins) is None
 
 
 def test_a_fallback_may_be_a_name_and_keep_the_budget(load, plugins) -> None:
     experiment = load(dataset="{type: dots, density: 0.25, fallback: dots}").experiment
     assert experiment.dataset.fallback == {"type": "dots"}
-    fallback = fallback_of(experiment, plugins)
+    fallback = fallback_experiment(experiment, plugins)
     assert (fallback.dataset.density, fallback.train) == (0.5, experiment.train)
 
 
@@ -426,8 +425,8 @@ def test_a_fallback_is_checked_like_any_dataset(problems_of) -> None:
         "my.yaml:1: dataset.fallback: there is no dataset 'dotz'; did you mean 'dots'?"
     ]
     assert problems_of(dataset="{type: dots, fallback: {type: dots, image_size: 64}}") == [
-        "my.yaml:1: dataset.fallback.image_size: discriminator 'critic' cannot do 64 x 64; it "
-        "does 16, 32"
+        "my.yaml:1: dataset.fallback.image_size: discriminator 'critic' does not support "
+        "64 x 64; supported: 16, 32"
     ]
     assert problems_of(dataset="{type: dots, fallback: [dots]}") == [
         "my.yaml:1: dataset.fallback: expected a block of options, got a list"
@@ -437,7 +436,7 @@ def test_a_fallback_is_checked_like_any_dataset(problems_of) -> None:
 def test_a_fallback_whose_component_is_gone_is_said(load, plugins) -> None:
     experiment = load(dataset="{type: dots, fallback: dots}").experiment
     with pytest.raises(ConfigError) as caught:
-        fallback_of(experiment, Plugins())
+        fallback_experiment(experiment, Plugins())
     assert str(caught.value) == (
         "1 problem in the experiment\n  dataset.fallback: there is no dataset 'dots'"
     )
@@ -485,7 +484,7 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file(write, plugi
         == """\
 27 problems in my.yaml
   my.yaml:2: nam: there is no section 'nam'; did you mean 'name'?
-  my.yaml:7: dataset.density: written twice, in lines 5 and 7
+  my.yaml:7: dataset.density: duplicate key, in lines 5 and 7
   my.yaml:7: dataset.density: expected a number, got true
   my.yaml:8: generator: there is no generator 'nett'; did you mean 'net'?
   my.yaml:9: discriminator.width: 'critic' has no option 'width'; it has none
@@ -501,17 +500,17 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file(write, plugi
   my.yaml:19: regularizers.2.inner: expected a block of options, got 3
   my.yaml:20: regularizers.3: expected one regularizer, by name or as a block, got 5
   my.yaml:21: regularizers.4: expected one regularizer, by name or as a block, got null
-  my.yaml:22: regularizers.5: names no regularizer; write 'type', one of: penalty
+  my.yaml:22: regularizers.5: has no 'type'; set it to one of: penalty
   my.yaml:23: regularizers.6.type: expected the name of a regularizer, got 7
   my.yaml:24: callbacks: there is no callback 'watsch'; did you mean 'watch'?
   my.yaml:26: train.epochs: must be more than 0, got -1
   my.yaml:27: train.batch_size: expected a whole number, got 1.5
-  my.yaml:28: train.sample_every: 'often' is no interval; write '1 epoch', '500 steps', \
+  my.yaml:28: train.sample_every: 'often' is not an interval; write '1 epoch', '500 steps', \
 '10000 images', '60 seconds' or 'never'
   my.yaml:29: train.precision: expected 'auto', 'fp32', 'tf32', 'bf16' or 'fp64', got 'fp8'
   my.yaml:30: train.ema.decay: must be less than 1, got 1
   -s: loss.mode: expected 'soft' or 'hard', got 5
-  -s: optimizer.lr: 'fast' is no number and no schedule; write a number, \
+  -s: optimizer.lr: 'fast' is neither a number nor a schedule; write a number, \
 '1 to 0 over 10000 images', or with ', cosine' or ', geometric' at its end"""
     )
 
@@ -527,7 +526,7 @@ def test_missing_sections_are_listed_with_what_could_stand_there(write, plugins)
   my.yaml:2: conditioning: is missing; name one or more of: beside, film, multi, none, \
 product, wrapped
   my.yaml:2: loss: is missing; name one of: hinge, square
-  my.yaml:2: train: has no budget; give one of: epochs, images, steps, seconds"""
+  my.yaml:2: train: has no budget; set at least one of: epochs, images, steps, seconds"""
     )
 
 
@@ -538,13 +537,13 @@ def test_problems_stand_by_the_file_that_causes_them(write, plugins) -> None:
         failure(path, plugins, "dataset.image_size=20")
         == """\
 6 problems in my.yaml
-  my.yaml:2: name: '../up' cannot be the name of a folder
+  my.yaml:2: name: '../up' is not a valid folder name
   my.yaml:3: train.seed: must be at least 0, got -1
   base.yaml:5: loss: there is no loss 'hing'; did you mean 'hinge'?
   base.yaml:7: x: there is no section 'x'; allowed: augmentations, callbacks, conditioning, \
 dataset, discriminator, eval, extends, generator, loss, name, optimizer, regularizers, train
-  -s: dataset.image_size: generator 'net' cannot do 20 x 20; it does 16, 32, 64, 128
-  -s: dataset.image_size: discriminator 'critic' cannot do 20 x 20; it does 16, 32"""
+  -s: dataset.image_size: generator 'net' does not support 20 x 20; supported: 16, 32, 64, 128
+  -s: dataset.image_size: discriminator 'critic' does not support 20 x 20; supported: 16, 32"""
     )
 
 

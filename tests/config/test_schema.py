@@ -112,7 +112,7 @@ def test_intervals_are_text(schema) -> None:
         "type": ["string", "null"],
         "examples": ["1 epoch", "500 steps", "never"],
         "default": "50 steps",
-        "description": "How often the log gets a line.",
+        "description": "How often a line is written to the log, such as ``50 steps`` or ``never``.",
     }
 
 

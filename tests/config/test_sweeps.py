@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from ganlab.config.resolve import load_experiment
-from ganlab.config.sweeps import Point, in_words, load_sweep
+from ganlab.config.sweeps import GridPoint, format_value, load_sweep
 from ganlab.errors import ConfigError
 from ganlab.plugins import Plugins
 from tests.config.test_evaluating import BASE
 from tests.training.helpers import TINY
 
-Sweep = Callable[..., list[Point]]
+Sweep = Callable[..., list[GridPoint]]
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def plugins() -> Plugins:
 
 @pytest.fixture
 def sweep(workplace: Path, plugins: Plugins) -> Sweep:
-    def sweep(text: str, *overrides: str, base: str = BASE) -> list[Point]:
+    def sweep(text: str, *overrides: str, base: str = BASE) -> list[GridPoint]:
         Path("grid.yaml").write_text(base + text)
         return load_sweep(Path("grid.yaml"), plugins, overrides)
 
@@ -39,7 +39,7 @@ def problems(sweep: Sweep, text: str, *overrides: str) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def said(points: list[Point]) -> list[str]:
+def said(points: list[GridPoint]) -> list[str]:
     return list(map(str, points))
 
 
@@ -103,10 +103,11 @@ def test_cases_are_values_that_belong_together(sweep: Sweep) -> None:
     [
         (
             "[{train.z_dim: 5}, {train.seed: 1}]",
-            "sets train.seed, the first case train.z_dim: every case sets the same keys",
+            "sets train.seed, but the first case sets train.z_dim; every case must set the same "
+            "keys",
         ),
-        ("[{train.z_dim: 5}, 3]", "expected keys with values that belong together, got 3"),
-        ("[{}]", "expected keys with values that belong together, got an empty block"),
+        ("[{train.z_dim: 5}, 3]", "expected a block of keys and values, got 3"),
+        ("[{}]", "expected a block of keys and values, got an empty block"),
     ],
 )
 def test_cases_must_be_blocks_of_the_same_keys(sweep: Sweep, cases: str, what: str) -> None:
@@ -145,9 +146,9 @@ def test_an_override_that_the_grid_would_undo_is_refused(sweep: Sweep) -> None:
     text = "sweep: {conditioning: [tiny, blank], train.seed: [0, 1]}\n"
     found = problems(sweep, text, "train.seed=5", "conditioning=tiny", "train.z_dim=7")
     assert found == [
-        "-s: conditioning: the sweep has its own values for it: override its list, "
+        "-s: conditioning: the sweep sets this key; override its list of values instead: "
         "-s sweep.conditioning='[...]'",
-        "-s: train.seed: the sweep has its own values for it: override its list, "
+        "-s: train.seed: the sweep sets this key; override its list of values instead: "
         "-s sweep.train.seed='[...]'",
     ]
     points = sweep("sweep: {generator.width: [4]}\n", "generator=tiny", "train.z_dim=7")
@@ -171,7 +172,7 @@ sweep:
         sweep(text, base=base)
     assert str(caught.value).splitlines() == [
         "6 problems in grid.yaml",
-        "  grid.yaml:6: generator: names no generator; write 'type', one of: tiny",
+        "  grid.yaml:6: generator: has no 'type'; set it to one of: tiny",
         "  grid.yaml:8: conditioning: there is no conditioning 'tinny'; did you mean 'tiny'?",
         "  grid.yaml:9: train.seed: must be at least 0, got -1",
         "  grid.yaml:10: train.sead: 'train' has no option 'sead'; did you mean 'seed'?",
@@ -195,7 +196,7 @@ sweep:
         ("sweep: [1]\n", "grid.yaml:7: sweep: expected keys with lists of values, got a list"),
         (
             "sweep: {train.seed: [0], train: {seed: [1]}}\n",
-            "grid.yaml:7: sweep.train.seed: is listed twice: see grid.yaml:7",
+            "grid.yaml:7: sweep.train.seed: is listed twice; see also grid.yaml:7",
         ),
     ],
 )
@@ -210,7 +211,7 @@ def test_a_sweep_is_no_single_experiment(sweep: Sweep, plugins: Plugins) -> None
     with pytest.raises(ConfigError) as caught:
         load_experiment(Path("grid.yaml"), plugins)
     assert [str(problem) for problem in caught.value.problems] == [
-        "grid.yaml:7: sweep: this file holds a sweep: ganlab sweep grid.yaml runs it"
+        "grid.yaml:7: sweep: this file is a sweep; run it with: ganlab sweep grid.yaml"
     ]
 
 
@@ -229,4 +230,4 @@ def test_a_sweep_is_no_single_experiment(sweep: Sweep, plugins: Plugins) -> None
     ],
 )
 def test_a_value_in_words(value: object, words: str) -> None:
-    assert in_words(value) == words
+    assert format_value(value) == words

@@ -120,7 +120,7 @@ def test_a_file_dropped_into_plugins_is_listed_trains_and_is_copied_into_the_run
             "broken_option.py",
             "from ganlab import Conditioning\nclass C(Conditioning):\n"
             "    name = 'c'\n    head: float = 1.0\n",
-            "TypeError: C.head: an option may not be called like Conditioning.head; rename it",
+            "TypeError: C.head: an option may not have the name of Conditioning.head; rename it",
         ),
         ("json.py", "", "PluginError: another module is called 'json'; rename json.py"),
     ],

@@ -135,20 +135,22 @@ ALLOWED = (
     ("weight", "message"),
     [
         (-1, "must be at least 0 and finite, got -1"),
-        ("x", f"'x' is no number and no schedule; {ALLOWED}"),
-        ("5", f"'5' is no number and no schedule; {ALLOWED}"),
-        (True, f"True is no number and no schedule; {ALLOWED}"),
-        ([1], f"[1] is no number and no schedule; {ALLOWED}"),
-        ("1 to x over 5 images", f"'1 to x over 5 images' is no number and no schedule; {ALLOWED}"),
+        ("x", f"'x' is neither a number nor a schedule; {ALLOWED}"),
+        ("5", f"'5' is neither a number nor a schedule; {ALLOWED}"),
+        (True, f"True is neither a number nor a schedule; {ALLOWED}"),
+        ([1], f"[1] is neither a number nor a schedule; {ALLOWED}"),
+        (
+            "1 to x over 5 images",
+            f"'1 to x over 5 images' is neither a number nor a schedule; {ALLOWED}",
+        ),
         ("1 to -2 over 5 images", "must be at least 0 and finite, got '1 to -2 over 5 images'"),
         (
             "1 to 2 over 0 images",
-            "'1 to 2 over 0 images' is no schedule: it needs images to go over",
+            "'1 to 2 over 0 images' is not a schedule: it must span more than 0 images",
         ),
         (
             "1 to 0 over 5 images, geometric",
-            "'1 to 0 over 5 images, geometric' is no schedule: "
-            "a geometric one starts and ends above 0",
+            "'1 to 0 over 5 images, geometric': a geometric schedule must start and end above 0",
         ),
     ],
 )

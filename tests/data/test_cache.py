@@ -74,7 +74,7 @@ def test_a_damaged_entry_is_made_again_with_one_warning(
     assert prepare(dataset).sha256 == first.sha256
     entry = entry_of(cache)
     assert caplog.messages == [
-        f"the cached dataset {entry} is damaged ({reason}): it is made again"
+        f"the cached dataset {entry} is damaged ({reason}); preparing it again"
     ]
     caplog.clear()
     assert torch.equal(prepare(dataset).images, images)
@@ -142,7 +142,7 @@ def test_a_cache_that_cannot_be_written_costs_one_warning(
     assert len(data.images) == 3
     place = tmp_path / "file" / "cache" / "datasets"
     assert caplog.messages == [
-        f"given is not cached in {place}: [Errno 20] Not a directory: '{place}'"
+        f"cannot cache given in {place}: [Errno 20] Not a directory: '{place}'"
     ]
     assert caplog.records[0].levelno == logging.WARNING
 
@@ -165,7 +165,7 @@ print(len(prepare(given(numbered(60, size=32), [0, 1, 2] * 20, image_size=32)).i
     )
     assert done.stdout == "60\n"
     assert done.stderr == (
-        f"WARNING given is not cached in {cache}/datasets: [Errno 27] File too large\n"
+        f"WARNING cannot cache given in {cache}/datasets: [Errno 27] File too large\n"
     )
     assert list((cache / "datasets").iterdir()) == []
 

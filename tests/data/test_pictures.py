@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganlab.data.pictures import pixels
+from ganlab.data.pictures import decode_picture
 from ganlab.data.prepare import prepare
 from ganlab.errors import DataError
 from tests.data.given import given
@@ -42,7 +42,7 @@ def plain(mode: str, colour: Any) -> Image.Image:
     ],
 )
 def test_png_of_every_mode(tmp_path: Path, mode: str, colour: Any, expected: list[int]) -> None:
-    array = pixels(saved(plain(mode, colour), tmp_path / "a.png"))
+    array = decode_picture(saved(plain(mode, colour), tmp_path / "a.png"))
     assert array.shape == (2, 3, len(expected))
     assert (array == expected).all()
 
@@ -50,28 +50,28 @@ def test_png_of_every_mode(tmp_path: Path, mode: str, colour: Any, expected: lis
 def test_a_palette_picture_is_in_colour_unless_its_pixels_are_grey(tmp_path: Path) -> None:
     red = plain("RGB", (255, 0, 0)).convert("P")
     grey = plain("RGB", (51, 51, 51)).convert("P")
-    assert (pixels(saved(red, tmp_path / "red.png")) == [255, 0, 0]).all()
-    assert pixels(saved(grey, tmp_path / "grey.png")).tolist() == [[[51]] * 3] * 2
-    assert pixels(saved(plain("L", 9), tmp_path / "grey.gif")).tolist() == [[[9]] * 3] * 2
+    assert (decode_picture(saved(red, tmp_path / "red.png")) == [255, 0, 0]).all()
+    assert decode_picture(saved(grey, tmp_path / "grey.png")).tolist() == [[[51]] * 3] * 2
+    assert decode_picture(saved(plain("L", 9), tmp_path / "grey.gif")).tolist() == [[[9]] * 3] * 2
 
 
 def test_a_transparent_palette_entry_becomes_white(tmp_path: Path) -> None:
     picture = plain("P", 0)
     picture.putpalette([255, 0, 0, 0, 0, 255])
     picture.putpixel((0, 0), 1)
-    array = pixels(saved(picture, tmp_path / "a.png", transparency=0))
+    array = decode_picture(saved(picture, tmp_path / "a.png", transparency=0))
     assert array[0, 0].tolist() == [0, 0, 255]
     assert array[1, 2].tolist() == [255, 255, 255]
 
 
 def test_a_transparent_key_colour_becomes_white(tmp_path: Path) -> None:
-    assert (pixels(saved(plain("L", 7), tmp_path / "a.png", transparency=7)) == [255]).all()
+    assert (decode_picture(saved(plain("L", 7), tmp_path / "a.png", transparency=7)) == [255]).all()
     colour = saved(plain("RGB", (1, 2, 3)), tmp_path / "b.png", transparency=(1, 2, 3))
-    assert (pixels(colour) == [255, 255, 255]).all()
+    assert (decode_picture(colour) == [255, 255, 255]).all()
 
 
 def test_cmyk_jpeg_becomes_rgb(tmp_path: Path) -> None:
-    array = pixels(saved(plain("CMYK", (0, 255, 255, 0)), tmp_path / "a.jpg", quality=95))
+    array = decode_picture(saved(plain("CMYK", (0, 255, 255, 0)), tmp_path / "a.jpg", quality=95))
     assert np.abs(array.astype(int) - [255, 0, 0]).max() <= 3
 
 
@@ -80,7 +80,7 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     picture.paste(255, (0, 0, 8, 8))
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise by 90 degrees
-    array = pixels(saved(picture, tmp_path / "a.jpg", exif=exif, quality=95))
+    array = decode_picture(saved(picture, tmp_path / "a.jpg", exif=exif, quality=95))
     assert array.shape == (16, 8, 1)
     assert array[:8].min() > 200
     assert array[8:].max() < 50
@@ -89,7 +89,9 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", ["bmp", "webp", "tiff", "gif", "png", "jpg"])
 def test_every_format_can_be_read(tmp_path: Path, ending: str) -> None:
     options = {"lossless": True} if ending == "webp" else {}
-    array = pixels(saved(plain("RGB", (200, 200, 200)), tmp_path / f"a.{ending}", **options))
+    array = decode_picture(
+        saved(plain("RGB", (200, 200, 200)), tmp_path / f"a.{ending}", **options)
+    )
     assert array.shape[:2] == (2, 3)
     assert (array == 200).all()
 
@@ -97,17 +99,17 @@ def test_every_format_can_be_read(tmp_path: Path, ending: str) -> None:
 def test_the_first_picture_of_an_animation_is_taken(tmp_path: Path) -> None:
     frames = [plain("RGB", (255, 0, 0)), plain("RGB", (0, 0, 255))]
     picture = saved(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert (pixels(picture) == [255, 0, 0]).all()
+    assert (decode_picture(picture) == [255, 0, 0]).all()
 
 
 def test_colour_can_be_made_grey_and_grey_made_colour() -> None:
-    assert pixels(plain("RGB", (255, 0, 0)), channels=1).tolist() == [[[76]] * 3] * 2
-    assert pixels(plain("L", 9), channels=3).tolist() == [[[9] * 3] * 3] * 2
+    assert decode_picture(plain("RGB", (255, 0, 0)), channels=1).tolist() == [[[76]] * 3] * 2
+    assert decode_picture(plain("L", 9), channels=3).tolist() == [[[9] * 3] * 3] * 2
 
 
 def test_floating_point_pixels_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
-        pixels(saved(plain("F", 0.5), tmp_path / "a.tiff"))
+        decode_picture(saved(plain("F", 0.5), tmp_path / "a.tiff"))
     assert str(error.value) == (
         f"{tmp_path}/a.tiff has floating-point pixels (mode F), whose range is unknown: "
         "save it as 8 bit"
@@ -124,7 +126,7 @@ def test_a_truncated_picture_is_refused_by_name(tmp_path: Path) -> None:
         Image.fromarray(noise).save(file)
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
         with pytest.raises(DataError) as error:
-            pixels(Image.open(file))
+            decode_picture(Image.open(file))
         message, _, _ = str(error.value).partition(" (")
         assert message == f"{file} cannot be decoded: {reason.partition(' (')[0]}"
 

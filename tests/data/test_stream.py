@@ -18,7 +18,7 @@ from ganlab.data import stream
 from ganlab.data.batches import Batches
 from ganlab.data.prepare import prepare
 from ganlab.errors import DataError, RunError
-from ganlab.machine import processors
+from ganlab.machine import available_cpus
 from ganlab.types import DataSpec, Prepared
 from tests.data.given import given, numbered
 
@@ -90,10 +90,10 @@ def test_large_batches_are_fewer_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
         return loader(*arguments, **options)
 
     monkeypatch.setattr(stream, "DataLoader", watched)
-    readers_used = min(2, processors())
+    readers_used = min(2, available_cpus())
     data = noisy()
     for most in (0, 4 * 12 * 192, 2**25):
-        monkeypatch.setattr(stream, "AHEAD_BYTES", most)
+        monkeypatch.setattr(stream, "PREFETCH_BYTES", most)
         with streamed(data) as batches:
             assert torch.equal(batches.batch(0)[0], resident(data).batch(0)[0])
     assert taken == [readers_used, 4, 4 * readers_used]
@@ -163,7 +163,7 @@ def test_a_killed_reader_gives_one_clear_error_and_takes_the_others_along() -> N
         assert readers() == []
         assert str(error.value).startswith("a process that reads images ahead has ended (")
         assert str(error.value).endswith(
-            "killed perhaps for want of memory: repeat the command to go on"
+            "perhaps because memory ran out; run the same command again to resume"
         )
 
 

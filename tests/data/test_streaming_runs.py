@@ -152,7 +152,7 @@ def test_a_killed_reader_ends_the_run_with_one_line_and_it_goes_on_later(
     assert "Traceback" not in errors
     last = errors.splitlines()[-1]
     assert last.startswith("Error: a process that reads images ahead has ended ("), errors
-    assert last.endswith("repeat the command to go on")
+    assert last.endswith("run the same command again to resume")
     assert not any(alive(reader) for reader in readers)
     assert record(workplace)["status"] == "failed"
     steps = record(workplace)["sessions"][0]["to_step"] + 5

@@ -179,7 +179,7 @@ def test_of_two_processes_one_prepares_and_the_other_waits(cache: Path, tmp_path
         time.sleep(0.01)
     second = begin()
     assert second.stderr is not None
-    assert second.stderr.readline() == "another process prepares slow: waiting for it\n"
+    assert second.stderr.readline() == "another process is preparing slow; waiting for it\n"
     (tmp_path / "go").touch()
     answers = [process.communicate(timeout=60) for process in (first, second)]
     assert answers[0][0] == answers[1][0] != "", answers

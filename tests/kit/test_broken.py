@@ -33,17 +33,17 @@ def test_every_fault_is_reported_at_once_and_what_follows_from_one_is_not(tmp_pa
     assert str(report) == (
         "conditioning 'part' (broken_twice)\n"
         "  ✓ name and description\n"
-        "  ✗ options: 1 documented, the same after YAML\n"
+        "  ✗ options: 1 documented, unchanged by YAML\n"
         "      option 'std': expected a docstring below it, got nothing\n"
         "  ✗ sites: latent: shapes for 1, 2 and 5 images, 2 and 10 classes\n"
         "      latent(): expected shape (1, 17) for 1 image, 2 classes, got shape (1, 16)\n"
-        "  - labels: not tried, what is above comes first\n"
-        "  - gradients: not tried, what is above comes first\n"
-        "  - seed: not tried, what is above comes first\n"
-        "  - terms: not tried, what is above comes first\n"
-        "  - rules: not tried, what is above comes first\n"
-        "  - resume: not tried, what is above comes first\n"
-        "  - training: not tried, what is above comes first"
+        "  - labels: skipped, fix the failures above first\n"
+        "  - gradients: skipped, fix the failures above first\n"
+        "  - seed: skipped, fix the failures above first\n"
+        "  - terms: skipped, fix the failures above first\n"
+        "  - rules: skipped, fix the failures above first\n"
+        "  - resume: skipped, fix the failures above first\n"
+        "  - training: skipped, fix the failures above first"
     )
 
 

@@ -20,7 +20,7 @@ def test_a_good_plugin_has_a_line_for_each_group(ganlab, workplace: Path) -> Non
     assert result.stdout == (
         "dataset 'part' (good_data)\n"
         "  ✓ name and description\n"
-        "  ✓ options: 6 documented, the same after YAML\n"
+        "  ✓ options: 6 documented, unchanged by YAML\n"
         "  ✓ images: 8 to train, 8 to test\n"
         "  ✓ fingerprint: text, the same if the files are\n"
     )
@@ -35,13 +35,13 @@ def test_a_bad_one_ends_with_1_and_every_failure_on_stderr(ganlab, workplace: Pa
     assert result.stdout.endswith(
         "loss 'part' (bad_loss)\n"
         "  ✓ name and description\n"
-        "  ✓ options: it has no option\n"
+        "  ✓ options: it has no options\n"
         "  ✗ shapes: one number for each of 1, 2 and 5 images\n"
-        "  ✓ large logits: finite values and slopes at ±10000; not tried: d()\n"
-        "  ✗ direction: what each network gains by; not tried: d()\n"
-        "  - rules: not tried, what is above comes first\n"
-        "  - resume: not tried, what is above comes first\n"
-        "  - training: not tried, what is above comes first\n"
+        "  ✓ large logits: finite values and gradients at ±10000; skipped: d()\n"
+        "  ✗ direction: each gradient improves its network; skipped: d()\n"
+        "  - rules: skipped, fix the failures above first\n"
+        "  - resume: skipped, fix the failures above first\n"
+        "  - training: skipped, fix the failures above first\n"
     )
     assert result.stderr == (
         "Error: 2 failures\n"

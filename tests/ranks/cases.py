@@ -18,7 +18,7 @@ from ganlab import distributed
 from ganlab.config.resolve import resolve
 from ganlab.data.batches import Batches
 from ganlab.run_directory import Progress
-from ganlab.seeds import mix, seed_everything
+from ganlab.seeds import derive_seed, seed_everything
 from ganlab.training.iteration import iterate
 from ganlab.training.loop import advanced
 from ganlab.training.model import build_model, update_average
@@ -121,7 +121,7 @@ def train(case: Case) -> dict[str, Tensor]:
     model = build_model(experiment, SPEC, choose(options))
     at = Progress()
     for _ in range(ITERATIONS):
-        seed_everything(mix(0, "step", at.steps), torch.device("cpu"))
+        seed_everything(derive_seed(0, "step", at.steps), torch.device("cpu"))
         reals = [Batch(*batches.batch(at.batches + i)) for i in range(options.d_steps)]
         scalars = average_scalars(iterate(model, reals, at, options, draw_labels=batches.labels))
         if model.ema is not None:

@@ -16,7 +16,7 @@ from ganlab.sweeping.resources import Share, share, slots, visible_gpus
 
 @pytest.fixture(autouse=True)
 def _eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources, "processors", lambda: 8)
+    monkeypatch.setattr(resources, "available_cpus", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS")
 
 

@@ -14,7 +14,7 @@ from ganlab.data.batches import Batches
 from ganlab.data.prepare import prepare
 from ganlab.plugins import Plugins
 from ganlab.run_directory import Progress
-from ganlab.seeds import mix, seed_everything
+from ganlab.seeds import derive_seed, seed_everything
 from ganlab.training.loop import advanced
 from ganlab.training.model import build_model
 from ganlab.training.precision import choose
@@ -60,7 +60,7 @@ def test_a_hundred_steps_never_wait_for_the_device(write_experiment: Write) -> N
         # The first steps allocate, and the first pass is put in order.
         torch.cuda.set_sync_debug_mode("error" if i >= 10 else "default")
         try:
-            seed_everything(mix(0, "step", i), device)
+            seed_everything(derive_seed(0, "step", i), device)
             iterate_once(model, batches, at, experiment.train)
         finally:
             torch.cuda.set_sync_debug_mode("default")

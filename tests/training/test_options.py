@@ -117,7 +117,7 @@ def test_parts_that_are_not_whole_are_refused(
         load_experiment(write_experiment(accumulate=parts), plugins)
     (problem,) = error.value.problems
     assert problem.what == (
-        f"accumulate must divide batch_size (8) into parts of two images or more, got {parts}"
+        f"accumulate must divide batch_size (8) into parts of at least two images, got {parts}"
     )
 
 

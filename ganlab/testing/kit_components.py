@@ -1,7 +1,7 @@
-"""The smallest parts that make an experiment: what a component is tried with first.
+"""The smallest components that make an experiment. A component is first checked with these.
 
-They are the kit's own, so that a check needs no shipped component and a partner's mistake is not
-taken for the subject's.
+They belong to the kit, so that a check does not depend on shipped components, and an error of
+another component is not attributed to the checked one.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ WIDTH = 6
 
 
 class KitImages(Dataset):
-    """Noise around a brightness for each class."""
+    """Noisy images with a different brightness for each class."""
 
     name = NAME
     image_size: int = 16
     count: int = 16
-    """How many images."""
+    """Number of images."""
 
     def read(self, root: Path, split: Split) -> Images:
         labels = np.arange(self.count) % 4
@@ -46,15 +46,15 @@ class KitImages(Dataset):
 
 
 class KitGenerator(Generator):
-    """A linear layer, a norm site, a convolution that writes a quarter of the image's side."""
+    """A linear layer to 4 x 4, a norm site, and a transposed convolution to the image size."""
 
     name = NAME
 
     def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
-        return _G(z_dim, spec, sites)
+        return _GeneratorNet(z_dim, spec, sites)
 
 
-class _G(GeneratorNet):
+class _GeneratorNet(GeneratorNet):
     def __init__(self, z_dim: int, spec: DataSpec, sites: Sites) -> None:
         super().__init__()
         site = sites.latent(z_dim)
@@ -75,10 +75,10 @@ class KitDiscriminator(Discriminator):
     name = NAME
 
     def build(self, spec: DataSpec, sites: Sites) -> DiscriminatorNet:
-        return _D(spec, sites)
+        return _DiscriminatorNet(spec, sites)
 
 
-class _D(DiscriminatorNet):
+class _DiscriminatorNet(DiscriminatorNet):
     def __init__(self, spec: DataSpec, sites: Sites) -> None:
         super().__init__()
         site = sites.image()
@@ -91,15 +91,15 @@ class _D(DiscriminatorNet):
 
 
 class KitNorm(Conditioning):
-    """A gain for each channel that is linear in the style, for schemes that bring a style alone."""
+    """A gain per channel that is linear in the style, for schemes that only provide a style."""
 
     name = f"{NAME}-norm"
 
     def norm(self, channels: int, style_dim: int, plain: nn.Module, spec: DataSpec) -> nn.Module:
-        return Gains(channels, style_dim, plain)
+        return _StyleGains(channels, style_dim, plain)
 
 
-class Gains(nn.Module):
+class _StyleGains(nn.Module):
     def __init__(self, channels: int, style_dim: int, plain: nn.Module) -> None:
         super().__init__()
         self.plain = plain
@@ -111,18 +111,18 @@ class Gains(nn.Module):
 
 
 class KitConditioning(Conditioning):
-    """One-hot labels beside the noise, and as constant planes beside the image."""
+    """Concatenates one-hot labels to the noise, and constant one-hot planes to the image."""
 
     name = NAME
 
     def latent(self, z_dim: int, spec: DataSpec) -> nn.Module:
-        return _Beside(z_dim, spec.num_classes)
+        return _ConcatLabel(z_dim, spec.num_classes)
 
     def image(self, channels: int, spec: DataSpec) -> nn.Module:
-        return _Beside(channels, spec.num_classes)
+        return _ConcatLabel(channels, spec.num_classes)
 
 
-class _Beside(nn.Module):
+class _ConcatLabel(nn.Module):
     def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()
         self.num_classes = num_classes
@@ -135,7 +135,7 @@ class _Beside(nn.Module):
 
 
 class KitLoss(Loss):
-    """-log sigmoid of what each network wants."""
+    """The non-saturating GAN loss on logits."""
 
     name = NAME
 

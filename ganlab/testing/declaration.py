@@ -1,4 +1,4 @@
-"""What every component declares: its name, its description, its options."""
+"""Checks of what every component declares: name, description and options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganlab.options import Component
 from ganlab.testing.report import Findings
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-MUST_WRITE = {
+REQUIRED_METHODS = {
     "dataset": ("read",),
     "generator": ("build",),
     "discriminator": ("build",),
@@ -22,11 +22,11 @@ MUST_WRITE = {
     "metric": ("compute",),
     "extractor": ("load",),
 }
-"""Methods that the base class of a kind leaves open."""
+"""Methods that a component must implement, by kind."""
 
 
 def check_declared(found: Findings, cls: type[Component]) -> bool:
-    """Try name and description of a class; return whether it writes what its kind leaves open."""
+    """Check a class's name and docstring; return whether it implements all required methods."""
     complete = True
     with found.group("name and description"):
         name = getattr(cls, "name", None)
@@ -35,7 +35,7 @@ def check_declared(found: Findings, cls: type[Component]) -> bool:
         doc = (vars(cls).get("__doc__") or "").strip()
         found.expect(bool(doc), cls.__name__, "a docstring that says what it is", "nothing")
         base = KINDS[cls.kind]
-        for method in MUST_WRITE.get(cls.kind, ()):
+        for method in REQUIRED_METHODS.get(cls.kind, ()):
             if getattr(cls, method) is getattr(base, method):
                 complete = False
                 found.fail(f"{method}()", "expected to be written, got the one of the base class")
@@ -43,10 +43,13 @@ def check_declared(found: Findings, cls: type[Component]) -> bool:
 
 
 def check_options(found: Findings, cls: type[Component], given: Component | None) -> bool:
-    """Try that options are documented and survive YAML; return whether it can be made."""
+    """Check that options are documented and unchanged by YAML.
+
+    Return whether the component can be instantiated.
+    """
     count = len(cls.model_fields)
     with found.group(
-        "options", f"{count} documented, the same after YAML" if count else "it has no option"
+        "options", f"{count} documented, unchanged by YAML" if count else "it has no options"
     ):
         for option, info in cls.model_fields.items():
             doc = bool((info.description or "").strip())

@@ -1,4 +1,4 @@
-"""Refuse what a dataset read when no conditional GAN can be trained on it, in one clear line."""
+"""Check that the images and labels that a dataset returns can train a conditional GAN."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ganlab.components import Images
 from ganlab.errors import DataError, PluginError
 
 
-def check(found: Images, name: str) -> None:
-    """Raise `DataError` unless images, labels and class names fit each other."""
+def validate_images(found: Images, name: str) -> None:
+    """Raise `DataError` if images, labels and class names are invalid or do not match."""
     if not isinstance(found, Images):
         kind = type(found).__name__
         raise PluginError(f"dataset {name}: read() must return ganlab.Images, got {kind}")

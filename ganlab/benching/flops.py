@@ -1,4 +1,4 @@
-"""How much arithmetic an iteration is, and how much of it the machine does in a second."""
+"""Count the floating-point operations of an iteration, and measure the machine's peak rate."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENOUGH_SECONDS = 0.3
 
 @dataclass(frozen=True)
 class Peak:
-    """How fast the machine multiplies matrices of one type: what a training step can reach."""
+    """The rate of large matrix products in one precision: an upper bound for training."""
 
     precision: str
     size: int
@@ -34,7 +34,10 @@ class Peak:
 
 
 def measure_peak(choices: Choices) -> Peak:
-    """Multiply square matrices, as large as is worth it, in the type that networks compute in."""
+    """Measure the rate of square matrix products in the precision of the networks.
+
+    The size is doubled until a product takes 10 ms.
+    """
     configure_torch(choices, deterministic=False)
     dtype, size = choices.autocast or choices.dtype, SMALLEST
     while _seconds(size, 1, choices.device, dtype) < 0.01 and size < LARGEST:
@@ -59,28 +62,28 @@ def _seconds(size: int, count: int, device: torch.device, dtype: torch.dtype) ->
 
 
 def flops_per_step(trial: Trial) -> float:
-    """Return what an iteration of D and G really computes, forward and backward.
+    """Return the FLOPs of an iteration of D and G, forward and backward.
 
-    Counted are matrix products and convolutions, two for a multiplication and an addition. What
-    is done at every k-th update only counts as often as it is done.
+    Matrix products and convolutions are counted; a multiplication and an addition are two. The
+    result is the mean over a period, so lazy terms count as often as they are computed.
     """
     before, total = trial.run.progress, 0
-    indices = {_acting(trial, step): step for step in reversed(range(trial.period))}
-    often = Counter(_acting(trial, step) for step in range(trial.period))
-    for acting, step in indices.items():
+    indices = {_active_intervals(trial, step): step for step in reversed(range(trial.period))}
+    counts = Counter(_active_intervals(trial, step) for step in range(trial.period))
+    for active, step in indices.items():
         trial.run.progress = trial.progress_at(trial.period + step)
-        counter = Operations()
-        with _eager():
+        counter = FlopCounter()
+        with _uncompiled():
             trial.turn(1, inside=counter)
-        total += counter.flops * often[acting]
+        total += counter.flops * counts[active]
     trial.run.progress = before
     return total / trial.period
 
 
-class Operations(TorchDispatchMode):
-    """Counts by PyTorch's own formulas.
+class FlopCounter(TorchDispatchMode):
+    """Counts FLOPs with PyTorch's own formulas.
 
-    `torch.utils.flop_counter.FlopCounterMode` also says in which module, by hooks that do not bear
+    `torch.utils.flop_counter.FlopCounterMode` also counts per module, with hooks that fail with
     `torch.autograd.grad`, which gradient penalties call.
     """
 
@@ -94,7 +97,7 @@ class Operations(TorchDispatchMode):
         kwargs = kwargs or {}
         formula = flop_registry.get(func._overloadpacket)
         if formula is None:
-            with self:  # operations that are made of others are counted by those
+            with self:  # count the operations that a composite operation consists of
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
@@ -104,15 +107,15 @@ class Operations(TorchDispatchMode):
         return result
 
 
-def _acting(trial: Trial, step: int) -> tuple[bool, ...]:
-    """Tell iterations apart by who acts in which of their updates."""
+def _active_intervals(trial: Trial, step: int) -> tuple[bool, ...]:
+    """Return which lazy intervals are active in each update of an iteration."""
     d_steps = trial.options.d_steps
     updates = (step, *range(step * d_steps, (step + 1) * d_steps))
     return tuple(update % k == 0 for k in trial.intervals for update in updates)
 
 
-def _eager() -> Any:
-    """Have what was compiled run as it was written, where its operations can be counted."""
+def _uncompiled() -> Any:
+    """Run compiled functions eagerly inside the context, so that operations can be counted."""
     if "torch._dynamo" not in sys.modules:  # importing it takes seconds
         return nullcontext()
     return torch.compiler.set_stance("force_eager")
