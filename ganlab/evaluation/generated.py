@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ganlab.errors import DataError
 from ganlab.evaluation.protocol import FORMAT
+from ganlab.events import Tell, ignore
 from ganlab.files import cache_dir, write_atomically
 from ganlab.sampling import Epoch, Trained
 from ganlab.seeds import derive_seed
@@ -58,6 +59,7 @@ def drawer(
     raw: bool = False,
     bn: Bn = "running",
     truncation: float | None = None,
+    tell: Tell = ignore,
 ) -> Draw:
     """Return a function that draws the images of a sampling seed, with labels like the reference's.
 
@@ -86,7 +88,7 @@ def drawer(
             z = noise(samples, trained.experiment.train.z_dim, seed)
             network = trained.network(epoch=epoch, weights="raw" if raw else "auto")
             _refuse_non_finite(network, trained.run.name)
-            images = generate_images(network, z, labels, bn=bn, truncation=truncation)
+            images = generate_images(network, z, labels, bn=bn, truncation=truncation, tell=tell)
             _cache(entry, images)
         return images, labels
 

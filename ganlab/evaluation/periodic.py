@@ -38,6 +38,7 @@ class PeriodicEvaluator:
     """
 
     def __init__(self, plan: Plan, *, root: Path | None = None, tell: Tell = ignore) -> None:
+        self.tell = tell
         asked = plan.experiment.eval
         profile = PROFILES[asked.options.profile]
         profile = replace(profile, samples=asked.options.samples or profile.samples)
@@ -83,8 +84,8 @@ class PeriodicEvaluator:
         if not len(labels):
             return None
         z = generate.noise(len(labels), z_dim, seed, first=begin)
-        images = generate.generate_images(network, z, labels, first=begin)
-        return self.evaluator.look(images, labels, self.metrics)
+        images = generate.generate_images(network, z, labels, first=begin, tell=self.tell)
+        return self.evaluator.look(images, labels, self.metrics, tell=self.tell)
 
     def __call__(
         self,

@@ -72,6 +72,7 @@ def score_run(
             raw=eval_spec.raw,
             bn=eval_spec.bn,
             truncation=eval_spec.truncation,
+            tell=tell,
         )
 
         def look(seed: int) -> MetricInput:

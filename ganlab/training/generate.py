@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ganlab.events import Tell, ignore, phase
 from ganlab.seeds import derive_seed, seed_everything, seeded, torch_states
 from ganlab.step import full
 from ganlab.types import DataSpec
@@ -70,6 +71,7 @@ def generate_images(
     bn: Bn = "running",
     truncation: float | None = None,
     first: int = 0,
+    tell: Tell = ignore,
 ) -> Tensor:
     """Return images (N, C, H, W) uint8 in 0..255, on the CPU, for noise and labels.
 
@@ -84,6 +86,7 @@ def generate_images(
             appendix C).
         truncation: the strength of `GeneratorNet.truncated`; None for no truncation.
         first: the index of the first image, a multiple of `BATCH`, to draw a part of many images.
+        tell: receives events.
 
     With ``running`` statistics, image i depends on its noise, its label and, if the network draws
     random numbers itself, on i. It does not depend on the number of images, except that products of
@@ -95,12 +98,14 @@ def generate_images(
     with (
         seeded(derive_seed(0, "draw"), weight.device),
         _drawing(network, bn, z, y, truncation) as drawer,
+        phase(tell, "generating", total=len(z), unit="images") as generating,
     ):
         parts = zip(z.split(size), y.split(size), strict=True)
         for number, (part_z, part_y) in enumerate(parts, start=first // BATCH):
             inputs = part_z.to(weight), part_y.to(weight.device)
             x = _draw(drawer, *inputs, derive_seed(0, "draw", number), size, truncation)
             images.append(quantise(x).cpu())
+            generating.advance(len(x))
     return torch.cat(images)
 
 

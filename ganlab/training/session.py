@@ -309,8 +309,10 @@ def _train(
     finally:
         plan.batches.close()
         _end_session(plan, run, status, error)
-        tell(RunEnded(str(run.path), status))
-        observers.run_end(error)
+        try:
+            observers.run_end(error)
+        finally:
+            tell(RunEnded(str(run.path), status))
     observers.draw_curves()
     observers.animate()
 
