@@ -170,8 +170,7 @@ def test_random_images_can_be_asked_for(write_experiment: Write, ganlab: Ganlab)
         (("exp.yaml", "--against", "'a b"), "Invalid value for '--against': No closing quotation"),
         (
             ("exp.yaml", "--data", "3x10"),
-            "Invalid value for '--data': '3x10' is neither auto, random, nor "
-            "random:CHANNELSxCLASSES",
+            "'3x10' is neither auto, random, nor random:CHANNELSxCLASSES",
         ),
         (("exp.yaml", "-s", "train.batch_size=64"), "tiny has 40 images, fewer than a batch of 64"),
     ],

@@ -222,24 +222,6 @@ def test_the_log_holds_the_documents_values(
         assert 0 < record["d_real"] < 1
 
 
-def fastest(*arguments: str) -> float:
-    """Return the shortest of five calls, in seconds: the machine may be busy otherwise."""
-    times = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        result = subprocess.run(
-            [sys.executable, "-m", "ganlab", *arguments], capture_output=True, check=True
-        )
-        times.append(time.perf_counter() - begin)
-        assert result.stdout
-    return min(times)
-
-
-@pytest.mark.parametrize("arguments", [("--version",), ("run", "--help")])
-def test_version_and_help_come_within_a_quarter_of_a_second(arguments: tuple[str, ...]) -> None:
-    assert fastest(*arguments) < 0.25
-
-
 def test_version_and_help_import_no_torch() -> None:
     code = (
         "import sys; from ganlab.cli import cli\n"

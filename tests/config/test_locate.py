@@ -139,8 +139,8 @@ def test_a_sweep_is_found_by_name(write, shipped: Path, plugins: Plugins) -> Non
     with pytest.raises(ConfigError) as caught:
         load_experiment("grid", plugins)
     assert str(caught.value) == (
-        f"1 problem in grid\n  {shipped / 'grid.yaml'}:7: sweep: this file holds a sweep: "
-        "ganlab sweep grid runs it"
+        f"1 problem in grid\n  {shipped / 'grid.yaml'}:7: sweep: this file is a sweep; run it "
+        "with: ganlab sweep grid"
     )
 
 
@@ -202,7 +202,7 @@ def test_a_file_that_cannot_be_read_is_left_out_with_a_warning(
     assert [one.name for one in list_experiments()] == ["base"]
     assert [message.splitlines()[1].strip() for message in caplog.messages] == [
         "experiments/broken.yaml:2: not YAML: expected the node content, but found '<stream end>'",
-        "experiments/double.yaml:2: loss: written twice, in lines 1 and 2",
+        "experiments/double.yaml:2: loss: duplicate key, in lines 1 and 2",
         "experiments/orphan.yaml:1: extends: there is no experiment 'nothing'; "
         "`ganlab experiments` lists the experiments",
     ]
