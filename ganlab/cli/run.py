@@ -17,6 +17,7 @@ from ganlab.cli.app import (
 from ganlab.cli.labs import json_lines_option, lab_of, telling
 from ganlab.cli.launch import in_processes
 from ganlab.errors import Interrupted
+from ganlab.events import phase
 
 if TYPE_CHECKING:
     from ganlab.run_directory import RunDirectory
@@ -72,10 +73,11 @@ def command(
     """
     lab = lab_of(ctx, runs_dir=runs_dir, data_root=data_root, device=device)
     with telling(json_lines=json_lines) as tell:
-        loaded = lab.load_for_training(experiment, overrides, init_from=init_from)
-        from ganlab.lab.trainer import Trainer
+        with phase(tell, "loading"):
+            loaded = lab.load_for_training(experiment, overrides, init_from=init_from)
+            from ganlab.lab.trainer import Trainer
 
-        trainer = Trainer(lab, fresh=fresh, allow_changes=allow_changes, tell=tell)
+            trainer = Trainer(lab, fresh=fresh, allow_changes=allow_changes, tell=tell)
         planned = trainer.plan(loaded)
         was_finished = planned.finished
         if not dry_run:

@@ -21,6 +21,7 @@ from ganlab.cli.labs import echo, json_lines_option, lab_of, telling
 from ganlab.columns import columns
 from ganlab.display.sweep import SweepDisplay
 from ganlab.errors import Interrupted
+from ganlab.events import phase
 
 if TYPE_CHECKING:
     from ganlab.events import Tell
@@ -97,7 +98,8 @@ def command(
     lab = lab_of(ctx, runs_dir=runs_dir, data_root=data_root, device=device)
     with telling(json_lines=json_lines) as inner:
         tell = inner if json_lines else _display(inner)
-        from ganlab.lab.sweeps import Sweep
+        with phase(tell, "loading"):
+            from ganlab.lab.sweeps import Sweep
 
         sweep = Sweep(
             lab,

@@ -37,7 +37,7 @@ def auto(*, echo: Echo = to_stderr) -> AbstractContextManager[Tell]:
 
 def json_lines() -> AbstractContextManager[Tell]:
     """Return a display that writes each event to stdout as a line of JSON."""
-    from ganlab.display.json_lines import JsonLines
+    from ganlab.display.json_stream import JsonLines
 
     return JsonLines(sys.stdout)
 

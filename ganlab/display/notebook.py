@@ -70,7 +70,8 @@ class NotebookDisplay:
 
     def _update(self) -> None:
         self._updated = time.monotonic()
-        self._handle.update(self._html(self.html()))
+        if self._handle is not None:  # None outside a notebook
+            self._handle.update(self._html(self.html()))
 
     def html(self) -> str:
         """Return what is shown."""

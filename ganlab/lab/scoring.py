@@ -21,6 +21,7 @@ from ganlab.events import (
     Tell,
     from_data,
     ignore,
+    phase,
 )
 from ganlab.lab.workspace import Workspace
 from ganlab.run_directory import RunDirectory
@@ -80,15 +81,16 @@ class Scoring:
     @cached_property
     def scorer(self) -> Scorer:
         """What computes scores in this process."""
-        from ganlab.evaluation.scorer import Scorer
+        with phase(self.tell, "loading"):
+            from ganlab.evaluation.scorer import Scorer
 
-        return Scorer(
-            self.request,
-            self.workspace.plugins,
-            device=self.workspace.device,
-            root=self.workspace.data_root,
-            tell=self.tell,
-        )
+            return Scorer(
+                self.request,
+                self.workspace.plugins,
+                device=self.workspace.device,
+                root=self.workspace.data_root,
+                tell=self.tell,
+            )
 
     def entries(
         self, runs: Sequence[RunDirectory], epoch: Epoch = None, *, strict: bool = True

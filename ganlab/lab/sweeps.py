@@ -94,8 +94,9 @@ class Sweep:
         """What failed for which reason, after `train`."""
 
         device = [] if workspace.device == "auto" else [f"train.device={workspace.device}"]
-        plugins = workspace.usable_plugins()
-        self.points = load_sweep(file, plugins, [*override_texts(overrides), *device])
+        with phase(tell, "loading"):
+            plugins = workspace.usable_plugins()
+            self.points = load_sweep(file, plugins, [*override_texts(overrides), *device])
         self._check_engine()
         self.trainer = Trainer(workspace, tell=self._tell_in_turn)
         self._number = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from ganlab.events import (
     PhaseEnded,
     PhaseStarted,
     Progressed,
+    RunEnded,
     RunPlanned,
     Scored,
+    from_data,
 )
 
 Write = Callable[..., Path]
@@ -146,3 +149,51 @@ def test_a_sweep_shows_a_line_a_minute_and_the_last_one(
     lines = [line for line in result.stderr.splitlines() if "Loss_D" in line]
     assert len(lines) == count
     assert lines[-1].startswith("[3/3][2/5] Loss_D: ")
+
+
+def test_json_lines_are_the_events_of_a_run_for_programs(
+    write_experiment: Write, ganlab: Ganlab
+) -> None:
+    result = ganlab("run", write_experiment(steps=4), "--json-lines")
+    assert result.exit_code == 0
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert all(line["at"] >= 0 for line in lines)
+    events = [from_data({k: v for k, v in line.items() if k != "at"}) for line in lines]
+    logged = [event for event in events if isinstance(event, Logged)]
+    assert [event.record["step"] for event in logged] == [2, 4]
+    ended = events[-1]
+    assert isinstance(ended, RunEnded)
+    assert ended.status == "finished"
+
+
+def test_json_lines_of_a_sweep_carry_the_number_of_each_run(
+    write_experiment: Write, ganlab: Ganlab
+) -> None:
+    exp = write_experiment(steps=2, sections={"sweep": {"train.seed": [0, 1]}})
+    result = ganlab("sweep", exp, "--no-board", "--json-lines")
+    assert result.exit_code == 0, result.output
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    (planned,) = [event for event in events if event["event"] == "SweepPlanned"]
+    assert planned["titles"] == ["train.seed=0", "train.seed=1"]
+    told = [(e["number"], e["told"]["event"]) for e in events if e["event"] == "RunTold"]
+    assert {number for number, _ in told} == {1, 2}
+    assert (2, "RunEnded") in told
+    assert [e["number"] for e in events if e["event"] == "RunFinished"] == [1, 2]
+
+
+def test_a_notebook_shows_progress_numbers_and_the_phase() -> None:
+    pytest.importorskip("IPython")
+    from ganlab.display.notebook import NotebookDisplay
+
+    display = NotebookDisplay()
+    for event in (
+        PLAN,
+        Progressed(steps=5, images=40, epochs=1.0, seconds=2.0, share=0.5),
+        Logged(RECORD),
+        PhaseStarted("<b>", total=4, unit="images"),
+    ):
+        display(event)
+    shown = display.html()
+    assert '<progress max="1" value="0.5000"></progress> [1/2][5/5] 50 %' in shown
+    assert "numbers: Loss_D: 1.0000" in shown
+    assert "&lt;b&gt;: 0 of 4 images" in shown

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from safetensors import safe_open
+from safetensors.torch import save
 
 from ganlab.run_directory import read_run
+from ganlab.training import checkpoint
 from tests.training.helpers import assert_same_state, newest_state, only_run, start
 
 Write = Callable[..., Path]
@@ -200,3 +203,36 @@ def test_two_processes_cannot_train_one_run(
     assert result.stderr.splitlines()[-1] == (
         f"Error: {run} is in use: another process trains this run"
     )
+
+
+def test_checkpoints_with_the_names_of_format_1_are_sampled_and_continued(
+    write_experiment: Write, ganlab: Ganlab, workplace: Path
+) -> None:
+    exp = write_experiment(steps=6)
+    assert ganlab("run", exp, "--runs-dir", "whole/runs").exit_code == 0
+    assert ganlab("run", exp, "-s", "train.steps=3").exit_code == 0
+    run = only_run(workplace)
+    old_names = {
+        new: old for old, new in checkpoint.RENAMED_SINCE[1].items()
+    }  # what an older version wrote
+    for path in (run / "checkpoints").glob("*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            meta = json.loads(file.metadata()["ganlab"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        for new, old in old_names.items():
+            tensors = {
+                old + key.removeprefix(new) if key.startswith(new) else key: value
+                for key, value in tensors.items()
+            }
+        meta |= {"format": 1, "sha256": checkpoint._hash(tensors)}
+        path.write_bytes(save(tensors, {"ganlab": json.dumps(meta)}))
+    assert any("discriminator/verdict.head." in key for key in newest_names(run))
+    assert ganlab("sample", "exp").exit_code == 0
+    assert ganlab("run", exp).exit_code == 0
+    assert_same_state(newest_state(only_run(workplace / "whole")), newest_state(run))
+
+
+def newest_names(run: Path) -> list[str]:
+    newest = max((run / "checkpoints").glob("step-*.safetensors"))
+    with safe_open(newest, framework="pt") as file:
+        return list(file.keys())
