@@ -19,7 +19,7 @@ from ganlab.options import Component
 from ganlab.types import Prepared
 
 Level = Literal["quick", "standard", "full"]
-"""An evaluation profile, from the fewest images and metrics to the most."""
+"""The levels of the evaluation profiles: a higher level computes more metrics."""
 
 Need = Literal["classifier", "held out", "logits"]
 
@@ -111,7 +111,7 @@ class Metric(Component):
     """The position among the default metrics; None for a metric that is not a default."""
 
     min_profile: ClassVar[Level] = "standard"
-    """The smallest profile that computes this metric by default."""
+    """The lowest level of a profile that computes this metric by default."""
 
     always_shown: ClassVar[bool] = False
     """True to compute this metric always and show it on every leaderboard."""

@@ -77,7 +77,7 @@ def _forward(module: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, *more: Any) -> T
 # -------------------------------------------------------------------- three bilinear functions
 
 Geometry = tuple[int, int, int]
-"""Batch of the kernel, stride, padding."""
+"""Kernel size, stride and padding, each the same for height and width."""
 
 
 class Gather(torch.autograd.Function):

@@ -296,7 +296,7 @@ def _train(
     except BaseException as caught:
         status, error = status_of(caught), caught
         if isinstance(caught, Diverged):
-            observers.log()  # what came before it
+            observers.log()  # the steps before the failed one
             with distributed.single_process():
                 caught.args = (f"{caught}{source_of(caught, plan.model, plan.experiment)}",)
         if isinstance(caught, RemoteError) and caught.traceback:
