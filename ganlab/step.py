@@ -41,8 +41,8 @@ class ImageTransform(Protocol):
 class Step:
     """One update of D or G: its batches, the networks, the loss, and the random numbers.
 
-    Training components draw random numbers only with `randn`, `rand` and `labels`, so that
-    processes that share a batch stay reproducible.
+    Training components draw random numbers only with `randn`, `rand` and `labels`, so that a run
+    is reproducible with any number of processes.
     """
 
     role: Role

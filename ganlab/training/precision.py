@@ -152,7 +152,7 @@ def _cpu_has(question: str) -> bool:
 
 
 def configure_torch(choices: Choices, *, deterministic: bool) -> None:
-    """Set torch's process-wide state: TF32 only if chosen, and deterministic kernels if asked."""
+    """Set torch's process-wide state: TF32 only if chosen; deterministic kernels if requested."""
     if choices.device.type == "cpu":
         keep_memory()
     else:
