@@ -1,11 +1,15 @@
-"""The base class of every kind of component: the page that a plugin author reads.
+"""The base class of every kind of component: the reference for plugin authors.
 
-A component is a frozen object whose annotated fields are its YAML options, and nothing else lives
-on it. Learned parameters live in the modules that it builds for a network and train with that
-network. Buffers (running means, adaptive strengths) live in the module that `state` returns; the
-core saves, restores and moves it and hands it back as ``state``. What measures images, metrics and
-extractors, has a page of its own: `ganlab.metrics`. Labels ``y`` are (N,) int64 class
-indices or (N, K) float rows; `ganlab.nn.one_hot` and `ganlab.nn.Embed` take both.
+A component is a frozen object. Its annotated fields are its YAML options, and it holds nothing
+else. Learned parameters live in the modules that a component builds for a network, and are trained
+with that network. Buffers (running means, adaptive strengths) live in the module that `state`
+returns: the core moves it to the device, saves it in checkpoints, restores it on resume, and
+passes it to every method as ``state``. The base classes of metrics and extractors are in
+`ganlab.metrics`.
+
+Notation: G is the generator, D the discriminator. N is the number of images, C, H and W their
+channels, height and width, and K the number of classes. Labels ``y`` are class indices, (N,) int64,
+or class weights, (N, K) float; `ganlab.nn.one_hot` and `ganlab.nn.Embed` accept both.
 """
 
 from __future__ import annotations
@@ -27,82 +31,98 @@ from ganlab.sites import Sites
 from ganlab.step import Step
 from ganlab.types import Batch, DataSpec, Role
 
-# ------------------------------------------------------------------ what takes part in a step
+# ----------------------------------------------------------------------- training components
 
 
 class TrainingComponent(Component):
-    """A component that can add terms to what D and G minimise, or change the adversarial one.
+    """A component that can add terms to the losses of D and G, or change the adversarial loss.
 
-    Rules of a term: no ``.item()``, no branch on a tensor's value, no data-dependent shape (mask,
-    do not index), randomness only from ``step``, buffers changed in place.
+    Terms must compile to a fixed graph: no ``.item()``, no branch on the value of a tensor, and no
+    data-dependent shape (mask instead of indexing). Draw random numbers only from ``step``. Change
+    buffers in place.
     """
 
     replaces_loss: ClassVar[bool] = False
-    """True if `adversarial` does not call ``plain``: the experiment then writes no ``loss``."""
+    """True if `adversarial` replaces the loss, so that the experiment must not set ``loss``."""
 
     calls_loss: ClassVar[bool] = False
-    """True if it calls ``step.loss`` itself, which nothing may replace then."""
+    """True if this component calls ``step.loss`` itself, so that no other may replace the loss."""
 
     def interval(self) -> int:
-        """Return k if its terms are added at every k-th update only; they then count k times."""
+        """Return k to compute the terms at every k-th update only, multiplied by k."""
         return 1
 
     def state(self, spec: DataSpec) -> nn.Module | None:
-        """Return a module holding the buffers that must survive a resume."""
+        """Return a module that holds the buffers to keep in checkpoints, or None for no buffers."""
         return None
 
     def adversarial(
         self, step: Step, plain: Callable[[], Tensor], state: nn.Module | None
     ) -> Tensor:
-        """Return the adversarial loss per example, (N,): ``plain()``, changed or replaced."""
+        """Return the adversarial loss per example, (N,).
+
+        ``plain()`` returns the loss without this component. Return it changed, or replace it.
+        """
         return plain()
 
     def d_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
-        """Return named scalars to add to what D minimises."""
+        """Return the terms to add to D's loss: 0-d tensors by name."""
         return {}
 
     def g_terms(self, step: Step, state: nn.Module | None) -> dict[str, Tensor]:
-        """Return named scalars to add to what G minimises."""
+        """Return the terms to add to G's loss: 0-d tensors by name."""
         return {}
 
     def augment(self, x: Tensor, step: Step, state: nn.Module | None) -> Tensor:
-        """Return images (N, C, H, W) as D shall see them; differentiable."""
+        """Return the images (N, C, H, W) to pass to D in place of ``x``.
+
+        The operation must be differentiable. It is applied to real and generated images alike.
+        """
         return x
 
     def real_batch(self, step: Step, state: nn.Module | None) -> Batch:
-        """Return what a D step shows as the real batch."""
+        """Return the batch to pass to D as the real one in a D step."""
         return step.real
 
     def after_step(self, step: Step, state: nn.Module | None) -> None:
-        """Act after the optimizer moved ``step.role``'s network; without gradients."""
+        """Update buffers after the optimizer step of ``step.role``'s network. Gradients are off."""
 
     def transform(self, network: nn.Module, role: Role, spec: DataSpec) -> nn.Module:
-        """Return ``network`` changed once after it was built: spectral normalisation."""
+        """Return the network to train, once after it is built: for example, spectrally normalised.
+
+        ``network`` may be changed in place.
+        """
         return network
 
 
 @dataclass(frozen=True)
 class BoundComponent:
-    """A component of a run, and the module that holds its buffers."""
+    """A training component of a run, together with the module that holds its buffers."""
 
     key: str
-    """Unique in the run: ``regularizers.r1``. It names the component's state in checkpoints."""
+    """A name that is unique in the run, such as ``regularizers.r1``; used in checkpoints."""
 
     component: TrainingComponent
-    """Conditioning, regularizer or augmentation."""
+    """A conditioning scheme, a regularizer or an augmentation."""
 
     state: nn.Module | None = None
+    """The module that ``component.state()`` returned."""
 
     def augment(self, x: Tensor, step: Step) -> Tensor:
-        """Return images (N, C, H, W) as the discriminator sees them."""
+        """Return the images (N, C, H, W) to pass to D in place of ``x``."""
         return self.component.augment(x, step, self.state)
 
 
 class Conditioning(TrainingComponent):
-    """How the label reaches the networks. Override the sites that the scheme uses.
+    """A conditioning scheme: the modules through which the label enters the networks.
 
-    A site returns a module that initialises itself, or None for "not with these options". Sites of
-    G are ``latent``, ``style`` and ``norm``; sites of D are ``image``, ``head`` and ``auxiliary``.
+    A site is a place in a network where the label may enter: ``latent``, ``style`` and ``norm`` in
+    G; ``image``, ``head`` and ``auxiliary`` in D. Override the method of each site that the scheme
+    uses. The method returns a module with initialised parameters, which is trained with the
+    network, or None if the scheme's options do not use the site.
+
+    At the sites ``latent`` and ``image``, several schemes are applied one after the other, and at
+    ``auxiliary`` each scheme has its own module. Only one scheme may use each of the other sites.
     """
 
     kind = "conditioning"
@@ -112,91 +132,108 @@ class Conditioning(TrainingComponent):
     }
 
     requires_sites: ClassVar[tuple[str, ...]] = ()
-    """Sites of D of which another scheme must claim one, such as ``("image", "head")``."""
+    """Another scheme must use at least one of these sites of D, such as ``("image", "head")``."""
 
     def latent(self, z_dim: int, spec: DataSpec) -> nn.Module | None:
-        """Module (z (N, z_dim), y) -> (N, out_features), with ``out_features``. They chain."""
+        """Return a module that computes G's input from the noise and the label.
+
+        It maps (z (N, z_dim), y) to (N, out_features) and has the attribute ``out_features``.
+        """
         return None
 
     def style(self, z_dim: int, spec: DataSpec) -> nn.Module | None:
-        """Module (z, y) -> (N, out_features), with ``out_features``: what norm sites depend on.
+        """Return a module that computes the style: the condition of the norm sites.
 
-        One owner. Without it the style is the one-hot label.
+        It maps (z (N, z_dim), y) to (N, out_features) and has the attribute ``out_features``. If no
+        scheme uses this site, the style is the one-hot label, (N, K).
         """
         return None
 
     def norm(
         self, channels: int, style_dim: int, plain: nn.Module, spec: DataSpec
     ) -> nn.Module | None:
-        """Module (h (N, channels, *), style (N, style_dim)) -> h. One owner.
+        """Return a normalisation layer that depends on the style.
 
-        ``plain`` is the normalisation that the network would use: keep it or replace it.
+        It maps (h (N, channels, *), style (N, style_dim)) to a tensor of the shape of h. ``plain``
+        is the network's own normalisation layer, h -> h: use it or replace it.
         """
         return None
 
     def image(self, channels: int, spec: DataSpec) -> nn.Module | None:
-        """Module (x (N, channels, H, W), y) -> (N, out_channels, H, W), with ``out_channels``.
+        """Return a module that computes D's input from the image and the label.
 
-        They chain.
+        It maps (x (N, channels, H, W), y) to (N, out_channels, H, W) and has the attribute
+        ``out_channels``.
         """
         return None
 
     def head(self, features: int, plain: nn.Module, spec: DataSpec) -> nn.Module | None:
-        """Module (h (N, features), y) -> logit (N,), or (logit, auxiliary). One owner.
+        """Return a module that computes D's logit from its features and the label.
 
-        ``plain`` is the network's own last layer, (N, features) -> (N, 1): keep it or replace it.
+        It maps (h (N, features), y) to logits, (N,) or (N, 1), or to (logits, auxiliary output).
+        ``plain`` is the network's own last layer, (N, features) -> (N, 1): use it or replace it.
         """
         return None
 
     def auxiliary(self, features: int, spec: DataSpec) -> nn.Module | None:
-        """Module (h (N, features), y) -> anything: ``output.auxiliary[self.name]`` for terms."""
+        """Return a module that computes an auxiliary output of D, such as class logits.
+
+        It maps (h (N, features), y) to any value. Terms read it as
+        ``step.real.output.auxiliary[self.name]``, and likewise for ``step.fake``.
+        """
         return None
 
     @classmethod
     def claims(cls, role: Role) -> list[str]:
-        """Return the sites of one network that this scheme overrides."""
+        """Return the sites of the network ``role`` that this scheme overrides."""
         return [s for s in cls.SITES[role] if getattr(cls, s) is not getattr(Conditioning, s)]
 
 
 class Regularizer(TrainingComponent):
-    """A term, a limit or a transformation that keeps training stable."""
+    """A regularizer: a loss term, or a transformation of a network, that stabilises training."""
 
     kind = "regularizer"
 
 
 class Penalty(Regularizer):
-    """A regularizer that adds terms, and may do so lazily."""
+    """A regularizer that adds loss terms and supports lazy regularization.
+
+    Lazy regularization: Karras et al., 2020, arXiv:1912.04958, appendix B.
+    """
 
     every: int = Field(default=1, ge=1)
-    """Add the terms at every k-th update only, k times as strong."""
+    """Compute the terms at every k-th update only, multiplied by k."""
 
     def interval(self) -> int:
         return self.every
 
 
 class Augmentation(TrainingComponent):
-    """A differentiable change of every image that D sees, real and generated alike."""
+    """A differentiable augmentation of every image that D sees, real and generated alike."""
 
     kind = "augmentation"
 
 
 class Loss(Component):
-    """The adversarial loss, per example and never reduced, so that weights and masks work."""
+    """The adversarial loss, per example: no reduction, so that components can weight examples."""
 
     kind = "loss"
     real_in_g: ClassVar[bool] = False
-    """True if G's loss looks at the real batch too (relativistic losses)."""
+    """True if G's loss needs D's logits of the real batch, as relativistic losses do."""
 
     def d(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return what D minimises, (N,), from logits (N,) of real and generated images."""
+        """Return D's loss per example, (N,), from the logits (N,) of real and generated images."""
         raise NotImplementedError
 
     def g(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        """Return what G minimises, (N,), from logits (N,)."""
+        """Return G's loss per example, (N,), from the logits (N,) of generated images.
+
+        ``real`` are the logits (N,) of real images if ``real_in_g`` is True, else None.
+        """
         raise NotImplementedError
 
     def logged_output(self, logit: Tensor) -> Tensor:
-        """Return what the log calls D(x): a probability where the loss knows one."""
+        """Return the values to log as D(x), (N,): probabilities if the loss defines them."""
         return logit
 
 
@@ -204,32 +241,38 @@ class Loss(Component):
 
 
 class Network(Component):
-    """What generators and discriminators have in common."""
+    """The base class of generators and discriminators."""
 
     sizes: ClassVar[tuple[int, ...]] = (16, 32, 64, 128)
-    """The image sizes that it can do."""
+    """The supported image sizes, in pixels."""
 
     channels: ClassVar[tuple[int, ...]] = (1, 3)
-    """The numbers of image channels that it can do."""
+    """The supported numbers of image channels."""
 
 
 class Generator(Network):
-    """Builds the network that draws. It asks ``sites`` and never tests what it gets."""
+    """Builds G. The architecture asks ``sites`` for modules and uses them without inspecting them.
+
+    The same code then serves every conditioning scheme.
+    """
 
     kind = "generator"
 
     def build(self, z_dim: int, spec: DataSpec, sites: Sites) -> GeneratorNet:
-        """Return the network, its own layers initialised."""
+        """Return G with initialised layers: noise (N, z_dim) and labels to images in [-1, 1]."""
         raise NotImplementedError
 
 
 class Discriminator(Network):
-    """Builds the network that judges. It asks ``sites`` and never tests what it gets."""
+    """Builds D. The architecture asks ``sites`` for modules and uses them without inspecting them.
+
+    The same code then serves every conditioning scheme.
+    """
 
     kind = "discriminator"
 
     def build(self, spec: DataSpec, sites: Sites) -> DiscriminatorNet:
-        """Return the network, its own layers initialised."""
+        """Return D with initialised layers: images and labels to a `DiscriminatorOutput`."""
         raise NotImplementedError
 
 
@@ -240,86 +283,94 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class Images:
-    """A labelled set of images as a dataset finds it, before the core resizes and caches it."""
+    """Labelled images as a dataset reads them, before the core resizes and caches them."""
 
     images: np.ndarray | Sequence[Image.Image] | Iterator[Image.Image]
-    """uint8 (N, H, W) or (N, H, W, C); or pictures of any size and mode, one at a time."""
+    """A uint8 array (N, H, W) or (N, H, W, C), or PIL images of any size and mode."""
 
     labels: np.ndarray
-    """(N,) integers from 0."""
+    """(N,) class indices from 0."""
 
     class_names: tuple[str, ...]
-    """A name for each label that can occur."""
+    """The name of each class, in the order of the indices."""
 
     channels: Literal[1, 3] | None = None
-    """What pictures become, grey or colour; None means grey if all are. Arrays stay as they are."""
+    """Convert PIL images to grey (1) or RGB (3); None: grey only if all are. Ignored for arrays."""
 
 
 class Dataset(Component):
-    """Labelled images. A subclass finds and reads them; the core does the rest, once.
+    """A labelled image dataset. A subclass downloads and reads the images.
 
-    The rest: select ``classes``, cut to ``limit``, resize with antialiasing, keep as uint8, hash
-    the content, cache.
+    The core then selects ``classes``, reduces to ``limit``, resizes with antialiasing, converts to
+    uint8, hashes the content and caches the result.
     """
 
     kind = "dataset"
 
     image_size: int = Field(default=32, ge=8)
-    """Height and width that the networks see."""
+    """Height and width of the training images, in pixels."""
 
     limit: PositiveInt | None = None
-    """Use this many images, drawn evenly from the classes; all by default."""
+    """Use this many images, chosen evenly from the classes; all by default."""
 
     classes: list[int | str] | None = Field(default=None, min_length=2)
-    """Use these classes only, by name or number, in this order; all by default."""
+    """Use only these classes, by name or index, in this order; all by default."""
 
     flip: bool = False
-    """Mirror each image left to right half of the time, in training."""
+    """Flip training images horizontally with probability 0.5."""
 
     fallback: dict[str, Any] | None = None
-    """The dataset to use, loudly, where this one cannot be had: `digits`, or a block of options."""
+    """The dataset to use, with a warning, if this one is unavailable: a name or options."""
 
     fallback_images: PositiveInt | None = None
-    """How many images to train for on the fallback, instead of the experiment's own budget."""
+    """The training budget on the fallback, in images; by default the experiment's budget."""
 
     def read(self, root: Path, split: Split) -> Images:
-        """Return the split, downloading it below ``root`` if need be.
+        """Return the images of a split, downloading them to the folder ``root`` if necessary.
 
-        Raises `ganlab.errors.DataUnavailable` when it is neither there nor to be had, and
-        `ganlab.errors.DataError` when it is there but broken.
+        Raises:
+            ganlab.errors.DataUnavailable: if the files are missing and cannot be downloaded.
+            ganlab.errors.DataError: if the files are damaged.
         """
         raise NotImplementedError
 
     def fingerprint(self, root: Path, split: Split) -> str:
-        """Return what changes when the files change: names the cache entry; cheap to compute.
+        """Return a string that changes when the files of the split change.
 
-        The empty string means "always the same". None of the options needs to be in it.
+        It is part of the cache key, next to the options, and must be cheap to compute. The empty
+        string means that the files never change.
         """
         return ""
 
 
-# ------------------------------------------------------------------------------ observers
+# ------------------------------------------------------------------------------ callbacks
 
 
 class Callback(Component):
-    """Watches a run in which the experiment names it. What it raises ends the run."""
+    """Observes the runs of experiments that list it under ``callbacks``.
+
+    An exception that a callback raises stops the run.
+    """
 
     kind = "callback"
 
     def on_run_start(self, run: Any) -> None:
-        """Called once, when the networks stand and before the first step."""
+        """Called once, after the networks are built and before the first step."""
 
     def on_step_end(self, run: Any, step: int, losses: dict[str, Tensor]) -> None:
-        """Called after each G update with detached scalars; reading one waits for the device."""
+        """Called after each G update, with detached 0-d tensors by name.
+
+        Reading a value synchronises with the device.
+        """
 
     def on_log(self, run: Any, records: list[dict[str, float]]) -> None:
-        """Called once a log interval with every step's numbers since the last one."""
+        """Called once per log interval, with the numbers of each step since the last call."""
 
     def on_evaluate(self, run: Any, step: int, scores: dict[str, float]) -> None:
-        """Called after each evaluation."""
+        """Called after each evaluation, with the scores by name."""
 
     def on_run_end(self, run: Any, error: BaseException | None) -> None:
-        """Called once, last. ``error`` is what stopped the run, or None."""
+        """Called once at the end. ``error`` is the exception that stopped the run, or None."""
 
 
 KINDS: dict[str, type[Component]] = {
@@ -337,4 +388,4 @@ KINDS: dict[str, type[Component]] = {
         Callback,
     )
 }
-"""The ten kinds, by the name that the command line and hooks use."""
+"""The base class of each kind of component, by the name that the CLI and the hooks use."""

@@ -1,10 +1,10 @@
-"""What a plugin needs that looks at a batch as a whole, when several processes share the batch.
+"""Operations on a whole batch when several processes share it, for plugins.
 
-Each process has its slice of every batch, and what it minimises is the mean over its slice;
-gradients are averaged. So whatever is a function of one image needs nothing from here. What is a
-function of several, such as a batch's mean or all its pairs, asks the other processes, and every
-process must ask alike. All of it can be differentiated, twice too, and with one process a tensor
-comes back as it is.
+Each process has a slice of every batch and minimises the mean loss over its slice; the gradients
+are averaged over the processes. A function of single images therefore needs nothing from this
+module. A function of several images, such as a batch mean or all pairs, must use it, and every
+process must make the same calls in the same order. All operations are twice differentiable. With
+one process, they return their input unchanged.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _single_process = False
 
 
 def world_size() -> int:
-    """Return how many processes share a batch."""
+    """Return the number of processes that share a batch."""
     return dist.get_world_size() if dist.is_initialized() and not _single_process else 1
 
 
 def rank() -> int:
-    """Return the number of this process, from 0. The first one alone writes."""
+    """Return the index of this process, from 0. Only process 0 writes files."""
     return dist.get_rank() if dist.is_initialized() and not _single_process else 0
 
 
@@ -37,17 +37,20 @@ def rank() -> int:
 
 
 def sum(x: Tensor) -> Tensor:  # noqa: A001  (as in torch.sum)
-    """Return the sum of a tensor over all processes, in every one of them."""
+    """Return the elementwise sum of a tensor over all processes, in every process."""
     return x if world_size() == 1 else _Sum.apply(x)
 
 
 def mean(x: Tensor) -> Tensor:
-    """Return the mean of a tensor over all processes: ``mean(x.mean(0))`` for a whole batch."""
+    """Return the elementwise mean of a tensor over all processes, in every process.
+
+    The mean of a whole batch is ``mean(x.mean(0))``.
+    """
     return x if world_size() == 1 else _Sum.apply(x) / world_size()
 
 
 def std(x: Tensor) -> Tensor:
-    """Return the standard deviation, 0-d, of all numbers of a whole batch, as ``x.std()``."""
+    """Return the standard deviation, 0-d, of all values of a whole batch, as ``x.std()``."""
     if world_size() == 1:
         return x.std()
     squares = sum((x - mean(x.mean())).square().sum())
@@ -55,15 +58,15 @@ def std(x: Tensor) -> Tensor:
 
 
 def gather(x: Tensor) -> Tensor:
-    """Return (N, *) of a whole batch from each process's slice of it, in the batch's order."""
+    """Return the whole batch (N, *), in order, from the slice ``x`` of each process."""
     return x if world_size() == 1 else _Gather.apply(x)
 
 
 def local(x: Tensor, *, parts: int = 1) -> Tensor:
-    """Return this process's slice of (N, *), where ``x`` is of a whole batch.
+    """Return this process's slice of ``x`` (N, *), which belongs to a whole batch.
 
-    With ``parts`` it is a slice of each of them, one behind the other. Raises `RunError` if N
-    cannot be shared evenly.
+    With ``parts``, ``x`` consists of that many equal parts: the result is this process's slice of
+    each part, concatenated. Raises `RunError` if N cannot be divided evenly.
     """
     count = world_size()
     if count == 1:
@@ -77,24 +80,27 @@ def local(x: Tensor, *, parts: int = 1) -> Tensor:
 
 
 def randn_like(x: Tensor) -> Tensor:
-    """Return standard normal numbers like ``x`` (N, *): this process's of a whole batch's."""
+    """Return standard normal numbers of the shape of ``x`` (N, *).
+
+    Each process draws the numbers of the whole batch and keeps its own slice.
+    """
     return torch.randn_like(x) if world_size() == 1 else local(_whole(x).normal_())
 
 
 def rand_like(x: Tensor) -> Tensor:
-    """Return uniform numbers in [0, 1) like ``x`` (N, *): this process's of a whole batch's."""
+    """Return uniform numbers in [0, 1) of the shape of ``x`` (N, *), as `randn_like` does."""
     return torch.rand_like(x) if world_size() == 1 else local(_whole(x).uniform_())
 
 
 def dropout_like(x: Tensor, p: float) -> Tensor:
-    """Return what dropout multiplies ``x`` (N, *) by: 0 for a share p, 1 / (1 - p) else."""
+    """Return the dropout mask for ``x`` (N, *): 0 with probability p, otherwise 1 / (1 - p)."""
     return local(dropout(_whole(x).fill_(1), p))
 
 
 def _whole(x: Tensor) -> Tensor:
-    """Return an empty tensor (N, *) for a whole batch, in memory as ``x`` is.
+    """Return an uninitialised tensor (N, *) for a whole batch, in the memory format of ``x``.
 
-    Random numbers come in the order of memory.
+    The format matters because random numbers fill a tensor in memory order.
     """
     last = x.dim() == 4 and not x.is_contiguous()
     last = last and x.is_contiguous(memory_format=torch.channels_last)
@@ -106,12 +112,12 @@ def _whole(x: Tensor) -> Tensor:
     )
 
 
-# ---------------------------------------------------------------------------- by oneself
+# --------------------------------------------------------------------- a single process
 
 
 @contextmanager
 def single_process() -> Iterator[None]:
-    """Inside, this process shares nothing with the others, which may do something else."""
+    """Make this process act as the only one, so that the others need not make the same calls."""
     global _single_process
     before, _single_process = _single_process, True
     try:
@@ -131,14 +137,14 @@ _explain: Callable[[], GanlabError] = _unexplained
 
 
 def explain_disconnects(explain: Callable[[], GanlabError]) -> None:
-    """Set what says why the others can no longer be reached."""
+    """Set the function that returns the error to raise when a process is unreachable."""
     global _explain
     _explain = explain
 
 
 @contextmanager
 def disconnects_explained() -> Iterator[None]:
-    """Turn what torch raises inside, when others can no longer be reached, into why."""
+    """Convert a `RuntimeError` of torch.distributed to an error that gives the reason."""
     try:
         yield
     except RuntimeError as error:
@@ -146,7 +152,7 @@ def disconnects_explained() -> Iterator[None]:
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes. Its gradient is that of the sum of what they minimise."""
+    """The sum over all processes. Its gradient is that of the sum of their losses."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -161,7 +167,7 @@ class _Sum(torch.autograd.Function):
 
 
 class _Gather(torch.autograd.Function):
-    """All slices, one behind the other."""
+    """The concatenation of all slices."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
-"""Events: plain records of what a long operation does, for displays and programs.
+"""Events: plain records of the progress of a long operation, for displays and programs.
 
-Whoever works is given one callable, ``tell(event)``. An event says what happened and never how it
-looks. All of them are plain data, so that they can cross a process or be written as JSON.
+A long operation takes a callable, ``tell(event)``. An event describes what happened, not how to
+display it. All events are plain data, so they can be sent to another process or written as JSON.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PhaseStarted:
-    """Something begins that may take longer than a second. Phases nest: the last one ends first."""
+    """A phase that may take longer than a second has begun. Phases nest."""
 
     name: str
-    """``preparing images``, ``scoring fid``."""
+    """For example ``preparing images`` or ``scoring fid``."""
 
     total: int | None = None
-    """How many units there are, if that is known."""
+    """The number of units of work; None if unknown."""
 
     unit: str = ""
-    """``images``, ``epochs``."""
+    """For example ``images`` or ``epochs``."""
 
 
 @dataclass(frozen=True)
 class PhaseAdvanced:
-    """The innermost phase has done so many of its units."""
+    """The innermost phase has completed ``done`` units in total."""
 
     done: int
 
@@ -42,11 +42,11 @@ class PhaseEnded:
 
 @dataclass(frozen=True)
 class RunPlanned:
-    """A run is checked and built, and is about to be trained."""
+    """A run was validated and built, and is about to be trained."""
 
     folder: str
     facts: Mapping[str, str]
-    """What is about to happen, in words, by heading: ``dataset``, ``generator``, ``budget``."""
+    """A description of the plan by heading: ``dataset``, ``generator``, ``budget``."""
 
     dataset_images: int
     batch_size: int
@@ -67,7 +67,7 @@ class RunResumed:
 
 @dataclass(frozen=True)
 class Progressed:
-    """Training has come so far. Told a few times a second at most."""
+    """The progress of training. Sent a few times per second at most."""
 
     steps: int
     images: int
@@ -76,12 +76,12 @@ class Progressed:
     """Time in the training loop, over all sessions."""
 
     share: float
-    """The used share of the budget, 1 at the end."""
+    """The fraction of the budget that is used, from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Logged:
-    """A line of the log: the means of an interval."""
+    """A line of the log: the means over a log interval."""
 
     record: Mapping[str, Any]
 
@@ -95,7 +95,7 @@ class SheetDrawn:
 
 @dataclass(frozen=True)
 class Scored:
-    """The present weights were scored during training."""
+    """The current weights were scored during training."""
 
     scores: Mapping[str, float]
 
@@ -113,7 +113,7 @@ class ScoringStarted:
     """A run is about to be scored."""
 
     run: str
-    """Its name."""
+    """The name of the run."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Detail:
-    """A sentence about the operation that is under way."""
+    """A sentence about the current operation."""
 
     text: str
 
@@ -152,7 +152,7 @@ class RunStarted:
 
     number: int
     where: str = ""
-    """The machine, if there are several."""
+    """The machine, if there are several; otherwise empty."""
 
 
 @dataclass(frozen=True)
@@ -173,19 +173,19 @@ class RunPrinted:
 
 @dataclass(frozen=True)
 class RunFinished:
-    """A run of a sweep is trained to its end."""
+    """A run of a sweep finished training."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class RunFailed:
-    """A run of a sweep failed. The others are trained nevertheless."""
+    """A run of a sweep failed. The other runs continue."""
 
     number: int
     reason: str
     traceback: str = ""
-    """The traceback of a bug; empty for what a user can mend."""
+    """The traceback of a bug; empty for an error that the user can fix."""
 
 
 Event = (
@@ -214,26 +214,26 @@ _BY_NAME: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__args
 
 
 def ignore(event: Event) -> None:
-    """Tell nobody."""
+    """Ignore the event."""
 
 
 @dataclass
 class Phase:
-    """A phase that is under way. See `phase`."""
+    """A phase in progress; see `phase`."""
 
     tell: Tell
     name: str
     done: int = field(default=0)
 
     def advance(self, count: int = 1) -> None:
-        """Tell that ``count`` more units are done."""
+        """Report that ``count`` more units are done."""
         self.done += count
         self.tell(PhaseAdvanced(self.done))
 
 
 @contextmanager
 def phase(tell: Tell, name: str, *, total: int | None = None, unit: str = "") -> Iterator[Phase]:
-    """Tell that a phase begins, and at the end that it has ended."""
+    """Report the start of a phase, and its end when the block exits."""
     tell(PhaseStarted(name, total, unit))
     try:
         yield Phase(tell, name)

@@ -1,4 +1,8 @@
-"""The base classes of what measures images: extractors, which see, and metrics, which count."""
+"""The base classes of extractors, which compute features, and of metrics, which compare them.
+
+The reference is the set of real images, usually the training split, that generated images are
+compared with.
+"""
 
 from __future__ import annotations
 
@@ -15,104 +19,114 @@ from ganlab.options import Component
 from ganlab.types import Prepared
 
 Level = Literal["quick", "standard", "full"]
-"""From which profile on a metric is computed when none is named."""
+"""The levels of the evaluation profiles: a higher level computes more metrics."""
 
 Need = Literal["classifier", "held out", "logits"]
 
 
 @dataclass(frozen=True)
 class MetricInput:
-    """What metrics know of one set of images: the generated one, or the reference."""
+    """The data of one set of images, generated or reference, that metrics compute scores from."""
 
     features: Tensor
-    """(N, D) float32, what the extractor measures distances in."""
+    """(N, D) float32, the extractor's features."""
 
     logits: Tensor
-    """(N, K) float32, the extractor's raw class scores."""
+    """(N, K) float32, the extractor's class logits."""
 
     labels: Tensor
-    """(N,) int64: the classes that were asked for, or the reference's own."""
+    """(N,) int64: the labels that G was given, or those of the reference."""
 
     predicted: Tensor | None = None
-    """(N,) int64: the classes that the classifier sees, a network that is not the extractor."""
+    """(N,) int64: the predictions of the classifier, a network independent of the extractor."""
 
     images: Tensor | None = None
     """(N, C, H, W) uint8."""
 
     held_out: MetricInput | None = None
-    """Of the reference: real images that no generator has learned from, the test split."""
+    """For the reference: the test split, which no generator was trained on."""
 
 
 class Extractor(Component):
-    """Turns images into what metrics compare. Its name in scores carries the weights' hash."""
+    """Provides the network that computes the features and logits that metrics compare.
+
+    Scores record the name of the extractor and the hash of its weights.
+    """
 
     kind = "extractor"
     published: ClassVar[bool] = False
-    """True for the one that published scores come from."""
+    """True for the extractor that published scores use, Inception."""
 
     @classmethod
     def priority(cls, channels: int) -> int | None:
-        """Return its place among those that are tried where none is named; None for not at all."""
+        """Return the rank of this extractor if the experiment names none: the lowest goes first.
+
+        None excludes it from the default.
+        """
         return None
 
     def load(self, dataset: str, channels: int) -> ExtractorNet:
-        """Return the network for a dataset by name, in eval mode, on the CPU.
+        """Return the network for a dataset, given by name, in eval mode, on the CPU.
 
-        Raises `ganlab.errors.DataUnavailable` when its weights cannot be had, saying what to do.
+        Raises `ganlab.errors.DataUnavailable`, with advice, if its weights are unavailable.
         """
         raise NotImplementedError
 
     def classifier(self, dataset: str, channels: int) -> ExtractorNet | None:
-        """Return a network of other weights, whose logits tell the class of an image.
+        """Return a classifier for the dataset, with other weights than the extractor's.
 
-        None if this extractor has none for the dataset.
+        Its logits predict the class of an image. None if there is no classifier for the dataset.
         """
         return None
 
     def train(self, data: Prepared, test: Prepared, *, say: Callable[[str], None]) -> list[Path]:
-        """Make the networks for a dataset from its train split, examine them, keep them.
+        """Train the networks for a dataset, test them on ``test``, and save them.
 
-        Returns their files. Raises `ganlab.errors.DataError` if they are not fit to measure, or are
-        there already: scores name them by their hash, so none is ever replaced.
+        ``say`` receives progress messages. Returns the files. Raises `ganlab.errors.DataError` if
+        the networks are not accurate enough, or if they already exist: existing networks are never
+        replaced, because scores refer to them by hash.
         """
         raise NotImplementedError
 
     def files(self, dataset: str) -> list[Path]:
-        """Return the files of the networks for a dataset: what a user hands to another."""
+        """Return the files of the networks for a dataset, for sharing with other users."""
         return []
 
     def install(self, files: Sequence[Path]) -> list[Path]:
-        """Keep files that another user handed over, after checking them; return where they are."""
+        """Check network files from another user, copy them, and return the paths of the copies."""
         raise NotImplementedError
 
 
 class Metric(Component):
-    """A score of generated images. ``compute`` is a pure function of the metric_input."""
+    """A score of generated images. ``compute`` is a pure function of its two inputs."""
 
     kind = "metric"
     higher_is_better: ClassVar[bool | None] = None
-    """The direction; None for a value that is only shown."""
+    """Whether higher or lower values are better; None for a value that does not rank."""
 
     range: ClassVar[str] = ""
-    """Which values are possible: ``0 to 1``."""
+    """The possible values, such as ``0 to 1``."""
 
     default_order: ClassVar[int | None] = None
-    """Its place among those that are computed where none is named."""
+    """The position among the default metrics; None for a metric that is not a default."""
 
     min_profile: ClassVar[Level] = "standard"
-    """From which profile on it is computed where none is named."""
+    """The lowest level of a profile that computes this metric by default."""
 
     always_shown: ClassVar[bool] = False
-    """True for what stands on every board, whatever was asked for."""
+    """True to compute this metric always and show it on every leaderboard."""
 
     version: ClassVar[int] = 1
-    """Raised when the same images would score otherwise."""
+    """The version of the definition. Increase it if a change gives the same images other scores."""
 
     max_images: ClassVar[int | None] = None
-    """Use at most this many images of each set, chosen evenly, where the cost grows with N^2."""
+    """Use at most this many images of each set, in class proportions: for costs of order N^2."""
 
     needs: ClassVar[tuple[Need, ...]] = ()
-    """What must be there beside features and labels: ``predicted``, ``real.held_out``, logits."""
+    """Required inputs beyond features and labels.
+
+    ``classifier``: ``predicted``; ``held out``: ``real.held_out``; ``logits``: the class logits.
+    """
 
     @classmethod
     def facts(cls) -> dict[str, str]:
@@ -129,13 +143,14 @@ class Metric(Component):
 
     @property
     def min_images(self) -> int:
-        """How many images each set must have."""
+        """The minimum number of images in each set."""
         return 2
 
     def compute(self, fake: MetricInput, real: MetricInput) -> dict[str, float]:
-        """Return its values by name: the first is the one that ranks, named like the metric.
+        """Return the values of the metric by name.
 
-        Raises ValueError, saying what is wrong, for metric_input that it cannot score.
+        The first value ranks, and has the name of the metric. Raises ValueError, with the reason,
+        for inputs that have no score.
         """
         raise NotImplementedError
 

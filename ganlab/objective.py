@@ -1,4 +1,4 @@
-"""The objective that one update minimises, in one function."""
+"""The objective of one update of D or G, in one function."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from ganlab.step import Step
 
 
 def objective(step: Step, components: Sequence[BoundComponent]) -> dict[str, Tensor]:
-    """Return the named scalar terms whose sum the network of ``step.role`` minimises.
+    """Return the terms whose sum the network of ``step.role`` minimises: 0-d tensors by name.
 
-    This is the whole of what is minimised: the loss of ``step.loss`` per example, wrapped or
-    replaced by whoever takes part, and the terms that they add.
+    The term ``adversarial`` is the mean of ``step.loss`` over the batch, after the components have
+    changed or replaced it. The other terms come from ``d_terms`` or ``g_terms`` of the components.
+    Raises `PluginError` if a loss or a term has the wrong shape.
     """
     adversarial = partial(_plain, step)
-    # Whoever replaces the loss is what the others wrap, wherever the experiment names it.
+    # Components that replace the loss are applied first; the others wrap the result, regardless
+    # of their order in the experiment.
     for part in sorted(components, key=lambda p: not p.component.replaces_loss):
         adversarial = partial(part.component.adversarial, step, adversarial, part.state)
     terms = {"adversarial": _per_example(adversarial(), step).mean()}
@@ -36,7 +38,7 @@ def objective(step: Step, components: Sequence[BoundComponent]) -> dict[str, Ten
             if value.dim():
                 expected = f"the term '{name}' must be a scalar, got shape {tuple(value.shape)}"
                 raise PluginError(f"{part.key}: {expected}")
-            # What is computed at every k-th step counts k times, so that k changes no balance.
+            # Lazy terms are multiplied by their interval, so that it does not change their weight.
             scaled = every * value if every > 1 else value
             unique = f"{part.key}.{name}" if name in terms else name
             terms[unique] = scaled
@@ -52,7 +54,7 @@ def _per_example(loss: Tensor, step: Step) -> Tensor:
 
 
 def _plain(step: Step) -> Tensor:
-    """The adversarial loss per example, (N,)."""
+    """Return the adversarial loss per example, (N,), without any component."""
     if step.role == "discriminator":
         return step.loss.d(step.real.output.logit, step.fake.output.logit)
     real = step.real.output.logit if step.loss.real_in_g else None

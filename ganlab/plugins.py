@@ -1,9 +1,9 @@
 """Find, load, isolate and list plugins.
 
-Plugins come from the entry-point group ``ganlab`` (an entry point may name a module, or a package
-whose modules are the plugins; the components that come with ganlab are such a package), then from
-``*.py`` files in folders of the user. They load one at a time; one that fails is recorded and the
-rest goes on.
+Plugins come from the entry-point group ``ganlab`` and from ``*.py`` files in the user's folders. An
+entry point names a module, or a package whose modules are the plugins; the components of ganlab
+itself are such a package. Plugins load one at a time: a plugin that fails is recorded, and the
+others still load.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ class Plugin:
     """One plugin module, loaded or not."""
 
     name: str
-    """What the listing shows and GANLAB_BLOCK_PLUGINS takes."""
+    """The name in listings and in GANLAB_BLOCK_PLUGINS."""
 
     source: str
     """``built in``, ``<distribution> <version>``, or the file's path."""
 
     file: Path | None = None
     status: str = "loaded"
-    """``loaded``, ``blocked``, or why it did not load."""
+    """``loaded``, ``blocked``, or the reason why the plugin did not load."""
 
     @property
     def local(self) -> bool:
-        """True for a file of the user's own, which no package brought."""
+        """True for a plugin file of the user, which belongs to no package."""
         return self.file is not None and self.source == str(self.file)
 
     @property
@@ -64,7 +64,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Registered:
-    """A component and the plugin that brought it."""
+    """A component and the plugin that registered it."""
 
     component: type[Component]
     plugin: Plugin
@@ -90,7 +90,7 @@ class Plugins:
         return sorted(self._components[kind])
 
     def find(self, kind: str, name: str) -> Registered:
-        """Return the component of this kind and name, or raise `PluginError`, saying what to do."""
+        """Return the component of this kind and name, or raise `PluginError` with advice."""
         owners = self._components[kind].get(name, [])
         if not owners:
             hint = did_you_mean(name, self.names(kind))
@@ -129,7 +129,7 @@ class Plugins:
         raise PluginError(f"{component.kind} '{component.name}' was not registered by a plugin")
 
     def check_local(self) -> None:
-        """Refuse to go on with a file of the user's own that did not load."""
+        """Raise `PluginError` if a plugin file of the user did not load."""
         for plugin in self.plugins.values():
             if plugin.failed and plugin.local:
                 raise PluginError(
@@ -140,20 +140,20 @@ class Plugins:
     # -------------------------------------------------------------------------- loading
 
     def load_installed(self) -> None:
-        """Load what packages offer in the entry-point group ``ganlab``, sorted by name."""
+        """Load the plugins of the entry-point group ``ganlab``, ganlab first, then by name."""
         found = entry_points(group="ganlab")
         for point in sorted(found, key=lambda point: (_source(point) != "built in", point.name)):
             self._load_entry_point(point)
 
     def load_folder(self, folder: Path) -> None:
-        """Load every ``*.py`` file of a folder, sorted by name."""
+        """Load every ``*.py`` file of a folder, sorted by name, except those that begin with _."""
         for file in sorted(folder.glob("*.py")):
             if not file.name.startswith("_"):
                 file = file.resolve()
                 self.add(file.stem, str(file), partial(import_file, file), file=file)
 
     def check_lists(self) -> None:
-        """Refuse names in the allow and block lists that no plugin has."""
+        """Raise `PluginError` if the allow list or the block list names an unknown plugin."""
         for variable, names in (
             ("GANLAB_LOAD_PLUGINS", self._allowed or set()),
             ("GANLAB_BLOCK_PLUGINS", self._blocked),
@@ -165,7 +165,7 @@ class Plugins:
     def add(
         self, name: str, source: str, load: Callable[[], Any], *, file: Path | None = None
     ) -> None:
-        """Load one plugin. What it raises is recorded, unless GANLAB_STRICT_PLUGINS is set."""
+        """Load one plugin. Record its error, or raise it if GANLAB_STRICT_PLUGINS is set."""
         not_allowed = self._allowed is not None and name not in self._allowed
         if name in self._blocked or (not_allowed and source != "built in"):
             self.plugins[name] = Plugin(name, source, file, status="blocked")
@@ -203,7 +203,7 @@ class Plugins:
             self.add(name, source, partial(importlib.import_module, module), file=file)
 
     def _collect(self, module: Any, plugin: Plugin) -> None:
-        """Ask one plugin for its components, check them, and only then keep them."""
+        """Collect the components of one plugin; register them only if all of them are valid."""
         found: list[Registered] = []
         for kind, hook in HOOK_OF_KIND.items():
             for component in getattr(module, hook, list)():
@@ -228,7 +228,7 @@ def load_plugins(folders: Sequence[Path] = ()) -> Plugins:
     here = Path("plugins").resolve()
     known = {plugin.file.resolve() for plugin in plugins.plugins.values() if plugin.file}
     for folder in dict.fromkeys([*(folder.resolve() for folder in folders), here]):
-        # A checkout of ganlab has a ./plugins of its own: the package that is already loaded.
+        # In a checkout of ganlab, ./plugins is the built-in package, which is already loaded.
         if folder.is_dir() and not any(folder in file.parents for file in known):
             plugins.load_folder(folder)
     plugins.check_lists()
@@ -259,7 +259,7 @@ def _source(point: EntryPoint) -> str:
 
 
 def _modules_of(package: ModuleType, *, prefix: str) -> list[tuple[str, str]]:
-    """Return (plugin name, module name) of every module in a package that has no hooks itself."""
+    """Return (plugin name, module name) for each module of a package that has no hooks itself."""
     has_hooks = any(hasattr(value, MARKED) for value in vars(package).values())
     if has_hooks or not hasattr(package, "__path__"):
         return []
@@ -272,7 +272,7 @@ def _modules_of(package: ModuleType, *, prefix: str) -> list[tuple[str, str]]:
 
 
 def _walk(path: Any, prefix: str) -> Iterator[str]:
-    """Yield module names below a package without importing any, so that none can break it."""
+    """Yield the module names below a package without importing them: an import may fail."""
     for info in pkgutil.iter_modules(path, prefix):
         if info.name.rpartition(".")[2].startswith("_"):
             continue
@@ -284,7 +284,7 @@ def _walk(path: Any, prefix: str) -> Iterator[str]:
 
 
 def _check_hook_names(module: Any) -> None:
-    """Refuse a misspelt hook, which would otherwise never be called."""
+    """Raise `PluginError` for a misspelt hook, which would otherwise never be called."""
     known = [name for name in vars(hookspecs) if name.startswith(("register_", "on_"))]
     for name, value in vars(module).items():
         if hasattr(value, MARKED) and name not in known:
@@ -297,7 +297,7 @@ def _file_of(module: ModuleType) -> Path | None:
 
 
 def _reason(error: BaseException, file: Path | None) -> str:
-    """One line: what was raised and, for a plugin's own file, in which line."""
+    """Return the error in one line, with the line number if it is in the plugin's own file."""
     text = " ".join(str(error).split()) or "no message"
     line = None
     trace = error.__traceback__

@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. Images are what is counted; batches and epochs follow from them."""
+    """The progress of a run. Images are counted; batches and epochs follow from them."""
 
     steps: int = 0
     """Updates of G."""
@@ -63,7 +63,7 @@ class Progress:
 class RunDirectory:
     """A run directory, which training writes to: see `create_run`, `read_run` and `find_run`.
 
-    `ganlab.Run` is what scripts and notebooks read results with.
+    Scripts and notebooks read results with `ganlab.Run`.
     """
 
     path: Path
@@ -81,7 +81,7 @@ class RunDirectory:
 
     @property
     def name(self) -> str:
-        """``cgan_mnist/3f9a2c-s0``."""
+        """The name of the run, such as ``cgan_mnist/3f9a2c-s0``."""
         return f"{self.path.parent.name}/{self.path.name}"
 
     @property
@@ -152,7 +152,7 @@ class RunDirectory:
             append_line(self.log_file, record)
 
     def update(self, **changes: Any) -> None:
-        """Change entries of run.json and write it, with the present progress."""
+        """Change entries of run.json and write it, with the current progress."""
         self.info |= changes
         self.info["progress"] = asdict(self.progress)
         path, info = self.path / "run.json", copy.deepcopy(self.info)
@@ -220,7 +220,7 @@ class RunDirectory:
 
 
 def now() -> str:
-    """Return the present time in the format of run.json: ISO 8601, UTC, in seconds."""
+    """Return the current time in the format of run.json: ISO 8601, UTC, in seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

@@ -1,4 +1,4 @@
-"""Draw from a trained run, without its dataset and on any device."""
+"""Sample images from a trained run, without its dataset and on any device."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("ganlab")
 Weights = Literal["auto", "raw", "ema"]
 Epoch = int | Literal["best"] | None
-"""Which weights of a run: after so many finished epochs, the best so far, or the newest."""
+"""The weights to use: after this many finished epochs, the best ones, or (None) the newest."""
 
 
 class Trained:
-    """A run to draw from. Get one with `ganlab.load`."""
+    """A trained run to sample from; `ganlab.load` returns one."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Trained:
 
     @property
     def epochs(self) -> list[int]:
-        """The finished epochs whose generator is kept; 0 is the untrained one."""
+        """The numbers of finished epochs with saved generator weights; 0 is the untrained one."""
         return kept_epochs(self.run)
 
     def sample(
@@ -88,9 +88,9 @@ class Trained:
     ) -> Tensor:
         """Return images (N, C, H, W) uint8 in 0..255 on the CPU, one for each label.
 
-        Image i depends on the weights, ``seed`` and i, and label i, not on the number of images.
-        Batches of another size may round differently, by one grey level of a pixel. With ``batch``
-        or ``standing`` statistics an image depends on the other labels too.
+        Image i depends on the weights, ``seed``, i and label i, not on the number of images.
+        Rounding in batches of another size may change a pixel by one grey level. With ``batch``
+        or ``standing`` statistics, an image also depends on the other labels.
 
         Args:
             labels: class names or indices, N of either or a single one (then N is 1); or rows
@@ -100,15 +100,15 @@ class Trained:
             z: noise (N, z_dim), floating point, used instead of the seed's.
             epoch: the number of finished epochs, or ``best``; by default the newest weights.
             weights: ``ema`` for the average, ``raw``, or ``auto``: the average if there is one.
-            bn: batch normalisation by ``running`` statistics, by those of this ``batch``, or by
-                ``standing`` ones, measured anew with the final weights.
-            truncation: less variety for more quality, above 0: noise between -t and t only; or,
-                for a network that keeps an average style, the share of the way from it. None for
-                no truncation.
+            bn: the statistics of batch normalisation: ``running``; those of this ``batch``; or
+                ``standing``, computed anew with the final weights.
+            truncation: the truncation strength t > 0, which trades variety for quality. It limits
+                the noise to [-t, t] or, in a network that tracks an average style, interpolates
+                from the average (0) to the style (1). None for no truncation.
 
         Raises:
             RunError: if the labels are empty, name no class or have the wrong shape; if ``z`` does
-                not have the shape (N, z_dim), is no floating-point tensor or is not finite; if an
+                not have the shape (N, z_dim), is not floating point or is not finite; if an
                 option has none of the values above; if the weights are missing or damaged.
         """
         _check_choice("bn", bn, get_args(Bn))
@@ -146,7 +146,7 @@ class Trained:
         return self._networks[epoch, weights]
 
     def identify(self, epoch: Epoch = None) -> dict[str, Any]:
-        """Return what names the weights of an epoch: file, hash, progress, averaged or raw."""
+        """Return the identity of the weights of an epoch: file, hash, progress, averaged or raw."""
         recorded = self.run.weights(epoch)
         if recorded is not None:
             return recorded
@@ -187,21 +187,21 @@ def load(
     plugins: Plugins | None = None,
     trust_plugins: bool = False,
 ) -> Trained:
-    """Open a run to draw from it: ``ganlab.load("runs/cgan_mnist/3f9a2c-s0").sample([3, 1, 4])``.
+    """Open a run for sampling: ``ganlab.load("runs/cgan_mnist/3f9a2c-s0").sample([3, 1, 4])``.
 
     Args:
         run: a run directory, ``<experiment>/<id>``, or an experiment's name for its newest run.
-        runs_dir: where run directories lie.
+        runs_dir: the folder that contains the runs.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:<number>``.
-        plugins: what to look components up in; by default all that are installed or in ./plugins.
-        trust_plugins: execute the copies of plugin files that the run holds.
+        plugins: the plugins to use; by default, the installed ones and those in ./plugins.
+        trust_plugins: execute the plugin files that were copied into the run directory.
 
     Raises:
         RunError: if there is no such run.
         PluginError: if a component of the run cannot be found.
     """
     found = find_run(os.fspath(run), Path(runs_dir))
-    # The run's own copies come first: a file of the same name in ./plugins then does not load.
+    # The run's copies load first, so that they take precedence over files in ./plugins.
     trusted = [found.path / "plugins"] if trust_plugins else []
     plugins = plugins or load_plugins(trusted)
     try:
@@ -221,7 +221,7 @@ def load(
 
 
 def _warn_of_changes(run: RunDirectory, experiment: Experiment, plugins: Plugins) -> str:
-    """Warn of code that draws and is not what it was, and return the hashes of all of it."""
+    """Warn if sampling code changed since training, and return the hashes of this code."""
     before, hashes = run.info["plugins"], []
     for key, plugin in describe_plugins(experiment, plugins).items():
         if key.startswith(("generator/", "conditioning/")):

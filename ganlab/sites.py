@@ -1,4 +1,4 @@
-"""What networks ask while they are built: the modules that bring them the label."""
+"""Conditioning sites: the modules through which a label enters a network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger("ganlab")
 
 
 class Chain(nn.Module):
-    """Modules one after the other: (t, y) -> t'."""
+    """Apply modules one after the other, each with the label: (t, y) -> t'. Empty: identity."""
 
     def __init__(self, links: Iterable[nn.Module]) -> None:
         super().__init__()
@@ -30,19 +30,19 @@ class Chain(nn.Module):
 
 
 class LatentSite(Chain):
-    """(z (N, z_dim), y) -> (N, out_features)."""
+    """The latent site: (z (N, z_dim), y) -> (N, out_features)."""
 
     out_features: int
 
 
 class ImageSite(Chain):
-    """(x (N, C, H, W), y) -> (N, out_channels, H, W)."""
+    """The image site: (x (N, C, H, W), y) -> (N, out_channels, H, W)."""
 
     out_channels: int
 
 
 class OneHotStyle(nn.Module):
-    """The style where no scheme brings one: the label itself, (z, y) -> (N, K)."""
+    """The default style, the one-hot label: (z, y) -> (N, K)."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class OneHotStyle(nn.Module):
 
 
 class Plain(nn.Module):
-    """A network's own normalisation or last layer, which ignores style and label."""
+    """Wrap a network's own normalisation or last layer, and ignore the style or the label."""
 
     def __init__(self, plain: nn.Module) -> None:
         super().__init__()
@@ -64,7 +64,11 @@ class Plain(nn.Module):
 
 
 class DiscriminatorHead(nn.Module):
-    """Everything that follows D's features: one logit, and the auxiliary of whoever takes some."""
+    """The end of D: (h (N, features), y) -> `DiscriminatorOutput`.
+
+    ``owner`` is the name of the scheme that provides ``head``, or empty. ``auxiliary`` holds the
+    auxiliary modules by scheme.
+    """
 
     def __init__(self, head: nn.Module, owner: str, auxiliary: dict[str, nn.Module]) -> None:
         super().__init__()
@@ -88,17 +92,21 @@ class DiscriminatorHead(nn.Module):
 
 
 class Scheme(Protocol):
-    """A conditioning scheme, as `Sites` needs it. Its sites are methods with their names."""
+    """The part of `ganlab.Conditioning` that `Sites` needs. Each site is a method of its name."""
 
     name: ClassVar[str]
 
     @classmethod
     def claims(cls, role: Role) -> list[str]:
-        """Return the names of the sites of one network that the scheme overrides."""
+        """Return the sites of the network ``role`` that this scheme overrides."""
 
 
 class Sites:
-    """The sites of one network. Each method returns a module, whatever the experiment names."""
+    """The conditioning sites of one network, for the code that builds it.
+
+    Each method returns the module to use at a site. Without a scheme at the site, the module is the
+    identity or the network's own layer, so the network needs no case distinction.
+    """
 
     def __init__(self, role: Role, schemes: Sequence[Scheme], spec: DataSpec) -> None:
         self.role = role
@@ -111,21 +119,25 @@ class Sites:
     # ---------------------------------------------------------------------------- of G
 
     def latent(self, z_dim: int) -> LatentSite:
-        """Module (z (N, z_dim), y) -> (N, out_features)."""
+        """Return a module (z (N, z_dim), y) -> (N, out_features), with ``out_features``."""
         site = LatentSite(self._links("latent", z_dim, "out_features"))
         site.out_features = _width(site, z_dim, "out_features")
         return site
 
     def style(self, z_dim: int) -> nn.Module:
-        """Module (z (N, z_dim), y) -> (N, out_features): hand its output to every norm site."""
+        """Return a module (z (N, z_dim), y) -> (N, out_features), with ``out_features``.
+
+        The network passes the output, the style, to each norm site. Call this before `norm`.
+        """
         style = self._owned("style", z_dim, out="out_features")
         self._style_dim = int(style.out_features) if style else self.spec.num_classes  # type: ignore[arg-type]
         return style or OneHotStyle(self.spec.num_classes)
 
     def norm(self, channels: int, plain: nn.Module, *, extra: int = 0) -> nn.Module:
-        """Module (h (N, channels, *), style) -> h; ``plain`` where no scheme normalises.
+        """Return a module (h (N, channels, *), style (N, S)) -> a tensor of the shape of h.
 
-        The network hands it the style, followed by ``extra`` numbers of its own: a chunk of z.
+        ``plain`` is the network's own normalisation layer, used if no scheme has a norm site. The
+        network may append ``extra`` values to the style, such as a chunk of z.
         """
         assert hasattr(self, "_style_dim"), "a network asks for its style before its norms"
         owned = self._owned("norm", channels, self._style_dim + extra, plain)
@@ -135,13 +147,13 @@ class Sites:
     # ---------------------------------------------------------------------------- of D
 
     def image(self) -> ImageSite:
-        """Module (x (N, C, H, W), y) -> (N, out_channels, H, W)."""
+        """Return a module (x (N, C, H, W), y) -> (N, out_channels, H, W), with ``out_channels``."""
         site = ImageSite(self._links("image", self.spec.channels, "out_channels"))
         site.out_channels = _width(site, self.spec.channels, "out_channels")
         return site
 
     def head(self, features: int, plain: nn.Module) -> nn.Module:
-        """Module (h (N, features), y) -> `DiscriminatorOutput`.
+        """Return a module (h (N, features), y) -> `DiscriminatorOutput`.
 
         ``plain`` is the network's own last layer, (N, features) -> (N, 1).
         """
@@ -158,7 +170,10 @@ class Sites:
     # -------------------------------------------------------------------------- checks
 
     def check_all_used(self, network: str) -> None:
-        """Refuse a scheme that would do nothing in the network, which is built now."""
+        """Check, once the network is built, that it has used every site of every scheme.
+
+        Raises `ConfigError` if a scheme would have no effect.
+        """
         has_not = f"which {self.role} '{network}' does not have"
         problems = [
             Problem("conditioning", f"'{scheme.name}' changes the {site} site, {has_not}")
@@ -182,9 +197,9 @@ class Sites:
         return [scheme for scheme in self.schemes if site in type(scheme).claims(self.role)]
 
     def _owned(self, site: str, *arguments: Any, out: str = "") -> nn.Module | None:
-        """Return the module of the one scheme that has this site; None if none has."""
+        """Return the module of the one scheme that has this site, or None without one."""
         self._asked.add(site)
-        for scheme in self._claiming(site):  # reading the experiment refused a second one
+        for scheme in self._claiming(site):  # at most one: checked with the experiment
             return self._build(scheme, site, *arguments, out=out)
         return None
 
@@ -213,12 +228,12 @@ class Sites:
 
 
 def mark(module: nn.Module, where: str) -> None:
-    """Have errors say whose module it is: see `ganlab.training.error_attribution`."""
+    """Mark a module with its plugin and site, for `ganlab.training.error_attribution`."""
     module.ganlab_site = where  # type: ignore[assignment]
 
 
 def mark_of(module: object) -> str | None:
-    """Return what `mark` said of a module."""
+    """Return the mark that `mark` put on a module, or None."""
     return vars(module).get("ganlab_site") if isinstance(module, nn.Module) else None
 
 
@@ -229,7 +244,7 @@ SHAPES: dict[str, Shape] = {
     "norm": lambda module, h: tuple(h.shape),
     "image": lambda module, x: (len(x), module.out_channels, *x.shape[2:]),
 }
-"""What a site's module must return, given the module and its first input."""
+"""The shape that a site's module must return, given the module and its first input."""
 
 
 def _check_shape(
@@ -244,7 +259,7 @@ def _check_shape(
 
 @lru_cache
 def _warn(text: str) -> None:
-    """Say it once, though networks are built to be checked and then to be trained."""
+    """Warn once, although networks are built twice: for validation and for training."""
     log.warning("%s", text)
 
 

@@ -1,4 +1,4 @@
-"""Plain values that networks, components and training exchange."""
+"""The data types that networks, components and the trainer exchange."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ Role = Literal["generator", "discriminator"]
 
 @dataclass(frozen=True)
 class DataSpec:
-    """The sizes that a dataset fixes for both networks."""
+    """The properties of the dataset that both networks depend on."""
 
     num_classes: int
     image_size: int
+    """Height and width, in pixels."""
+
     channels: int
+    """1 for grey images, 3 for RGB."""
+
     class_names: tuple[str, ...]
 
 
 class AuxiliaryOutputs(dict[str, Any]):
-    """What the schemes' auxiliary said, by the name of the scheme."""
+    """The outputs of the auxiliary sites, by the name of the conditioning scheme."""
 
     def __missing__(self, name: str) -> Any:
         raise PluginError(
@@ -34,66 +38,66 @@ class AuxiliaryOutputs(dict[str, Any]):
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What D says of a batch."""
+    """D's output for a batch."""
 
     logit: Tensor
-    """(N,) unbounded; above zero means real."""
+    """(N,) unbounded. Positive values mean real."""
 
     features: Tensor
-    """(N, F) what the head saw."""
+    """(N, F) the input of the head."""
 
     auxiliary: dict[str, Any]
-    """By name of the scheme: whatever its note said."""
+    """The output of each auxiliary site, by the name of the conditioning scheme."""
 
 
 class Latents(NamedTuple):
-    """What an image is a function of: G's input after conditioning, before the first layer."""
+    """G's internal inputs: the outputs of the latent and style sites, before the first layer."""
 
     w: Tensor
-    """(N, W), or (N, L, W) when every layer has its own."""
+    """(N, W), or (N, L, W) if each of the L layers has its own latent."""
 
     style: Tensor | Sequence[Tensor]
-    """(N, S) what conditional normalisation is a function of, or one for each norm site."""
+    """(N, S) the condition of conditional normalisation, or one such tensor per norm site."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch that is shown to D: the real one or the generated one."""
+    """A batch of real or generated images with their labels, and D's output for them."""
 
     x: Tensor
     """(N, C, H, W) in [-1, 1], before any augmentation."""
 
     y: Tensor
-    """(N,) int64 class indices, or (N, K) float rows."""
+    """Class indices, (N,) int64, or class weights, (N, K) float."""
 
     z: Tensor | None = None
-    """(N, Z) the noise of a generated batch."""
+    """(N, Z) the noise of generated images; None for real images."""
 
     d_output: DiscriminatorOutput | None = None
-    """What D said of it. None in a G step whose loss does not look at the real batch."""
+    """D's output for the batch; None for the real batch of a G step unless the loss needs it."""
 
     @property
     def output(self) -> DiscriminatorOutput:
-        """The output, where there must be one."""
+        """D's output for the batch. It must have been computed."""
         assert self.d_output is not None, "this batch was not shown to the discriminator"
         return self.d_output
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Images of one size with their labels; `ganlab.data.prepare.prepare` makes it."""
+    """A dataset split that is ready for training; see `ganlab.data.prepare.prepare`."""
 
     images: Tensor
-    """(N, C, S, S) uint8. Of the cache they are mapped: read when they are looked at, from a file
-    that nobody changes by changing them."""
+    """(N, C, S, S) uint8. Cached images are memory-mapped copy-on-write: pages are read on access,
+    and changing the tensor does not change the file."""
 
     labels: Tensor
-    """(N,) int64, from 0 to ``spec.num_classes - 1``"""
+    """(N,) int64 class indices, from 0 to ``spec.num_classes - 1``."""
 
     spec: DataSpec
 
     sha256: str
-    """Of images, labels and class names: it names the content, wherever it came from."""
+    """The hash of images, labels and class names. It does not depend on where they came from."""
 
     source: str
-    """The dataset's name, as it is recorded in a run."""
+    """The name of the dataset, as recorded in a run."""

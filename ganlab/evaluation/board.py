@@ -36,7 +36,7 @@ class Entry:
     checkpoint: Mapping[str, Any]
     eval_spec: EvaluationSpec
     answer: Mapping[str, Any]
-    """By metric: ``values``, ``flags``, ``real_baselines``, ``environment``."""
+    """The results by metric: ``values``, ``flags``, ``real_baselines``, ``environment``."""
 
 
 @dataclass
@@ -153,7 +153,7 @@ class Table:
 def tables(entries: Iterable[Entry]) -> list[Table]:
     """Return a table for each protocol and choice of weights, ranked by the first metric.
 
-    An entry without an answer to the first metric is left out.
+    An entry without a result for the first metric is left out.
     """
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""What images of one dataset are measured by: real images, an extractor, and a classifier."""
+"""The evaluator: the reference images, the extractor and the classifier for one dataset."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ log = logging.getLogger("ganlab")
 
 @dataclass
 class Evaluator:
-    """Measures what was learned from one dataset. Its images are read when they are needed."""
+    """Evaluates generators that were trained on one dataset. Images are read on first use."""
 
     dataset: Dataset
     about: Mapping[str, Any]
-    """What a run records of its dataset: name, hash, number of images, size, classes."""
+    """The entry for the dataset in run.json: name, hash, number of images, size, classes."""
 
     extractor: ExtractorNet
     classifier: ExtractorNet | None
@@ -49,7 +49,7 @@ class Evaluator:
 
     @cached_property
     def data(self) -> Prepared:
-        """The reference: the train split, which must be what was learned from."""
+        """The reference: the train split. Raises `RunError` if it is not the one trained on."""
         data = prepare(self.dataset, root=self.root, split="train")
         if data.sha256 != self.about["sha256"]:
             raise RunError(
@@ -64,7 +64,7 @@ class Evaluator:
 
     @cached_property
     def test(self) -> Prepared | None:
-        """Images that nobody has learned from; None, with a warning, if the dataset has none."""
+        """The test split; None, with a warning, if the dataset has none."""
         try:
             return prepare(self.dataset, root=self.root, split="test")
         except DataError as error:
@@ -73,21 +73,21 @@ class Evaluator:
 
     @cached_property
     def held_out(self) -> MetricInput | None:
-        """What there is to know of the test split, classify."""
+        """The metric input of the test split, including the classifier's predictions."""
         if self.test is None:
             return None
         metric_input = real_metric_input(self.test, self.extractor, tell=self.tell)
         return replace(metric_input, predicted=classify(self.classifier, self.test.images))
 
     def seen_by(self, metric: Metric) -> MetricInput:
-        """Return the reference as a metric asks for it."""
+        """Return the reference's metric input, with held-out images if the metric needs them."""
         held_out = self.held_out if "held out" in metric.needs else None
         return replace(self.reference, held_out=held_out)
 
     def look(
         self, images: Tensor, labels: Tensor, metrics: Sequence[Metric], *, tell: Tell = ignore
     ) -> MetricInput:
-        """Return what these metrics see of images (N, C, H, W) uint8 and their labels (N,)."""
+        """Return the metric input of images (N, C, H, W) uint8 and labels (N,) for ``metrics``."""
         classifier = (
             self.classifier if any("classifier" in metric.needs for metric in metrics) else None
         )
@@ -102,7 +102,7 @@ class Evaluator:
         raw: bool = False,
         truncation: float | None = None,
     ) -> EvaluationSpec:
-        """Return what is asked of a run that learned from this dataset."""
+        """Return the evaluation spec for a run that was trained on this dataset."""
         return EvaluationSpec(
             Protocol.of(self.about, samples=profile.samples, extractor=self.extractor.id),
             tuple(
@@ -127,7 +127,7 @@ def make_evaluator(
     device: torch.device | None = None,
     tell: Tell = ignore,
 ) -> Evaluator:
-    """Return what measures images of a dataset, or raise what is missing, saying what to do."""
+    """Return the evaluator for a dataset. Errors name the missing part and what to do."""
     net = _extractor(about, plugins, extractor, published=bool(profile and profile.published))
     classifier = _classifier(about, plugins, extractor)
     if classifier is not None and classifier.class_names != tuple(about["class_names"]):
@@ -202,7 +202,7 @@ def _impossible(metric: Metric, samples: int, evaluator: Evaluator) -> str | Non
 def _extractor(
     about: Mapping[str, Any], plugins: Plugins, named: Extractor | None, *, published: bool
 ) -> ExtractorNet:
-    """Load the extractor that was named, or the first in line whose weights can be had."""
+    """Load the named extractor, or the first by priority whose weights are available."""
     candidates = [named] if named else _in_line(plugins, about["channels"], published=published)
     if published and not all(candidate.published for candidate in candidates):
         raise DataError(f"published scores do not come from '{candidates[0].name}': name another")
@@ -221,7 +221,7 @@ def _extractor(
 def _classifier(
     about: Mapping[str, Any], plugins: Plugins, named: Extractor | None
 ) -> ExtractorNet | None:
-    """Load the classifier of the named extractor, or of the first one in line that has one."""
+    """Load the classifier of the named extractor, or of the first by priority that has one."""
     line = _in_line(plugins, about["channels"], published=False)
     for candidate in [named, *line] if named else line:
         classifier = candidate.classifier(about["name"], about["channels"])

@@ -1,4 +1,4 @@
-"""Images that another system made: they get a folder below the runs, and a row on the board."""
+"""External images, made by another system: they get a folder below the runs and a board row."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ FOLDER = "images"
 
 
 def is_external(run: RunDirectory) -> bool:
-    """True for images that no run of ours made."""
+    """Return True for images that were made by another system."""
     return "made_elsewhere" in run.info
 
 
 def add_images(
     folder: Path, *, labels: Path | None, dataset: Dataset, runs: Path, root: Path | None = None
 ) -> RunDirectory:
-    """Read a folder of images, and return its entry below ``runs``, made or brought up to date.
+    """Read a folder of images, create or update its entry below ``runs``, and return the entry.
 
     Raises `DataError` if the images or their labels do not fit the dataset.
     """
@@ -88,11 +88,11 @@ def add_images(
 def reference_of(
     name: str | None, runs: Sequence[RunDirectory], folder: Path, plugins: Plugins, runs_dir: Path
 ) -> Dataset:
-    """Return the dataset that images are measured against.
+    """Return the reference dataset for external images.
 
-    ``name`` is a run, an experiment's file, an experiment's name, which means the newest of its
-    runs if there are any, or a dataset, which then has the images' size; without it, the one
-    dataset that these runs learned from. Raises `RunError` if there is not one.
+    ``name`` is a run, an experiment's file, an experiment's name (its newest run, if there is one),
+    or a dataset, which is resized to the size of the images. Without a name, it is the dataset that
+    all of these runs were trained on. Raises `RunError` if there is not exactly one.
     """
     if name is None:
         blocks = {run.info["dataset"]["sha256"]: _block_of(run) for run in runs}
@@ -122,12 +122,12 @@ def _size_of_first(folder: Path) -> int:
 
 
 def dataset_of(run: RunDirectory, plugins: Plugins) -> Dataset:
-    """Return the dataset that images are measured against."""
+    """Return the dataset of a run."""
     return dataset_from(run.info["dataset_block"], plugins)
 
 
 def dataset_from(block: dict[str, Any], plugins: Plugins) -> Dataset:
-    """Return the dataset that a block of options describes."""
+    """Return the dataset that a block of options configures."""
     builder = Builder(plugins)
     built = builder.build_one(Dataset, build_tree(Document(block, lines={})))
     if built is None or builder.problems:
@@ -143,10 +143,10 @@ def score_images(
     *,
     tell: Tell = ignore,
 ) -> tuple[dict[str, Any], EvaluationSpec]:
-    """Return scores of images from elsewhere, and the eval_spec that they answer.
+    """Return the scores of external images, and the evaluation spec that the scores belong to.
 
-    If there are no more images than were asked for, all are used, whatever their classes are: fewer
-    images, or classes in other proportions than the reference's, are another protocol.
+    If there are no more images than requested, all are used, whatever their classes. Fewer images,
+    or class proportions that differ from the reference's, make another protocol.
     """
     made = run.info["made_elsewhere"]
     files, numbers = _listed(Path(made["place"]), _path(made["labels"]), _spec(run))
@@ -179,7 +179,7 @@ def score_images(
 
 
 def _chosen(labels: Tensor, evaluator: Evaluator, protocol: Protocol) -> Tensor | None:
-    """Return the indices of the images that a protocol means; None if there are too few."""
+    """Return the indices of the images that the protocol selects; None if there are too few."""
     if protocol.labels == AS_THEY_CAME:
         return torch.arange(len(labels))
     spec = evaluator.data.spec
@@ -202,7 +202,7 @@ def _check_content(run: RunDirectory, images: Tensor, labels: Tensor) -> None:
 
 
 def _listed(folder: Path, labels: Path | None, spec: DataSpec) -> tuple[list[Path], list[int]]:
-    """Return the files and their labels, from class folders or from a CSV."""
+    """Return the image files and their labels, from class folders or from a CSV file."""
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}")
     if labels is not None:
@@ -237,7 +237,7 @@ def _from_csv(folder: Path, labels: Path, spec: DataSpec) -> Iterable[tuple[Path
             raise DataError(f"{where}: expected two columns, file and class, got {len(row)}")
         file, name = folder / row[0].strip(), row[1].strip()
         if number == 1 and not file.is_file() and _number_of(name, spec) is None:
-            continue  # a heading
+            continue  # the header
         if not file.is_file():
             raise DataError(f"{where}: there is no {file}")
         yield file, _class_of(name, spec, where)
@@ -253,7 +253,7 @@ def _class_of(name: str, spec: DataSpec, where: object) -> int:
 
 
 def _number_of(name: str, spec: DataSpec) -> int | None:
-    """Return a class by its name, or by its number where no class is called so."""
+    """Return the index of a class by name, or by number if no class has that name."""
     if name in spec.class_names:
         return spec.class_names.index(name)
     digits = name.removeprefix("class-")
@@ -261,7 +261,7 @@ def _number_of(name: str, spec: DataSpec) -> int | None:
 
 
 def _read(files: Sequence[Path], spec: DataSpec) -> Tensor:
-    """Return images (N, C, S, S) uint8, which must be as the reference's are."""
+    """Return images (N, C, S, S) uint8; their size and channels must match the reference."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         arrays = list(pool.map(partial(_pixels, spec=spec), files))
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()

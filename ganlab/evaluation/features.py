@@ -1,4 +1,4 @@
-"""One pass of the extractor over a set of images; those of real images are cached."""
+"""Extractor features and logits of a set of images. The results for real images are cached."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ log = logging.getLogger("ganlab")
 def extract(net: ExtractorNet, images: Tensor, *, tell: Tell = ignore) -> tuple[Tensor, Tensor]:
     """Return features (N, D) and logits (N, K) of images (N, C, H, W) uint8, on the CPU.
 
-    They are computed where the network is, in full single precision. Raises `DataError` for images
-    that are not uint8, and for features that are not finite.
+    They are computed on the device of the network, in float32 without TF32. Raises `DataError` for
+    images that are not uint8, and for features that are not finite.
     """
     if images.dtype != torch.uint8:
         raise DataError(f"images must be uint8 in 0..255, not {images.dtype}")
@@ -54,7 +54,7 @@ def extract(net: ExtractorNet, images: Tensor, *, tell: Tell = ignore) -> tuple[
 
 
 def device_of(net: ExtractorNet) -> torch.device:
-    """Return where a network is; the CPU for one without any tensors."""
+    """Return the device of a network; the CPU for a network without tensors."""
     return next((t.device for t in (*net.parameters(), *net.buffers())), torch.device("cpu"))
 
 
@@ -66,20 +66,20 @@ def metric_input_of(
     *,
     tell: Tell = ignore,
 ) -> MetricInput:
-    """Return what metrics see of images (N, C, H, W) uint8 and their labels (N,)."""
+    """Return the metric input of images (N, C, H, W) uint8 and their labels (N,)."""
     features, logits = extract(net, images, tell=tell)
     return MetricInput(features, logits, labels, classify(classifier, images), images)
 
 
 def classify(classifier: ExtractorNet | None, images: Tensor) -> Tensor | None:
-    """Return the classes (N,) that the classifier sees, if there is one."""
+    """Return the classifier's predictions (N,), or None without a classifier."""
     return None if classifier is None else extract(classifier, images)[1].argmax(1)
 
 
 def real_metric_input(data: Prepared, net: ExtractorNet, *, tell: Tell = ignore) -> MetricInput:
-    """Return what there is to know of real images, from the cache if it is there.
+    """Return the metric input of real images, from the cache if possible.
 
-    The entry is named by the hashes of images and weights, so it cannot be stale.
+    The cache key contains the hashes of images and weights, so an entry cannot be stale.
     """
     entry = cache_dir() / "features" / f"{data.sha256[:16]}-{net.id}.safetensors"
     found = _cached(entry, count=len(data.images))
@@ -91,9 +91,9 @@ def real_metric_input(data: Prepared, net: ExtractorNet, *, tell: Tell = ignore)
 
 
 def compute(metric: Metric, fake: MetricInput, real: MetricInput) -> dict[str, float]:
-    """Return a metric's values. Raises ValueError for what cannot be recorded or ranked.
+    """Return the values of a metric. Raises ValueError for values that cannot be recorded.
 
-    Whatever it draws is the same every time, and leaves every random state as it was found.
+    The metric runs with a fixed seed, and all random states are restored afterwards.
     """
     with seeded(0, torch.device("cpu")):
         values = metric.compute(subset(fake, metric.max_images), subset(real, metric.max_images))
@@ -106,7 +106,7 @@ def compute(metric: Metric, fake: MetricInput, real: MetricInput) -> dict[str, f
 
 
 def chosen(metric_input: MetricInput, indices: Tensor) -> MetricInput:
-    """Return what is known of some of the images."""
+    """Return the metric input of the images at these indices."""
     predicted, images = metric_input.predicted, metric_input.images
     return MetricInput(
         metric_input.features[indices],
@@ -118,7 +118,7 @@ def chosen(metric_input: MetricInput, indices: Tensor) -> MetricInput:
 
 
 def joined(parts: Sequence[MetricInput]) -> MetricInput:
-    """Return what is known of generated images from what is known of parts of them, in order."""
+    """Concatenate the metric inputs of parts of a set of generated images, in order."""
     predicted = [part.predicted for part in parts if part.predicted is not None]
     images = [part.images for part in parts if part.images is not None]
     return MetricInput(
@@ -131,7 +131,7 @@ def joined(parts: Sequence[MetricInput]) -> MetricInput:
 
 
 def subset(metric_input: MetricInput, most: int | None) -> MetricInput:
-    """Return at most so many of the images, every class in proportion, always the same ones."""
+    """Return a deterministic subset of at most ``most`` images, in class proportions."""
     if most is None or len(metric_input.labels) <= most:
         return metric_input
     by_class = _by_class(metric_input.labels, seed=0)
@@ -140,9 +140,9 @@ def subset(metric_input: MetricInput, most: int | None) -> MetricInput:
 
 
 def halves(metric_input: MetricInput, *, samples: int) -> tuple[MetricInput, MetricInput]:
-    """Split real images: some, every class in proportion, and all the others.
+    """Split real images into two disjoint parts; the first has the class proportions of all.
 
-    The first part has ``samples`` images, or half of all if there are not so many.
+    The first part has ``samples`` images, or half of all images if there are fewer than twice that.
     """
     by_class = _by_class(metric_input.labels, seed=1)
     count = min(samples, len(by_class) // 2)
@@ -182,7 +182,7 @@ def _cache(entry: Path, features: Tensor, logits: Tensor) -> None:
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Switch TF32 off: a evaluator measures the same on every GPU."""
+    """Disable TF32, so that scores are the same on every GPU."""
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     try:

@@ -1,4 +1,4 @@
-"""Images to score: labels in the proportions of the reference, drawn once for each seed."""
+"""Generated images to score, with labels in the proportions of the reference."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ganlab.types import Prepared
 from ganlab.version import __version__
 
 MOST_BYTES = 2_000_000_000
-"""Size limit of the cache of drawn images, in bytes; the oldest are removed first."""
+"""Size limit of the cache of generated images, in bytes; the oldest are removed first."""
 
 VERSIONS = f"{__version__} {torch.__version__}"
 
@@ -61,10 +61,10 @@ def drawer(
     truncation: float | None = None,
     tell: Tell = ignore,
 ) -> Draw:
-    """Return a function that draws the images of a sampling seed, with labels like the reference's.
+    """Return a function that generates the images of a sampling seed.
 
-    Images are cached under everything that they depend on, so that metrics computed later need not
-    draw them again.
+    The labels have the proportions of the reference. The images are cached, with everything that
+    they depend on as the key, so that metrics computed later reuse them.
 
     Raises (the returned function):
         DataError: if a pixel is not finite.
@@ -77,7 +77,7 @@ def drawer(
         weights = f"{checkpoint['sha256'][:16]}-{'raw' if raw else checkpoint['weights']}-{bn}"
         if truncation is not None:
             weights += f"-t{truncation!r}"
-        # Equal weights draw other images in another network, by other code or from other noise.
+        # With equal weights, another network, other code or other noise gives other images.
         made_by = _digest(
             trained.run.info["identity"], trained.code, str(trained.device), VERSIONS, FORMAT
         )
@@ -98,7 +98,7 @@ def drawer(
 def _refuse_non_finite(network: nn.Module, name: str) -> None:
     """Make the network raise `DataError` for images that are not finite.
 
-    Rounded to uint8 they would look like pixels.
+    After rounding to uint8, they would look like valid pixels.
     """
 
     def check(_: nn.Module, inputs: object, images: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""A line chart as SVG: a score against the epochs."""
+"""A line chart as SVG: scores over epochs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WIDTH, HEIGHT = 680, 300
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 44
 TICKS, TICKS_AT_MOST = 6, 10
 LOGARITHMIC_FROM = 20.0
-"""The ratio of the largest score to the smallest from which on the axis is logarithmic."""
+"""The axis is logarithmic if the largest score is at least this multiple of the smallest."""
 
 Points = Sequence[tuple[float, float]]
 
@@ -19,10 +19,10 @@ Points = Sequence[tuple[float, float]]
 class Line:
     name: str
     style: str
-    """``c0`` to ``c6`` have a colour each; the others are grey."""
+    """The CSS class: ``c0`` to ``c6`` have a colour each; all others are grey."""
 
     paths: list[str]
-    """Corners of the curve of each training seed, as an SVG polyline has them."""
+    """The points of the curve of each training seed, in the format of an SVG polyline."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Chart:
-    """Everything that the template draws."""
+    """The values that the template needs to draw a chart."""
 
     metric: str
     lines: list[Line]
@@ -52,7 +52,7 @@ COLOURS = 7
 
 
 def draw(metric: str, curves: Sequence[tuple[str, Sequence[Points]]]) -> Chart | None:
-    """Return a chart of each name's curves, in this order; None unless one has two points."""
+    """Return a chart of the curves of each name; None unless a curve has at least two points."""
     curves = [(name, [_finite(points) for points in of]) for name, of in curves]
     points = [point for _, of in curves for curve in of for point in curve]
     if not any(len(curve) > 1 for _, of in curves for curve in of):
@@ -91,18 +91,18 @@ def _place(low: float, high: float, start: float, end: float) -> Callable[[float
 
 
 def _nice(low: float, high: float) -> list[float]:
-    """Return round numbers, evenly spaced, from below ``low`` to above ``high``."""
+    """Return evenly spaced round numbers that enclose ``low`` and ``high``."""
     rough = ((high - low) or abs(high) or 1.0) / (TICKS - 1)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(step * power for step in (1, 2, 5, 10) if step * power >= rough)
     first, last = math.floor(low / step), math.ceil(high / step)
-    if first == last:  # a flat curve lies in the middle
+    if first == last:  # centre a flat curve
         first, last = first - 1, last + 1
     return [number * step for number in range(first, last + 1)]
 
 
 def _powers(low: float, high: float) -> list[float]:
-    """Return powers of ten from below ``low`` to above ``high``, and 2 and 5 times if few."""
+    """Return powers of ten that enclose ``low`` and ``high``, and their multiples if few."""
     powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     for steps in ((1, 2, 5), (1,)):
         ticks = [step * 10.0**power for power in powers for step in steps]

@@ -1,4 +1,4 @@
-"""What a page shows of a leaderboard, ready to be printed by its template."""
+"""The data of a leaderboard page, formatted for its template."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Heading:
     arrow: str = ""
     direction: str = ""
     first: str = "ascending"
-    """How the first click sorts: the best on top."""
+    """The sort order of the first click, which puts the best value on top."""
 
     numeric: bool = True
 
@@ -52,7 +52,7 @@ class Heading:
 class Cell:
     text: str
     value: str = ""
-    """The number to sort by; empty if there is none."""
+    """The number to sort by; empty for a cell without a number."""
 
     title: str = ""
     best: bool = False
@@ -70,7 +70,7 @@ class RunView:
     command: str
     pictures: list[Picture]
     pictures_at: str
-    """The row, above or in another table, that shows its pictures."""
+    """The id of the row that shows the pictures of this run, if it is another row."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +78,13 @@ class RowView:
     id: str
     rank: int
     tied: str
-    """Why it is marked with ~; empty if it is not."""
+    """The explanation of the mark ~; empty without a mark."""
 
     variant: str
     experiment: str
     flags: list[tuple[str, str]]
     cells: list[Cell]
-    """Scores, the number of training seeds, costs."""
+    """Scores, number of training seeds, and costs."""
 
     value_names: list[str]
     runs: list[RunView]
@@ -110,7 +110,7 @@ class PageView:
 
 
 def page_of(tables: Sequence[Table], album: Album | None = None) -> PageView:
-    """Return what the page shows: the pictures of the best-ranked runs, and all the numbers."""
+    """Return the content of the page: pictures of the best-ranked runs, and all numbers."""
     album = album or Album()
     pictures = _fill(album, tables)
     views = [_table(f"t{n}", table, album, pictures) for n, table in enumerate(tables, start=1)]
@@ -125,7 +125,7 @@ def page_of(tables: Sequence[Table], album: Album | None = None) -> PageView:
 
 
 def _fill(album: Album, tables: Sequence[Table]) -> dict[tuple[str, Path], list[Picture]]:
-    """Return pictures by the row's id and the run's folder."""
+    """Return the pictures to show, by row id and run folder."""
     places = [
         (row.rank, f"t{n}r{row.rank}", entry.folder)
         for n, table in enumerate(tables, start=1)
@@ -246,7 +246,7 @@ def _mean(row: Row, metric: str) -> float | None:
 
 
 def _best(table: Table) -> dict[str, float]:
-    """Return the best value of each column that has a direction and values that differ."""
+    """Return the best value of each column that has a direction and different values."""
     columns = {metric: [_mean(row, metric) for row in table.rows] for metric in table.metrics}
     columns |= {name: [row.costs[name] for row in table.rows] for name in COSTS}
     directions = table.metrics | CHEAPER
@@ -265,7 +265,7 @@ def _value(entry: Entry, metric: str, value: str) -> str:
 
 
 def _explained(flag: str) -> str:
-    """Explain a flag, whether or not it says for how many of the seeds it was raised."""
+    """Return the explanation of a flag, with or without a number of seeds in its text."""
     return EXPLAINED.get(re.sub(r" \(\d+ of \d+\)$", "", flag), "")
 
 
@@ -275,7 +275,7 @@ def _steps(entry: Entry) -> str:
 
 
 def _command(entry: Entry) -> str:
-    """Return what trained a run, for a shell; empty if something other than ``ganlab run`` did."""
+    """Return the shell command that trained a run; empty if it was not ``ganlab run``."""
     for session in entry.info.get("sessions", [])[:1]:
         words = session.get("argv", [])
         if "run" in words:
@@ -284,7 +284,7 @@ def _command(entry: Entry) -> str:
 
 
 def _chart(table: Table) -> Chart | None:
-    """Return the curves of the first metric, best rank first, from what the runs recorded."""
+    """Return a chart of the recorded scores of the first metric, best rank first."""
     first = next(iter(table.metrics))
     curves = []
     for row in table.rows:

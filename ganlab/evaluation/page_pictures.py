@@ -1,4 +1,4 @@
-"""Pictures of runs, as data URIs, for a page that needs no other file."""
+"""Pictures of runs as data URIs, for a self-contained page."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from PIL import Image
 
 RUNS = 60
-"""Pictures of so many runs go into a page."""
+"""The maximum number of runs with pictures on a page."""
 
 TOTAL_BYTES = 64_000_000
-"""And no more of them once they take this much, as files."""
+"""No more pictures are added once their files reach this size."""
 
 AS_IT_IS_BYTES = 300_000
 WIDTH, HEIGHT = 900, 1800
@@ -33,18 +33,18 @@ class Picture:
 
 @dataclass
 class Album:
-    """The pictures of a page, each run's once, until it holds enough."""
+    """The pictures of a page. Each run is included once, up to the limits."""
 
     runs: int = RUNS
     total_bytes: int = TOTAL_BYTES
     taken: dict[Path, str] = field(default_factory=dict)
-    """Run folders whose pictures are in, and where on the page."""
+    """The folders of the included runs, and the place of their pictures on the page."""
 
     left_out: set[Path] = field(default_factory=set)
     bytes: int = 0
 
     def take(self, folder: Path, *, place: str) -> list[Picture]:
-        """Return a run's pictures, for this place on the page; nothing if the album is full."""
+        """Return a run's pictures for a place on the page; empty if the album is full."""
         if folder in self.taken or folder in self.left_out:
             return []
         files = list(_files(folder))
@@ -57,7 +57,7 @@ class Album:
         return [picture for file, caption in files if (picture := self._picture(file, caption))]
 
     def _picture(self, file: Path, caption: str) -> Picture | None:
-        """Return a picture; None for one that cannot be read."""
+        """Return a picture, or None if the file cannot be read."""
         try:
             data = file.read_bytes()
             with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
@@ -75,7 +75,7 @@ class Album:
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Name a run's pictures: its newest samples, its curves, then whatever its metrics drew."""
+    """Yield the pictures of a run with captions: newest samples, curves, then metric plots."""
     sheets = sorted(folder.glob("samples/epoch-*.png"), key=lambda path: path.stem)
     if sheets:
         yield sheets[-1], f"samples, {sheets[-1].stem.replace('-', ' ')}"
@@ -86,7 +86,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _smaller(image: Image.Image) -> tuple[bytes, tuple[int, int]]:
-    """Return a smaller picture, as JPEG: what is that large is mostly photographs."""
+    """Return a reduced copy as JPEG, because pictures of this size are mostly photographs."""
     image.load()
     small = image.convert("L" if image.mode == "L" else "RGB")
     small.thumbnail((WIDTH, HEIGHT), Image.Resampling.LANCZOS)

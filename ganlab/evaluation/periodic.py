@@ -1,4 +1,4 @@
-"""Scores while a run is training: of the weights in memory, without a trace in what is learned."""
+"""Scores of the weights in memory during training. Scoring does not affect the training."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ log = logging.getLogger("ganlab")
 
 
 class PeriodicEvaluator:
-    """Scores as the ``eval`` section asks for them. What cannot work is raised at once.
+    """Computes the scores of the ``eval`` section. Invalid settings raise an error at once.
 
-    It belongs to no run: experiments with the same dataset and section may share one.
+    It is independent of a run: experiments with the same dataset and section can share it.
     """
 
     def __init__(self, plan: Plan, *, root: Path | None = None, tell: Tell = ignore) -> None:
@@ -95,10 +95,10 @@ class PeriodicEvaluator:
     ) -> dict[str, float]:
         """Record the scores of a generator, and return them by name.
 
-        ``look`` returns all parts of what the metrics see of a sampling seed.
+        ``look`` returns the metric inputs of all parts of the images of a sampling seed.
 
-        Weights that a resumed run comes to again have their scores already. Images that cannot be
-        scored get none, and a warning: they do not end the training.
+        Scores that are already recorded, as for weights that a resumed run reaches again, are not
+        computed again. Images that cannot be scored cause a warning and do not stop training.
         """
         answer = score_log.answers(score_log.read(run.path), self.eval_spec, checkpoint)
         missing = [metric for metric in self.metrics if metric.name not in answer]
@@ -122,11 +122,11 @@ class PeriodicEvaluator:
         }
 
     def history(self, run: RunDirectory) -> dict[str, list[tuple[float, float]]]:
-        """Return (epochs, score) of each metric, by name, as far as this run has been scored."""
+        """Return the recorded pairs (epochs, score) of each metric of the run, by name."""
         return score_log.history(score_log.read(run.path), self.eval_spec.protocol.id)
 
     def _rehearse(self) -> None:
-        """Score real images: what refuses even those would refuse the first generated ones."""
+        """Score real images, so that a failing metric is reported before training starts."""
         fake = subset(self.evaluator.reference, self.eval_spec.protocol.samples)
         if any("classifier" in metric.needs for metric in self.metrics):
             assert fake.images is not None

@@ -1,4 +1,4 @@
-"""What decides whether two scores compare. It needs no torch, like all that only reads scores."""
+"""The protocol, which determines whether two scores are comparable. It imports no torch."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     from ganlab.training.generate import Bn
 
 FORMAT = 3
-"""Raise it when scores of the same checkpoint would come out otherwise."""
+"""Increase this number if a change gives the same checkpoint other scores."""
 
 LEVELS: tuple[Level, ...] = ("quick", "standard", "full")
 
 AS_THEY_CAME = "as they came"
-"""How labels are distributed where there are too few images to choose from."""
+"""The label distribution of external images that are too few to select quotas from."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How much a score is based on."""
+    """An evaluation profile: the number of images and seeds, and the metrics."""
 
     samples: int
-    """Generated images for each sampling seed; never more than the reference has."""
+    """Generated images per sampling seed; at most the number of reference images."""
 
     seeds: int
-    """Sampling seeds, whose scores are averaged."""
+    """The number of sampling seeds. Scores are averaged over them."""
 
     level: Level
-    """Which metrics are computed when none is named."""
+    """Selects the default metrics: those whose ``min_profile`` is not above this level."""
 
     published: bool = False
-    """Features come from the extractor that published scores come from."""
+    """True to use the extractor of published scores."""
 
 
 PROFILES = {
@@ -50,19 +50,19 @@ PROFILES = {
 
 @dataclass(frozen=True)
 class Protocol:
-    """Everything that decides comparability, apart from the metric's own definition."""
+    """Everything that makes scores comparable, except the definition of the metric."""
 
     dataset: str
     split: str
     reference: str
-    """Hash of the reference images and labels, as uint8."""
+    """The hash of the reference images (uint8) and labels."""
 
     reference_images: int
     image_size: int
     channels: int
     samples: int
     extractor: str
-    """Architecture, training data and hash of the weights."""
+    """The architecture, the training data and the hash of the weights."""
 
     labels: str = "quotas of the reference, shuffled"
     quantisation: str = "rounded to uint8"
@@ -71,9 +71,9 @@ class Protocol:
 
     @classmethod
     def of(cls, dataset: Mapping[str, Any], *, samples: int, extractor: str) -> Protocol:
-        """Return the protocol of scoring against the train split that a run says it learned from.
+        """Return the protocol for scoring against the train split that a run recorded.
 
-        No more images are drawn than the reference has.
+        The number of samples is limited to the number of reference images.
         """
         return cls(
             dataset=dataset["name"],
@@ -88,14 +88,14 @@ class Protocol:
 
     @property
     def id(self) -> str:
-        """Twelve hex digits: only scores with the same id are ranked together."""
+        """Twelve hex digits. Only scores with the same id are ranked together."""
         text = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """A metric that was asked for: all that is needed to find its values in a record."""
+    """A requested metric, with the keys that identify its values in the recorded scores."""
 
     name: str
     definition: dict[str, Any]
@@ -104,20 +104,20 @@ class MetricSpec:
 
 @dataclass(frozen=True)
 class EvaluationSpec:
-    """What is asked of one run."""
+    """The scores to compute for one run: protocol, metrics, seeds and sampling options."""
 
     protocol: Protocol
     metrics: tuple[MetricSpec, ...]
     seeds: int
     bn: Bn = "running"
     raw: bool = False
-    """G's own weights are scored, though averaged ones are there."""
+    """True to score G's own weights even if averaged weights exist."""
 
     truncation: float | None = None
-    """What `GeneratorNet.truncated` is called with; None if it is not."""
+    """The strength for `GeneratorNet.truncated`; None for no truncation."""
 
     def key(self, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a line of scores must say to be an answer for these weights."""
+        """Return the entries that a line of recorded scores must have to apply to these weights."""
         return {
             "protocol_id": self.protocol.id,
             "weights_sha256": checkpoint["sha256"],
@@ -129,7 +129,7 @@ class EvaluationSpec:
 
 
 def definition(metric: Metric, classifier: ExtractorNet | None) -> dict[str, Any]:
-    """Return what decides a metric's value for the same images and extractor."""
+    """Return what a metric's value depends on in addition to the images and the extractor."""
     return {
         "version": metric.version,
         "max_images": metric.max_images,

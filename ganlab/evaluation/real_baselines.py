@@ -1,4 +1,4 @@
-"""What real images score: no generator can be told to be better than that."""
+"""Baselines: the scores of real images, beyond which scores cannot show an improvement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganlab.metrics import Metric, MetricInput
 
 log = logging.getLogger("ganlab")
 RealBaselines = dict[str, dict[str, dict[str, float]]]
-"""By metric, then ``train`` or ``held out``: the values, ``images`` and ``reference_images``."""
+"""For each metric and ``train`` or ``held out``: values, ``images`` and ``reference_images``."""
 
 
 def real_baselines_of(
@@ -28,10 +28,10 @@ def real_baselines_of(
     *,
     tell: Tell = ignore,
 ) -> RealBaselines:
-    """Return what real images score by these metrics, from the cache if it is there.
+    """Return the scores of real images for these metrics, from the cache if possible.
 
-    ``train`` is a part of the train split measured against the rest of it, ``held out`` the test
-    split against all of the train split. A metric that cannot be computed so has no such floor.
+    ``train`` compares a part of the train split with the rest of it. ``held out`` compares the test
+    split with the train split. A metric that cannot be computed for real images has no baseline.
     """
     test = evaluator.test.sha256 if evaluator.test is not None else None
     definitions = {

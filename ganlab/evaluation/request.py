@@ -1,4 +1,4 @@
-"""What a user asks for, and what it meant the last time: a board of known scores needs no torch."""
+"""Score requests and their cached evaluation specs, so that recorded scores need no torch."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class ScoreRequest:
     """The options of ``ganlab eval`` that decide what is computed."""
 
     metrics: tuple[str, ...] = ()
-    """By name, or as blocks of YAML; by default those of the profile."""
+    """Names or YAML blocks of metrics; by default, the metrics of the profile."""
 
     profile: str = "standard"
     samples: int | None = None
     seeds: int | None = None
     extractor: str | None = None
     weights: str | None = None
-    """A file for the extractor."""
+    """A file with weights for the extractor."""
 
     bn: Bn = "running"
     raw: bool = False
@@ -45,8 +45,8 @@ class ScoreRequest:
 class RequestCache:
     """The evaluation specs of a request, by dataset, for the installed code and weights.
 
-    It is kept in the cache under a hash of the request and of every file that could change the
-    answer, so it cannot be stale: a change of any of them is another hash.
+    The cache key is a hash of the request and of every file that could change the result, so an
+    entry cannot be stale.
     """
 
     def __init__(self, request: ScoreRequest, folders: Sequence[Path] = ()) -> None:
@@ -55,31 +55,31 @@ class RequestCache:
         self._file = cache_dir() / "requests" / f"{digest}.json"
         try:
             self._known: dict[str, Any] = dict(json.loads(self._file.read_text()))
-        except (OSError, ValueError, TypeError):  # not there, or damaged
+        except (OSError, ValueError, TypeError):  # missing or damaged
             self._known = {}
 
     def eval_spec(self, about: Mapping[str, Any]) -> EvaluationSpec | None:
-        """Return what is asked of a run that learned from this dataset, if that is known."""
+        """Return the cached spec for runs that were trained on this dataset, or None."""
         try:
             found = self._known[_key(about)]
             protocol = Protocol(**found["protocol"])
             wanted = tuple(MetricSpec(**metric) for metric in found["metrics"])
             return EvaluationSpec(**found | {"protocol": protocol, "metrics": wanted})
-        except (LookupError, TypeError):  # unknown, or damaged
+        except (LookupError, TypeError):  # unknown or damaged
             return None
 
     def keep(self, eval_specs: Sequence[tuple[Mapping[str, Any], EvaluationSpec]]) -> None:
-        """Remember eval_specs, by dataset."""
+        """Cache the evaluation specs, by dataset."""
         self._known |= {_key(about): asdict(eval_spec) for about, eval_spec in eval_specs}
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_json(self._file, self._known)
         except OSError:
-            return  # it only saves time
+            return  # the cache only saves time
 
 
 def known_entry(run: RunDirectory, eval_spec: EvaluationSpec | None, epoch: Epoch) -> Entry | None:
-    """Return a run's entry if its scores are recorded and say all that is asked."""
+    """Return the entry of a run if all requested scores are recorded, otherwise None."""
     made_elsewhere = "made_elsewhere" in run.info
     checkpoint = run.info["checkpoint"] if made_elsewhere else run.weights(epoch)
     if eval_spec is None or checkpoint is None:
@@ -93,10 +93,10 @@ def known_entry(run: RunDirectory, eval_spec: EvaluationSpec | None, epoch: Epoc
 
 
 def of_images(run: RunDirectory, eval_spec: EvaluationSpec) -> Iterator[EvaluationSpec]:
-    """Yield what a eval_spec can mean for images from elsewhere, the first that applies counts.
+    """Yield the variants of an evaluation spec for external images; the first that applies counts.
 
-    There is one set of them, drawn by no network of ours: one sampling seed. Labels go by quotas
-    if that is possible; all images may also be taken as they came.
+    There is one set of images, so there is one sampling seed and no sampling option. Labels follow
+    the quotas of the reference if possible; otherwise all images are used as they came.
     """
     count = run.info["made_elsewhere"]["images"]
     protocol = replace(eval_spec.protocol, samples=min(eval_spec.protocol.samples, count))
@@ -113,7 +113,7 @@ def entry(
     checkpoint: Mapping[str, Any],
     answer: Mapping[str, Any],
 ) -> Entry:
-    """Return what the board needs to know of a run."""
+    """Return the board entry of a run."""
     choice = "last" if epoch is None else f"epoch {epoch}" if isinstance(epoch, int) else epoch
     choice = ", ".join([choice, *_unusual(eval_spec)])
     weights = "raw" if eval_spec.raw else checkpoint["weights"]
@@ -129,7 +129,7 @@ def entry(
 
 
 def _unusual(eval_spec: EvaluationSpec) -> Iterator[str]:
-    """Say how a model was drawn from, where that is not the usual way."""
+    """Describe the sampling options that differ from the default."""
     if eval_spec.raw:
         yield "raw"
     if eval_spec.bn != "running":
@@ -144,7 +144,7 @@ def _key(about: Mapping[str, Any]) -> str:
 
 
 def _fingerprint(request: ScoreRequest, folders: Sequence[Path]) -> Iterator[str]:
-    """Yield what changes when code, plugins or weights do."""
+    """Yield strings that change when the code, the plugins or the weights change."""
     yield from (f"{name} {version(name)}" for name in ("torch", "torch-fidelity", "numpy"))
     yield from (f"{k}={v}" for k, v in os.environ.items() if k.endswith("_PLUGINS"))
     roots = {Path(__file__).parents[1], cache_dir() / "extractors", *folders}

@@ -1,4 +1,4 @@
-"""Score a run: draw, extract once, compute every metric, append a line to the run's scores."""
+"""Score a run: generate images, extract features once, compute the metrics, record the scores."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from ganlab.training.checkpoint import read_stored
 
 @dataclass(frozen=True)
 class Candidate:
-    """Whose images are scored."""
+    """The generator or the image set to score."""
 
     name: str
     folder: Path
-    """Where its scores are recorded."""
+    """The folder in which the scores are recorded."""
 
     checkpoint: dict[str, Any]
-    """What names the weights: ``sha256``, ``weights`` (ema or raw), ``steps``, ``epochs``."""
+    """The weights' identity: ``sha256``, ``weights`` (ema or raw), ``steps``, ``epochs``."""
 
     look: Callable[[int], MetricInput]
-    """Returns what the metrics see of the images of a sampling seed."""
+    """Returns the metric input of the images of a sampling seed."""
 
 
 def score_run(
@@ -51,17 +51,17 @@ def score_run(
     epoch: Epoch = None,
     tell: Tell = ignore,
 ) -> dict[str, Any]:
-    """Return the run's answer, computing and recording what is not recorded yet.
+    """Return the scores of a run; compute and record the scores that are missing.
 
-    It maps a metric's name to ``values``, ``flags``, ``real_baselines`` and ``environment``.
-    Raises `RunError` if the run does not keep such weights, or they are damaged, `DataError` for
+    The result maps the name of each metric to ``values``, ``flags``, ``real_baselines`` and
+    ``environment``. Raises `RunError` if the weights are missing or damaged, and `DataError` for
     images that cannot be scored.
     """
     checkpoint, known = _recorded(trained, eval_spec, epoch)
     missing = [metric for metric in metrics if metric.name not in known]
     if missing:
         _check_learned_from(trained, evaluator)
-        # Drawing would pass over a damaged file, to weights that are not the ones named here.
+        # Sampling would skip a damaged checkpoint and use weights other than those named here.
         read_stored(trained.run.checkpoints / checkpoint["file"])
         draw = drawer(
             trained,
@@ -86,7 +86,7 @@ def score_run(
 def missing_of(
     trained: Trained, metrics: Sequence[Metric], eval_spec: EvaluationSpec, epoch: Epoch
 ) -> list[Metric]:
-    """Return those metrics that `score_run` would compute."""
+    """Return the metrics that `score_run` would compute, because they are not recorded."""
     _, known = _recorded(trained, eval_spec, epoch)
     return [metric for metric in metrics if metric.name not in known]
 
@@ -94,7 +94,7 @@ def missing_of(
 def _recorded(
     trained: Trained, eval_spec: EvaluationSpec, epoch: Epoch
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what names the weights of an epoch, and what is recorded of them."""
+    """Return the identity of the weights of an epoch, and their recorded scores."""
     checkpoint = trained.identify(epoch)
     if eval_spec.raw:
         checkpoint = checkpoint | {"weights": "raw"}
@@ -111,7 +111,7 @@ def score(
     with_baselines: bool = True,
     tell: Tell = ignore,
 ) -> dict[str, Any]:
-    """Compute metrics of a candidate's images, append them to its scores, and return them.
+    """Compute metrics for a candidate's images, append them to its scores, and return them.
 
     All random states are restored afterwards. Without baselines, a flag that needs one may not be
     raised; a later call with baselines computes the metrics again.
@@ -169,7 +169,7 @@ def _measure(
             "definition": wanted[metric.name].definition,
             "higher_is_better": metric.higher_is_better,
             "values": values[metric.name],
-            # Warned of if most of the sampling seeds give cause to.
+            # A flag counts if most of the sampling seeds raise it.
             "flags": sorted(
                 {f for f in flags[metric.name] if 2 * flags[metric.name].count(f) > eval_spec.seeds}
             ),
@@ -199,7 +199,7 @@ def _check_learned_from(trained: Trained, evaluator: Evaluator) -> None:
 
 
 def _environment(evaluator: Evaluator) -> dict[str, Any]:
-    """Return what may move scores a little, and is warned of where rows of a table differ."""
+    """Return the conditions that may change scores slightly, for warnings on the board."""
     return {
         "torch": torch.__version__,
         "torchvision": version("torchvision"),

@@ -96,7 +96,7 @@ def to_records(lines: Sequence[Line]) -> list[dict[str, Any]]:
 
 
 def _measurement(line: Line) -> str:
-    """Return what two lines have in common if one repeats the measurement of the other."""
+    """Return a key that is equal for two lines if and only if they repeat a measurement."""
     keys = ("protocol_id", "weights_sha256", "weights", "bn", "truncation", "seeds")
     definitions = {name: metric["definition"] for name, metric in line["metrics"].items()}
     about = [*(line.get(key) for key in keys), line["checkpoint"]["epochs"], definitions]

@@ -1,4 +1,4 @@
-"""Score runs, and gather what the leaderboard shows of them."""
+"""Score runs, and collect the entries of the leaderboard."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ log = logging.getLogger("ganlab")
 
 @dataclass
 class PreparedEvaluator:
-    """A evaluator, and what is asked with it."""
+    """An evaluator, together with the metrics and the evaluation spec to use."""
 
     evaluator: Evaluator
     metrics: list[Metric]
     eval_spec: EvaluationSpec
     ready: bool = False
-    """Real images are measured."""
+    """True if the features of the real images are computed."""
 
 
 @dataclass
 class Scorer:
-    """Scores runs as one request asks for; what runs share is loaded once."""
+    """Scores runs for one request. Evaluators that runs share are loaded once."""
 
     request: ScoreRequest
     plugins: Plugins
@@ -56,7 +56,7 @@ class Scorer:
 
     @property
     def profile(self) -> Profile:
-        """The request's, with its own numbers."""
+        """The profile of the request, with the numbers that the request overrides."""
         found = PROFILES[self.request.profile]
         return replace(
             found,
@@ -65,11 +65,11 @@ class Scorer:
         )
 
     def entry(self, run: RunDirectory, epoch: Epoch = None) -> Entry:
-        """Return a run's scores, computing what is not recorded. Raises `GanlabError`."""
+        """Return a run's board entry; compute scores that are missing. Raises `GanlabError`."""
         if external.is_external(run):
             prepared = self.evaluator_for(run, external.dataset_of(run, self.plugins))
             known = known_entry(run, prepared.eval_spec, epoch)
-            if known is not None:  # the images may be gone
+            if known is not None:  # works even if the images were deleted
                 return known
             answer, eval_spec = external.score_images(
                 run, prepared.metrics, prepared.evaluator, prepared.eval_spec, tell=self.tell
@@ -88,7 +88,7 @@ class Scorer:
         return entry(run, prepared.eval_spec, epoch, trained.identify(epoch), answer)
 
     def evaluator_for(self, run: RunDirectory, dataset: Dataset) -> PreparedEvaluator:
-        """Return what measures a run that learned from this dataset."""
+        """Return the evaluator for a run that was trained on this dataset."""
         about = run.info["dataset"]
         key = about["name"], about["sha256"]
         if key not in self._evaluators:
@@ -114,10 +114,10 @@ class Scorer:
         return self._evaluators[key]
 
     def prepare(self, run: RunDirectory, epoch: Epoch = None) -> bool:
-        """Return if scores of a run are left to compute.
+        """Return True if any requested score of the run is missing.
 
-        Then real images are measured: whoever scores runs of the same data later finds that in the
-        cache. Raises `GanlabError`.
+        In this case, the features of the real images are computed and cached, so that scoring
+        processes can reuse them. Raises `GanlabError`.
         """
         if external.is_external(run):
             prepared = self.evaluator_for(run, external.dataset_of(run, self.plugins))
@@ -142,11 +142,11 @@ class Scorer:
         return load(run.path, device=self.device, plugins=self.plugins)
 
     def eval_specs(self) -> list[tuple[Mapping[str, Any], EvaluationSpec]]:
-        """Return what was asked so far, by dataset."""
+        """Return the evaluation specs that were used so far, by dataset."""
         return [(m.evaluator.about, m.eval_spec) for m in self._evaluators.values()]
 
     def check(self) -> None:
-        """Raise what is wrong with the request, whatever is scored."""
+        """Raise an error if the request is invalid for every run."""
         _ = self._metrics, self._extractor
 
     @cached_property
@@ -166,11 +166,11 @@ class Scorer:
         return type(found)(**found.model_dump() | {"weights": self.request.weights})
 
     def _component(self, base: type[Any], text: str) -> Any:
-        """Make a component from its name, or from a block as YAML has it."""
+        """Build a component from its name or from a YAML block."""
         if text.lstrip().startswith("{"):
             document = read(text, "the command line", numbered=False)
         else:
-            self.plugins.get(base, text)  # or raise, with a name that is near
+            self.plugins.get(base, text)  # or raise an error that suggests a similar name
             document = Document({"type": text}, lines={})
         builder = Builder(self.plugins, problems=document.problems)
         built = builder.build_one(base, build_tree(document))
@@ -188,9 +188,9 @@ def score_runs(
     strict: bool = True,
     starting: Callable[[RunDirectory], None] = lambda _: None,
 ) -> list[Entry]:
-    """Return the scores of all these runs.
+    """Return the board entries of these runs.
 
-    ``strict``: what one of them raises is raised; else it is left out with a warning.
+    ``strict``: raise the first error. Otherwise, skip the run with a warning.
     """
     scorer.check()
     entries = []

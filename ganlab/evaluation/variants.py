@@ -1,4 +1,4 @@
-"""What distinguishes experiments from one another, in a few words."""
+"""Short names for experiments, made of the options in which they differ."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ NOT_SAID = ("train.seed",)
 
 
 def variants(configs: Sequence[Config]) -> tuple[str, list[str]]:
-    """Return a heading, and for each experiment what it does not share with all the others.
+    """Return a heading, and for each experiment a name made of the options that differ.
 
-    If one section alone differs, it is the heading: ``conditioning``, and ``concat``, ``cbn``.
+    If only one section differs, its name is the heading: ``conditioning``, with the names
+    ``concat`` and ``cbn``.
     """
     told = [dict(_say(config, configs)) for config in configs]
     names = list(dict.fromkeys(name for one in told for name in one))
@@ -38,7 +39,7 @@ def variants(configs: Sequence[Config]) -> tuple[str, list[str]]:
 
 
 def _merged(differing: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Say what always goes together, such as the width of G and of D, once and by its last name."""
+    """Merge options of equal key and values, such as the widths of G and D, into one option."""
     merged: dict[str, tuple[str, ...]] = {}
     for name, values in differing.items():
         last = name.rpartition(".")[2]
@@ -60,14 +61,14 @@ def _say(config: Config, all_configs: Sequence[Config]) -> list[tuple[str, str]]
 
 
 def _of_one_type(values: Sequence[Any]) -> bool:
-    """True if a section is the same single component in all experiments, but for its options."""
+    """Return True if all experiments have the same single component, apart from its options."""
     return all(isinstance(v, dict) and "type" in v for v in values) and (
         len({value["type"] for value in values}) == 1
     )
 
 
 def _components(value: Any, others: Sequence[Any]) -> str:
-    """Say a component, several of them, or those of each network."""
+    """Describe a component, a list of components, or the components of each network."""
     if value is None or value == []:
         return "-"
     if isinstance(value, dict) and "type" not in value:
@@ -78,7 +79,7 @@ def _components(value: Any, others: Sequence[Any]) -> str:
 
 
 def _component(block: Config, others: Sequence[Config]) -> str:
-    """Say a component by name, and by those options that its namesakes have otherwise."""
+    """Describe a component by its name and by the options in which its namesakes differ."""
     namesakes = [other for other in others if other["type"] == block["type"]]
     options = [
         f"{key}={_plain(value)}"

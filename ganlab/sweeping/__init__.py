@@ -1,5 +1,5 @@
-"""Training the runs of a sweep: one after the other, in processes, or on a Ray cluster.
+"""Engines that train the runs of a sweep: sequentially, in processes, or on a Ray cluster.
 
-An engine is a class with a method ``run``, see `ganlab.sweeping.jobs`. It knows how to start a
-function somewhere and to hear from it, and nothing of training.
+An engine implements `ganlab.sweeping.jobs.Engine`. It starts jobs and receives their events, and
+does not depend on the training code.
 """

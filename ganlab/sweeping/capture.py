@@ -1,4 +1,4 @@
-"""Lines of what is printed, for whoever shows them elsewhere."""
+"""Capture printed lines, to show them elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class _Lines(io.RawIOBase):
-    """Passes on whole lines; of a progress bar, which writes over itself, its last state."""
+    """Forwards complete lines. Of a progress bar, it forwards only the last state."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.say = say
@@ -31,12 +31,12 @@ class _Lines(io.RawIOBase):
 
 
 def line_stream(say: Callable[[str], None]) -> io.TextIOWrapper:
-    """Return a stream that hands every line to ``say``."""
+    """Return a stream that passes every line to ``say``."""
     return io.TextIOWrapper(io.BufferedWriter(_Lines(say)), encoding="utf-8", line_buffering=True)
 
 
 @contextmanager
 def printing(say: Callable[[str], None]) -> Iterator[None]:
-    """Hand every line that is printed inside to ``say``."""
+    """Pass every line that is printed in the block to ``say``."""
     with line_stream(say) as stream, redirect_stderr(stream), redirect_stdout(stream):
         yield

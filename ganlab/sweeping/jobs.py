@@ -1,4 +1,4 @@
-"""What an engine is given, and what it says: jobs in, events out. All of it is plain data."""
+"""The interface of engines: jobs and events, all of them plain data."""
 
 from __future__ import annotations
 
@@ -21,55 +21,55 @@ AGAIN = "repeat the command to go on"
 
 @dataclass(frozen=True)
 class Place:
-    """What a process needs in order to see files, data and plugins as the command does."""
+    """The environment of a job: it makes files, data and plugins resolve as for the command."""
 
     folder: str
-    """The working directory: other paths are relative to it."""
+    """The working directory. Other paths are relative to it."""
 
     runs: str
-    """The folder of all runs."""
+    """The folder that contains the runs."""
 
     device: str
     data_root: str | None
     plugin_folders: Sequence[str]
     environment: Mapping[str, str]
-    """Variables that a process needs and does not inherit on another machine."""
+    """Environment variables to set, because a process on another machine does not inherit them."""
 
     arguments: Sequence[str]
     """The command line, for the record."""
 
 
 class Task(Protocol):
-    """What a process is given, as JSON."""
+    """The input of a worker process, sent as JSON."""
 
     @property
     def number(self) -> int:
-        """Its place among all, from 1."""
+        """The number of the task, from 1."""
 
     def as_data(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run to train. Whoever has it needs no other file than its data and its plugins'."""
+    """One run to train. It is self-contained, apart from the files of its dataset and plugins."""
 
     number: int
-    """Its place in the sweep, from 1."""
+    """The number of the run in the sweep, from 1."""
 
     name: str
     experiment: Mapping[str, Any]
     """The resolved experiment."""
 
     text: str
-    """The file as written."""
+    """The text of the experiment file."""
 
     dataset: Mapping[str, Any]
-    """What the run will record of its data: a process that finds other data refuses."""
+    """The expected entry for the dataset in run.json. A process that finds other data fails."""
 
     place: Place
 
     def with_environment(self, **variables: str) -> Job:
-        """Return the job with more variables; those that it has already are kept."""
+        """Return the job with additional variables. Variables that are already set are kept."""
         environment = {**variables, **self.place.environment}
         return replace(self, place=replace(self.place, environment=environment))
 
@@ -117,12 +117,12 @@ _BY_NAME: dict[str, type[Sent]] = {
 
 
 def to_data(event: Sent) -> dict[str, Any]:
-    """Return what a process reports as plain data."""
+    """Return the event of a process as plain data."""
     return {"event": type(event).__name__, **asdict(event)}
 
 
 def from_data(data: dict[str, Any]) -> Sent:
-    """Return the report that `to_data` described."""
+    """Return the event that `to_data` described."""
     return _BY_NAME[data["event"]](**{k: v for k, v in data.items() if k != "event"})
 
 
@@ -130,20 +130,20 @@ def from_data(data: dict[str, Any]) -> Sent:
 
 
 class Engine(Protocol):
-    """Trains jobs, several at once if it can."""
+    """Trains jobs, possibly several at once."""
 
     def run(self, jobs: Sequence[Job]) -> Iterator[EngineEvent]:
-        """Train the jobs, and yield what happens.
+        """Train the jobs, and yield their events.
 
-        A job has one `RunStarted` or more, then one `RunFinished` or `RunFailed`. SIGINT and
-        SIGTERM stop all jobs, each after it has saved its state; `AllStopped` comes last then.
-        Raises `GanlabError` if no job can be trained at all.
+        Each job has at least one `RunStarted`, then one `RunFinished` or `RunFailed`. SIGINT and
+        SIGTERM stop all jobs after they have saved their state; the last event is then
+        `AllStopped`. Raises `GanlabError` if no job can be trained.
         """
 
 
 @dataclass(frozen=True)
 class InTurn:
-    """Trains one job after the other in this process. ``train`` shows itself how it goes on."""
+    """Trains the jobs sequentially in this process. ``train`` reports the progress itself."""
 
     train: Callable[[Job], Outcome] = field(repr=False)
 

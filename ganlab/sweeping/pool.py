@@ -1,4 +1,4 @@
-"""Several runs at once on this machine, each in a process of its own."""
+"""Train several runs at once on this machine, each in its own process."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from ganlab.sweeping.resources import Slot
 from ganlab.training.signals import stop_signals
 
 POLL_SECONDS = 0.2
-"""How soon a signal is noticed."""
+"""The interval at which signals are checked."""
 
 EVENT = b'{"event": '
-"""How a line that holds an event begins."""
+"""The beginning of a line that holds an event."""
 
 
 class Pool:
-    """Starts a process for each job, as many at once as there are slots.
+    """Starts a process for each job, with at most one running process per slot.
 
     ``python -m <module>`` reads a job from stdin and writes its events to stdout, as lines of JSON.
-    It stops, after it saved, when it gets SIGTERM and when stdin is closed: this process is gone.
+    It saves its state and stops on SIGTERM, and when stdin is closed because this process has died.
     """
 
     def __init__(self, module: str, places: Sequence[Slot]) -> None:
@@ -77,7 +77,7 @@ class Pool:
                         free.append(worker.slot)
                         if isinstance(outcome, RunFinished) or not stopped:
                             yield outcome.as_failure() if isinstance(outcome, Stopped) else outcome
-            finally:  # only of a second signal or a bug: else none is left
+            finally:  # any left after a second signal or a bug
                 for worker in running.values():
                     worker.process.kill()
                     worker.process.wait()
@@ -87,7 +87,7 @@ class Pool:
 
 @dataclass
 class _Worker:
-    """A process that does a job."""
+    """A process that executes a job."""
 
     process: subprocess.Popen[bytes]
     job: Task
@@ -104,27 +104,27 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **slot},
-            start_new_session=True,  # Ctrl-C goes to this process alone, which tells them once
+            start_new_session=True,  # Ctrl-C reaches only this process, which signals each once
         )
         worker = cls(process, job, slot)
         Thread(target=worker._listen, args=(heard,), daemon=True).start()
         return worker
 
     def _listen(self, heard: queue.SimpleQueue[tuple[int, Sent | None]]) -> None:
-        """Hand over the job, then its events, then None."""
+        """Send the job to the process, then queue its events, and at the end None."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        with suppress(BrokenPipeError):  # it has died: its exit code says so
+        with suppress(BrokenPipeError):  # the process has died: see its exit code
             self.process.stdin.write(json.dumps(self.job.as_data()).encode() + b"\n")
-            self.process.stdin.flush()  # and left open: see `Pool`
+            self.process.stdin.flush()  # stdin stays open: see `Pool`
         number = self.job.number
         try:
             for line in self.process.stdout:
-                if not line.endswith(b"\n"):  # a kill cut it short
+                if not line.endswith(b"\n"):  # truncated by a kill
                     break
                 if line.startswith(EVENT):
                     heard.put((number, from_data(json.loads(line))))
-                else:  # printed while Python started, before the module set stdout apart
+                else:  # printed before the module redirected stdout
                     text = line.decode(errors="replace").rstrip()
                     heard.put((number, RunPrinted(number, text)))
         finally:
@@ -136,7 +136,7 @@ class _Worker:
             self.process.terminate()
 
     def end(self) -> Outcome:
-        """Return how it ended, once it has closed its stdout."""
+        """Wait for the process, after it has closed stdout, and return the outcome."""
         code = self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
             assert pipe is not None

@@ -1,6 +1,6 @@
-"""Runs on a Ray cluster: Ray queues them, gives each its GPU, and repeats those of lost workers.
+"""Train runs on a Ray cluster: Ray queues them, assigns GPUs, and restarts runs of lost workers.
 
-A worker that dies takes its lock along, so the repeated task goes on from the last checkpoint.
+The lock of a worker that dies is released, so the restarted task resumes from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from ganlab.version import __version__
 POLL_SECONDS = 0.2
 KNOCK_SECONDS = 10
 RETRIES = 3
-"""How often a run is taken up again whose worker was lost."""
+"""How often a run is restarted after its worker was lost."""
 
 NOTE_WIDTH = 200
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 REFUSED = "InvalidAuthToken"
-"""What Ray's native part writes on stderr, once a second, while a cluster refuses its token."""
+"""Ray's native code writes this to stderr once a second while a cluster rejects its token."""
 
 ITS_TOKEN = "set RAY_AUTH_MODE=token, and put its token into RAY_AUTH_TOKEN or ~/.ray/auth_token"
 
@@ -49,7 +49,7 @@ ITS_TOKEN = "set RAY_AUTH_MODE=token, and put its token into RAY_AUTH_TOKEN or ~
 class OnRay:
     """Submits a task for each job.
 
-    ``module`` is a module that workers import, with functions ``work`` and ``check``: see
+    ``module`` is a module that the workers import. It has the functions ``work`` and ``check``; see
     `ganlab.workers.train`.
     """
 
@@ -100,7 +100,7 @@ class OnRay:
             ready, _ = ray.wait(list(running), num_returns=len(running), timeout=POLL_SECONDS)
             while self._messages:
                 yield self._messages.popleft()
-            for event in ray.get(mailbox.take.remote()):  # all of those that are ready, and more
+            for event in ray.get(mailbox.take.remote()):  # includes those of the ready tasks
                 if isinstance(event, Outcome):
                     outcomes[event.number] = event
                 else:
@@ -116,21 +116,21 @@ class OnRay:
                 told = True
                 waiting.clear()
                 for reference in running:
-                    ray.cancel(reference)  # SIGINT, as the task sees it; ends it if it waits
+                    ray.cancel(reference)  # SIGINT for a running task
         if stopped:
             yield AllStopped(stopped[0])
 
     def _hear(self, line: str) -> None:
-        """Note what Ray prints on stdout about its machines, the first line of each message."""
+        """Queue Ray's messages about its machines, the first line of each, without repetitions."""
         text = COLOUR.sub("", line)
         if text.startswith("(") and text not in self._heard:
             self._heard.add(text)
             self._messages.append(Message(shorten(f"Ray {text}", NOTE_WIDTH, placeholder=" …")))
 
     def _check_machines(self, nodes: Sequence[dict[str, Any]], jobs: Sequence[Job]) -> None:
-        """Refuse to begin where a machine does not see what the runs need.
+        """Raise `RunError` if a machine lacks the files, data or plugins that the runs need.
 
-        Each looks once for all of its workers, which so find their data prepared.
+        Each machine checks once for all of its workers, and thereby prepares their data.
         """
         sign = Path(jobs[0].place.runs) / f".sweep-{secrets.token_hex(8)}"
         by_data = {str(job.dataset): job for job in jobs}
@@ -159,12 +159,12 @@ class OnRay:
 
 
 def connect(address: str | None, *, jobs: int | None) -> None:
-    """Connect to the cluster at an address, or to one that is here, else start one here.
+    """Connect to the cluster at an address, or to the one of this machine, or start one here.
 
-    The address ``local`` starts one though there is another. Raises `RunError`.
+    The address ``local`` always starts a new one. Raises `RunError` if no connection is possible.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns without it
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # avoids a Ray warning
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address not in (None, "local"):
@@ -180,7 +180,7 @@ def connect(address: str | None, *, jobs: int | None) -> None:
 
 
 def _knock(address: str) -> None:
-    """Raise `OSError` where nobody answers: Ray itself goes on trying for minutes."""
+    """Raise `OSError` if the address does not respond: Ray itself would retry for minutes."""
     host, _, port = address.rpartition(":")
     if port.isdecimal():
         host = host.rpartition("/")[2].strip("[]")
@@ -188,7 +188,7 @@ def _knock(address: str) -> None:
 
 
 def _is_here(quiet: dict[str, Any]) -> bool:
-    """Connect to the cluster that this machine belongs to, if there is one."""
+    """Connect to the cluster that this machine belongs to; return False if there is none."""
     try:
         with _token_explained(" here", f"{ITS_TOKEN}, or start another: --ray-address local"):
             ray.init(address="auto", **quiet)
@@ -199,14 +199,14 @@ def _is_here(quiet: dict[str, Any]) -> bool:
 
 @contextmanager
 def _token_explained(where: str, advice: str) -> Iterator[None]:
-    """Raise `RunError` where a cluster has a token and none, or another, is found here."""
+    """Raise `RunError` if the cluster requires a token that is missing or wrong here."""
     with TemporaryFile() as said, _stderr_into(said.fileno()) as before:
         reason = None
         try:
             yield
         except (OSError, RuntimeError, ray.exceptions.RayError) as error:
             said.seek(0)
-            if type(error).__name__ == "AuthenticationError":  # which Ray 2.40 does not have
+            if type(error).__name__ == "AuthenticationError":  # missing in Ray 2.40
                 reason = str(error).partition(". ")[0]
             elif REFUSED.encode() in said.read():
                 reason = "the token is missing or wrong"
@@ -215,16 +215,16 @@ def _token_explained(where: str, advice: str) -> Iterator[None]:
             text = f"there is no way to the Ray cluster{where}: {reason}: {advice}"
             raise RunError(text) from error
         finally:
-            if reason is None:  # else it would say the same twenty times
+            if reason is None:  # otherwise stderr repeats the reason many times
                 said.seek(0)
                 os.write(before, said.read())
 
 
 @contextmanager
 def _stderr_into(file: int) -> Iterator[int]:
-    """Have what this process writes on stderr go to a file, even what is not Python's.
+    """Redirect the stderr of this process to a file, including output of native code.
 
-    Gives the number of the stderr before.
+    Yields a file descriptor of the original stderr.
     """
     before = os.dup(2)
     try:
@@ -236,7 +236,7 @@ def _stderr_into(file: int) -> Iterator[int]:
 
 
 class _Mailbox:
-    """Keeps what tasks say until it is asked for."""
+    """Collects the events of tasks until they are taken."""
 
     def __init__(self) -> None:
         self.events: list[Sent] = []
@@ -255,7 +255,7 @@ def _only_on(node: str) -> NodeAffinitySchedulingStrategy:
 
 def train_job(module: str, job: Job, mailbox: Any, several: bool) -> None:
     """Train a job's run on a worker."""
-    send = mailbox.put.remote  # not waited for: a task that waits lends its cores to another
+    send = mailbox.put.remote  # no wait: a waiting task gives up its cores
     send(RunStarted(job.number, socket.gethostname() if several else ""))
     outcome = import_module(module).work(job, send)
     ray.get(send(outcome))  # everything has arrived before the task ends
@@ -268,7 +268,7 @@ def check_job(module: str, job: Job, *, version: str, sign: str) -> str | None:
 
 
 def _lost(reference: Any, job: Job) -> RunFailed | None:
-    """Return what ended a task that could not say so itself."""
+    """Return the failure of a task that ended without an event of its own, or None."""
     try:
         ray.get(reference)
     except ray.exceptions.TaskCancelledError:
@@ -279,7 +279,7 @@ def _lost(reference: Any, job: Job) -> RunFailed | None:
 
 
 def _answer(reference: Any) -> str | None:
-    """Return what a machine says is wrong with it."""
+    """Return the problem that a machine reported, or None."""
     try:
         problem: str | None = ray.get(reference)
     except ray.exceptions.RayError as error:

@@ -1,4 +1,4 @@
-"""What each of several runs at once gets of the GPUs and the cores."""
+"""Distribute GPUs and CPU cores over concurrent runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from ganlab.machine import available_cpus
 
 Slot = Mapping[str, str]
-"""A place for one run: the environment variables that give it its GPU and its threads."""
+"""The environment variables that assign a GPU and threads to one of several concurrent runs."""
 
 
 def slots(count: int, gpus: Sequence[str]) -> list[Slot]:
-    """Return places for ``count`` runs at once, which share the GPUs, if any, and the cores."""
+    """Return slots for ``count`` concurrent runs, which share the GPUs, if any, and the cores."""
     threads = str(max(1, available_cpus() // count))
     given = os.environ.get("OMP_NUM_THREADS", threads)
     shared: list[Slot] = []
@@ -25,7 +25,7 @@ def slots(count: int, gpus: Sequence[str]) -> list[Slot]:
 
 
 def visible_gpus() -> list[str]:
-    """Return the GPUs of this process as CUDA_VISIBLE_DEVICES names them."""
+    """Return the GPUs of this process, in the notation of CUDA_VISIBLE_DEVICES."""
     import torch
 
     count = torch.cuda.device_count()
@@ -36,17 +36,18 @@ def visible_gpus() -> list[str]:
 
 @dataclass(frozen=True)
 class Share:
-    """What Ray reserves for one run."""
+    """The resources that Ray reserves for one run."""
 
     cpus: float
     gpus: float = 0.0
 
 
 def share(nodes: Sequence[dict[str, float]], *, jobs: int | None, use_gpus: bool) -> Share:
-    """Return what a run gets of machines with these resources.
+    """Return the resources of one run on machines with these resources.
 
-    A GPU, and its part of the machine's cores; less than a GPU if more jobs are asked for than
-    there are. Without GPUs as many cores as ``jobs`` at once leave, by default one job a machine.
+    With GPUs: one GPU and its share of the machine's cores, or a fraction of a GPU if there are
+    more concurrent ``jobs`` than GPUs. Without GPUs: the most cores that allow ``jobs`` concurrent
+    runs, by default one run per machine.
     """
     with_gpus = [node for node in nodes if node.get("GPU")] if use_gpus else []
     if with_gpus:
@@ -67,7 +68,7 @@ def _fit(counts: Sequence[int], cpus: int) -> int:
 
 
 def places_for(jobs: int, count: int | None, *, use_gpus: bool) -> list[Slot]:
-    """Return slots for ``count`` jobs at once, by default one for each GPU; none for a single."""
+    """Return slots for ``count`` concurrent jobs, by default one per GPU; empty for one job."""
     if jobs < 2 or count == 1:
         return []
     gpus = visible_gpus() if use_gpus else []

@@ -1,7 +1,7 @@
-"""Checkpoints: everything that a resume needs, in safetensors files, from which no code can run.
+"""Checkpoints: the state that a resume needs, in safetensors files, which cannot execute code.
 
-A file is written beside its final name and renamed; the one before it is kept. Its tensors are
-hashed, so that a damaged file is noticed and the one before it is used.
+A checkpoint is written to a temporary file and renamed. The previous checkpoint is kept: the hash
+of the tensors reveals a damaged file, and the previous one is used instead.
 """
 
 from __future__ import annotations
@@ -37,33 +37,33 @@ RENAMED_SINCE = {
 KEPT = 2
 BEST = "best.safetensors"
 DRAWS = ("generator", "ema")
-"""The modules that images are drawn from."""
+"""The names of the modules that samples may be generated with."""
 
 log = logging.getLogger("ganlab")
 
 
 @dataclass(frozen=True)
 class Stored:
-    """What a file holds."""
+    """The content of a checkpoint or of a file with generator weights."""
 
     path: Path
     tensors: dict[str, Tensor]
     meta: dict[str, Any]
-    """A `ganlab.records.CheckpointRecord`, or a `StoredRecord` in a file of the generator alone."""
+    """A `ganlab.records.CheckpointRecord`; for generator weights only, a `StoredRecord`."""
 
     def describe(self) -> dict[str, Any]:
-        """Return what names the weights that images are drawn from: see `describe_weights`."""
+        """Return the identity of the sampling weights; see `describe_weights`."""
         return describe_weights(self.tensors, Progress.of(self.meta["progress"]), self.path)
 
     @property
     def has_average(self) -> bool:
-        """True if the file holds averaged weights beside G's own."""
+        """True if the file holds averaged weights in addition to G's own."""
         return any(key.startswith("ema/") for key in self.tensors)
 
 
 @on_main_process
 def save_checkpoint(run: RunDirectory, model: Model) -> None:
-    """Write a checkpoint of where the run is; of the older ones only the newest is kept."""
+    """Write a checkpoint of the current state, and keep only the most recent one before it."""
     tensors, groups = _optimizer_tensors(model)
     for name, module in model.modules().items():
         tensors |= _module_tensors(name, module)
@@ -79,13 +79,13 @@ def save_checkpoint(run: RunDirectory, model: Model) -> None:
 
 
 def save_generator(run: RunDirectory, model: Model, label: str) -> None:
-    """Write the weights that samples are drawn from, the averaged ones too: ``epoch-0003``."""
+    """Write the generator's weights, including averaged ones. ``label``: ``epoch-0003``."""
     path = run.checkpoints / f"generator-{label}.safetensors"
     _write(run, path, generator_tensors(model), {})
 
 
 def save_best(run: RunDirectory, model: Model, by: dict[str, Any]) -> None:
-    """Keep the generator as the best one so far, and why: ``{"metric": "fid", "score": 28.2}``."""
+    """Save the generator as the best one so far. ``by``: ``{"metric": "fid", "score": 28.2}``."""
     path = run.checkpoints / BEST
     plain = _write(run, path, generator_tensors(model), {"by": by})
     run.info["best"] = describe_weights(plain, run.progress, path) | {"by": by}
@@ -93,7 +93,7 @@ def save_best(run: RunDirectory, model: Model, by: dict[str, Any]) -> None:
 
 
 def generator_tensors(model: Model) -> dict[str, Tensor]:
-    """Return the tensors that images are drawn from, by their names in a checkpoint."""
+    """Return the generator's tensors, including averaged ones, by their names in a checkpoint."""
     tensors: dict[str, Tensor] = {}
     for name, module in model.modules().items():
         if name in DRAWS:
@@ -104,9 +104,9 @@ def generator_tensors(model: Model) -> dict[str, Tensor]:
 def describe_weights(
     tensors: dict[str, Tensor], at: Progress, path: Path | None = None
 ) -> dict[str, Any]:
-    """Return the file, the hash of all that images are drawn from, progress, ``ema`` or ``raw``.
+    """Return the identity of the sampling weights: file, hash, progress, and ``ema`` or ``raw``.
 
-    The hash is the same for the same weights, whatever else their file holds.
+    The hash depends only on the weights, not on the other content of the file.
     """
     drawn = {k: v.detach().cpu() for k, v in tensors.items() if k.split("/")[0] in DRAWS}
     return {
@@ -119,26 +119,26 @@ def describe_weights(
 
 
 def checkpoint_files(run: RunDirectory) -> list[Path]:
-    """Return the run's checkpoints, the newest first."""
+    """Return the checkpoints of the run, newest first."""
     return sorted(run.checkpoints.glob("step-*.safetensors"), reverse=True)
 
 
 def generator_files(run: RunDirectory) -> list[Path]:
-    """Return the files of generator weights, by finished epochs."""
+    """Return the files of generator weights, sorted by finished epochs."""
     return sorted(run.checkpoints.glob("generator-*.safetensors"), key=lambda path: path.stem)
 
 
 def kept_epochs(run: RunDirectory) -> list[int]:
-    """Return the finished epochs whose generator is kept; 0 is the untrained one."""
+    """Return the numbers of finished epochs with saved generator weights; 0 means untrained."""
     labels = (path.stem.removeprefix("generator-epoch-") for path in generator_files(run))
     return sorted(int(label) for label in labels if label.isdecimal())
 
 
 def read_newest(run: RunDirectory, *, tidy: bool = False) -> Stored | None:
-    """Read the newest checkpoint that is whole, loudly passing over damaged ones.
+    """Read the newest undamaged checkpoint, with a warning for each damaged one; None without any.
 
-    Whoever holds the run's lock may ask to ``tidy`` it: damaged checkpoints are then renamed, and
-    what a kill left half-written is removed. Raises `RunError` if all checkpoints are damaged.
+    ``tidy``: rename damaged checkpoints and remove partly written files. The caller must hold the
+    run's lock. Raises `RunError` if all checkpoints are damaged.
     """
     damaged = []
     for path in checkpoint_files(run):
@@ -169,7 +169,7 @@ def _tidy(run: RunDirectory, damaged: list[Path]) -> None:
 
 
 def read_stored(path: Path) -> Stored:
-    """Read and verify a file, or raise `RunError`. Nothing in it is executed."""
+    """Read and verify a file, or raise `RunError`. No content of the file is executed."""
     try:
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {})["ganlab"])
@@ -201,7 +201,7 @@ def _renamed(key: str, old: str, new: str) -> str:
 
 
 def check_belongs(stored: Stored, run: RunDirectory) -> None:
-    """Refuse a file that was written by another experiment or seed."""
+    """Raise `RunError` if the file was written by another experiment or seed."""
     for key in ("identity", "seed"):
         if stored.meta.get(key) != run.info[key]:
             raise RunError(
@@ -211,7 +211,7 @@ def check_belongs(stored: Stored, run: RunDirectory) -> None:
 
 
 def restore(run: RunDirectory, model: Model, stored: Stored) -> None:
-    """Put everything back, and the run to where it was."""
+    """Restore the model, the optimizers and the progress of the run from a checkpoint."""
     for name, module in model.modules().items():
         load_module(module, stored, name)
     for role, optimizer in model.optimizers.items():
@@ -229,7 +229,7 @@ def restore(run: RunDirectory, model: Model, stored: Stored) -> None:
 
 
 def load_module(module: nn.Module, stored: Stored, name: str) -> None:
-    """Load one module's state, or raise `RunError` naming what does not fit."""
+    """Load the state of one module. Raises `RunError` that names keys or shapes that differ."""
     prefix = f"{name}/"
     found = {
         key.removeprefix(prefix): value
@@ -246,8 +246,8 @@ def load_module(module: nn.Module, stored: Stored, name: str) -> None:
 def _write(
     run: RunDirectory, path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]
 ) -> dict[str, Tensor]:
-    """Write tensors, and return the plain copies of them that the file holds."""
-    # safetensors keeps no strides and refuses shared memory: store plain copies.
+    """Write the tensors, and return the contiguous CPU copies that were written."""
+    # safetensors stores no strides and rejects shared memory, so contiguous copies are stored.
     plain = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
     meta |= {
         "format": FORMAT,
@@ -279,7 +279,7 @@ def _optimizer_tensors(model: Model) -> tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def _like(value: Tensor, parameter: Tensor) -> Tensor:
-    """Give a moment the strides of its parameter: fused optimizers walk both in memory order."""
+    """Return the moment with the strides of its parameter, as fused optimizers require."""
     if value.shape != parameter.shape:
         return value
     return torch.empty_like(parameter, dtype=value.dtype).copy_(value)

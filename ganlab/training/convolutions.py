@@ -1,9 +1,9 @@
-"""Convolutions between small maps as matrix products.
+"""Convolutions between small feature maps, computed as matrix products.
 
-On processors with AMX, oneDNN's bfloat16 convolutions leave most of it idle where one of the maps
-is 4 x 4 or smaller: their tiles go along a row of the map. The same sums as one product of
-matrices, whose rows are the windows of the whole batch, take a third to a half of the time
-(docs/benchmarks.md). They differ by rounding alone, and can be differentiated twice.
+On CPUs with AMX, oneDNN's bfloat16 convolutions use only part of the AMX tiles if the input or
+output map is 4 x 4 or smaller, because their tiles extend along a row of the map. One matrix
+product, whose rows are the windows of the whole batch, takes a third to a half of the time
+(docs/benchmarks.md). The results differ only by rounding and are twice differentiable.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 MAP = 4 * 4
-"""Pixels of the smaller map, at most."""
+"""The maximum number of pixels of the smaller map."""
 
 CHANNELS = 128 * 256
-"""Channels in times channels out, at least: below it oneDNN is as fast."""
+"""The minimum product of input and output channels; below it, oneDNN is as fast."""
 
 
 def as_products(network: nn.Module) -> None:
-    """Have the convolutions of a network compute by matrix products where that is faster.
+    """Make the convolutions of a network use matrix products where these are faster.
 
-    They decide at each call: outside bfloat16 autocast they do what they did.
+    Each call decides for itself. Outside bfloat16 autocast, the convolutions are unchanged.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and _suits(module):
@@ -49,7 +49,7 @@ def _suits(module: nn.Conv2d | nn.ConvTranspose2d) -> bool:
 
 
 def _forward(module: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, *more: Any) -> Tensor:
-    """Return what the module's own forward does, (N, I, H, W) to (N, O, H', W')."""
+    """Compute the module's forward pass, (N, I, H, W) to (N, O, H', W')."""
     forward: Callable[..., Tensor] = type(module).forward
     dtype = torch.get_autocast_dtype("cpu")
     in_bfloat16 = dtype == torch.bfloat16 and torch.is_autocast_enabled("cpu")
@@ -77,7 +77,7 @@ def _forward(module: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, *more: Any) -> T
 # -------------------------------------------------------------------- three bilinear functions
 
 Geometry = tuple[int, int, int]
-"""Batch of the kernel, stride, padding."""
+"""Kernel size, stride and padding, each the same for height and width."""
 
 
 class Gather(torch.autograd.Function):
@@ -111,7 +111,7 @@ class Spread(torch.autograd.Function):
         kernel, stride, padding = geometry
         (n, _, h, v), channels = y.shape, w.shape[1]
         windows = (_rows(y) @ _matrix(w)).view(n, h, v, kernel, kernel, channels)
-        # Windows overlap: their sums are made in full precision and rounded once.
+        # Windows overlap: sum them in full precision and round once.
         shape = (n, size[0] + 2 * padding, size[1] + 2 * padding, channels)
         padded = torch.zeros(shape, dtype=torch.promote_types(y.dtype, torch.float32))
         for i in range(kernel):
@@ -158,7 +158,7 @@ class Match(torch.autograd.Function):
 
 
 def _windows(x: Tensor, geometry: Geometry) -> tuple[Tensor, tuple[int, int, int]]:
-    """Return (N H' W', K K I), a window of ``x`` a row, and N, H' and W'."""
+    """Return the windows of ``x`` as rows, (N H' W', K K I), and the sizes (N, H', W')."""
     kernel, stride, padding = geometry
     pixels = F.pad(x.permute(0, 2, 3, 1), (0, 0, padding, padding, padding, padding))
     windows = pixels.unfold(1, kernel, stride).unfold(2, kernel, stride)
@@ -168,12 +168,12 @@ def _windows(x: Tensor, geometry: Geometry) -> tuple[Tensor, tuple[int, int, int
 
 
 def _rows(y: Tensor) -> Tensor:
-    """Return (N H W, C), a pixel a row."""
+    """Return the pixels as rows, (N H W, C)."""
     return y.permute(0, 2, 3, 1).reshape(-1, y.shape[1])
 
 
 def _matrix(w: Tensor) -> Tensor:
-    """Return (O, K K I): a view where the kernels are kept channels last."""
+    """Return the kernels as (O, K K I): a view if their memory format is channels last."""
     return w.permute(0, 2, 3, 1).reshape(w.shape[0], -1)
 
 

@@ -1,4 +1,4 @@
-"""Whose fault it was: from an error, or a number that is not finite, to a plugin and its site."""
+"""Attribute an error, or a value that is not finite, to a plugin and its site."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ganlab.training.model import Model
 
 
 def attributed(error: BaseException) -> PluginError | None:
-    """Return the error of a plugin whose code an exception passed through; None if there is none.
+    """Return a `PluginError` if the exception passed through a plugin's code; otherwise None.
 
-    It says which component, at which site or in which method, which file and line, and what.
+    The message names the component, its site or method, the file, the line and the exception.
     """
     frames = list(_frames(error))
     owners = [(owner, at) for at, (frame, _) in enumerate(frames) if (owner := _owner(frame))]
     if not owners:
         return None
     owner, at = owners[-1]
-    # Deeper frames are of the same plugin or of what it called: the last of its own file counts.
+    # Deeper frames belong to the plugin or to code that it called: use the last in its own file.
     file = frames[at][0].f_code.co_filename
     line = [number for frame, number in frames[at:] if frame.f_code.co_filename == file][-1]
     what = str(error) or "no message"
@@ -41,7 +41,7 @@ def _frames(error: BaseException) -> Iterator[tuple[FrameType, int]]:
 
 
 def _owner(frame: FrameType) -> str | None:
-    """Say whose code a frame runs: a marked module's, or a component's own method."""
+    """Return the owner of the code of a frame, a marked module or a component; None without one."""
     who = frame.f_locals.get("self")
     site = mark_of(who)
     if site is not None:
@@ -53,7 +53,7 @@ def _owner(frame: FrameType) -> str | None:
 
 
 def check_gradients(model: Model) -> None:
-    """Refuse a parameter that the first iteration gave no gradient: nothing would train it."""
+    """Raise an error if the first iteration gave a parameter no gradient, as it would not train."""
     for role, network in model.networks.items():
         for name, parameter in network.named_parameters():
             if parameter.grad is None and parameter not in model.frozen:
@@ -65,9 +65,9 @@ def check_gradients(model: Model) -> None:
 
 
 def not_finite(model: Model, z: Tensor, y: Tensor) -> str:
-    """Say which part of freshly built networks makes a number that is not finite; or nothing.
+    """Name the first part of the networks whose output is not finite; empty if all are finite.
 
-    The networks must have their initial weights. Inputs are noise (N, Z) and labels (N,).
+    The networks must have their initial weights. The inputs are noise (N, Z) and labels (N,).
     """
     found: list[str] = []
 
@@ -99,7 +99,7 @@ def _finite(value: Any) -> bool:
 
 
 def _of(network: nn.Module, name: str) -> str | None:
-    """Return the mark of the module that a parameter lies in, the innermost if several."""
+    """Return the mark of the innermost marked module that contains a parameter, or None."""
     found = None
     module: nn.Module = network
     for part in name.split(".")[:-1]:

@@ -1,4 +1,4 @@
-"""From what stopped a run to an error that says what to do, and to the run's status."""
+"""Convert an exception that stopped a run to an error with advice, and to the run's status."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ganlab.training.model import Model, build_model
 from ganlab.training.processes import on_main_process
 
 TRACEBACK = "traceback.txt"
-"""The file in a run's folder that keeps the traceback of a plugin's error."""
+"""The file in the run directory that holds the traceback of a plugin's error."""
 
 
 def status_of(error: BaseException) -> str:
-    """Return the status of a run that an error stopped."""
+    """Return the status of a run that ended with this exception."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     return "diverged" if isinstance(error, Diverged) else "failed"
 
 
 def explain(error: BaseException, run: RunDirectory, *, compiled: bool) -> GanlabError | None:
-    """Return the error to raise instead; None if the error speaks for itself.
+    """Return an error with advice to raise instead; None if the original error suffices.
 
-    The traceback of an error that a plugin raised is kept in the run.
+    The traceback of an error in a plugin is written to the run directory.
     """
     if isinstance(error, torch.OutOfMemoryError):
         return RunError(
@@ -51,12 +51,12 @@ def explain(error: BaseException, run: RunDirectory, *, compiled: bool) -> Ganla
 
 @on_main_process
 def keep_traceback(run: RunDirectory, text: str) -> None:
-    """Write a traceback into the run's folder."""
+    """Write a traceback to the run directory."""
     write_atomically(run.path / TRACEBACK, text.encode())
 
 
 def source_of(diverged: Diverged, model: Model, experiment: Experiment) -> str:
-    """Return which plugin a number that is not finite came from, if that can be told."""
+    """Describe the plugin that caused a value that is not finite; empty if unknown."""
     owner = model.owners.get(diverged.name)
     if owner:
         return f": it is a term of {owner}"

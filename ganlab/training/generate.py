@@ -1,4 +1,4 @@
-"""Draw images from a network and leave it as it was."""
+"""Generate images with a network, and leave the network and random states unchanged."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from ganlab.types import DataSpec
 
 Bn = Literal["running", "batch", "standing"]
 BATCH = 256
-"""Images that go through a network at once."""
+"""The number of images per forward pass."""
 
 NOISE_BLOCK = 256
-"""Rows of noise that share a generator. Another number gives other noise."""
+"""The number of noise rows per seed block. Changing it changes the noise."""
 
 STANDING_BATCHES = 100
 """The number of batches of 64 images over which standing statistics are averaged."""
 
 COLUMNS = 10
 ROWS = 16
-"""A sheet shows at most this many classes, evenly chosen."""
+"""The maximum number of classes on a sample sheet; more classes are subsampled evenly."""
 
 
 def noise(n: int, z_dim: int, seed: int, *, first: int = 0) -> Tensor:
-    """Return n rows of a seed's noise from row ``first`` on: standard normal, (n, z_dim) float32.
+    """Return n rows of the noise of a seed, from row ``first``: normal, (n, z_dim) float32.
 
     Row i depends on ``seed``, i and ``z_dim`` only, not on ``n``, ``first`` or the device. The
     tensor is on the CPU. ``seed`` is any integer, negative ones included.
 
-    Each block of rows has its own seed, so a part is drawn without the rows before it.
-    `torch.randn` does not serve: its last numbers change with the size. The stream of NumPy's
-    `RandomState` is the one that NumPy promises never to change (NEP 19).
+    Each block of rows has its own seed, so that drawing a part does not need the rows before it.
+    `torch.randn` is unsuitable, because its last values depend on the size. NumPy guarantees that
+    the stream of `RandomState` never changes (NEP 19).
     """
     begin, end = first // NOISE_BLOCK, (first + n) // NOISE_BLOCK + 1
     blocks = [
@@ -56,7 +56,10 @@ def _noise_block(seed: int, z_dim: int) -> np.ndarray:
 
 
 def sheet_inputs(spec: DataSpec, z_dim: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Return noise (N, z_dim) and labels (N,) of a sheet: a class per row, ten noises for all."""
+    """Return noise (N, z_dim) and labels (N,) of a sample sheet.
+
+    Each row is a class, and all rows use the same ten noise vectors.
+    """
     rows = min(spec.num_classes, ROWS)
     classes = torch.linspace(0, spec.num_classes - 1, rows).round().long()
     return noise(COLUMNS, z_dim, seed).repeat(rows, 1), classes.repeat_interleave(COLUMNS)
@@ -77,11 +80,11 @@ def generate_images(
 
     Args:
         network: maps noise (N, Z), labels and, with ``truncation``, its strength to images in
-            [-1, 1]. Its modes, its statistics and all random states are left as they were.
+            [-1, 1]. Its modes and statistics and all random states are restored afterwards.
         z: noise (N, Z).
         y: class indices (N,) int64, or rows (N, K) float.
         bn: the statistics that batch normalisation uses: ``running``, those of the network;
-            ``batch``, those of these images, all drawn at once; ``standing``, the mean over many
+            ``batch``, those of these images, in one batch; ``standing``, the mean over many
             batches with labels like these, as in BigGAN (Brock et al., 2019, arXiv:1809.11096,
             appendix C).
         truncation: the strength of `GeneratorNet.truncated`; None for no truncation.
@@ -114,8 +117,8 @@ def _draw(
 ) -> Tensor:
     """Return images (N, C, H, W) of a batch of up to ``size``.
 
-    The numbers that a network draws itself change with the size of the batch. If it draws any, a
-    smaller batch is drawn again as part of a full one. Other networks do not pay for that.
+    The random numbers of a network that draws its own depend on the batch size. For such a network,
+    a smaller batch is generated again as part of a full one.
     """
     seed_everything(seed, z.device)
     before = torch_states(z.device)
@@ -141,7 +144,7 @@ def _given(truncation: float | None) -> tuple[float, ...]:
 def _drawing(
     network: nn.Module, bn: Bn, z: Tensor, y: Tensor, truncation: float | None
 ) -> Iterator[nn.Module]:
-    """Lend the network in eval mode, or a copy of it with other statistics."""
+    """Yield the network in eval mode, or a copy with the requested statistics."""
     if bn == "standing":
         yield _with_standing_statistics(network, z.shape[1], y, truncation)
         return
@@ -164,7 +167,7 @@ def _drawing(
 def _with_standing_statistics(
     network: nn.Module, z_dim: int, labels: Tensor, truncation: float | None
 ) -> nn.Module:
-    """Return a copy in eval mode whose normalisation has the mean statistics of many batches."""
+    """Return a copy in eval mode with batch statistics averaged over many batches."""
     network = copy.deepcopy(network).eval()
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     if not norms:
@@ -180,9 +183,9 @@ def _with_standing_statistics(
 
 
 def standing_batches(z_dim: int, labels: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the noise and the labels of standing statistics; the labels in turn, after a shuffle.
+    """Yield noise and labels for standing statistics, cycling through the shuffled labels.
 
-    Labels often come sorted, and batches of a single class would say little of the whole.
+    Labels are often sorted, and the statistics of a batch of one class are not representative.
     """
     generator = torch.Generator().manual_seed(derive_seed("standing"))
     labels = labels[torch.randperm(len(labels), generator=generator)]

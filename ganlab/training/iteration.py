@@ -30,21 +30,22 @@ def iterate(
     *,
     draw_labels: Callable[[int], Tensor],
 ) -> Scalars:
-    """Do one iteration from ``at`` on ``d_steps`` real batches and return its numbers.
+    """Run one iteration from the progress ``at``, and return the scalars to log.
 
-    ``draw_labels`` returns so many labels as they are distributed in the dataset.
+    ``reals`` holds the ``d_steps`` real batches. ``draw_labels(n)`` returns n labels with the
+    distribution of the dataset.
     """
     scalars: Scalars = {}
-    if model.choices.compile == "graphs":  # whose outputs of the iteration before may go now
+    if model.choices.compile == "graphs":  # frees the outputs of the last iteration
         torch.compiler.cudagraph_mark_step_begin()
     for i, real in enumerate(reals):
         parts = _split(real, options.accumulate)
-        # Only images that G learns from need its gradient.
+        # G's graph is needed only if the G step reuses these images.
         for_g = options.same_fakes and len(parts) == 1 and i == len(reals) - 1
         fakes = [draw(model, part, options, draw_labels, gradient=for_g) for part in parts]
         pairs = zip(parts, fakes, strict=True)
         scalars |= update(model, "discriminator", pairs, at, index=at.batches + i)
-    # What must be drawn anew is drawn part by part: the graph of one is gone before the next one's.
+    # Lazily, so that the graph of one part is freed before the next part is generated.
     again = (
         draw(model, part, options, draw_labels, gradient=True, like=fake)
         for part, fake in zip(parts, fakes, strict=True)
@@ -62,7 +63,7 @@ def draw(
     gradient: bool,
     like: Batch | None = None,
 ) -> Batch:
-    """Draw noise and labels, and G's images of them; ``like`` has those that D saw."""
+    """Return a generated batch; with ``same_fakes``, reuse the noise and the labels of ``like``."""
     n = len(real.x)
     step = _step(model, "generator" if gradient else "discriminator", real, real)
     if like is not None and options.same_fakes:
@@ -79,9 +80,10 @@ def draw(
 def update(
     model: Model, role: Role, pairs: Iterable[tuple[Batch, Batch]], at: Progress, *, index: int
 ) -> Scalars:
-    """Move one network by one optimizer step; the other one is left as it is.
+    """Update one network by one optimizer step; the other network does not change.
 
-    ``pairs`` are the real and the generated images of each part of the batch, all of one size.
+    ``pairs`` holds the real and the generated images of each part of the batch. All parts have the
+    same size, and their gradients are averaged.
     """
     for parameter in model.D.parameters():
         parameter.requires_grad_(role == "discriminator" and parameter not in model.frozen)
@@ -111,7 +113,7 @@ def update(
 
 
 def discriminate(step: Step, model: Model) -> Step:
-    """Show both sides to D, as whoever takes part wants the real one to be."""
+    """Compute D's output for both batches, after the components have changed the real one."""
     if step.role == "discriminator":
         step.fake = replace(step.fake, x=step.fake.x.detach())
         for part in model.components:
@@ -130,7 +132,7 @@ def _split(batch: Batch, count: int) -> list[Batch]:
 
 
 def _joined(steps: Sequence[Step]) -> Step:
-    """Return the step of the whole batch, without gradients, for whoever acts after it."""
+    """Return the step of the whole batch, without gradients, for `after_step`."""
     if len(steps) == 1:
         return steps[0]
     real, fake = (_join([getattr(step, batch) for step in steps]) for batch in ("real", "fake"))
@@ -139,7 +141,7 @@ def _joined(steps: Sequence[Step]) -> Step:
 
 
 def _join(parts: Sequence[Any]) -> Any:
-    """Put tensors together along the batch, wherever they are; 0-d ones are averaged."""
+    """Concatenate tensors along the batch, also in containers; average 0-d tensors."""
     first = parts[0]
     if isinstance(first, Tensor):
         detached = [part.detach() for part in parts]
@@ -182,7 +184,7 @@ def _step(
 
 @torch.no_grad()
 def _scalars(step: Step, terms: Scalars, total: Tensor) -> Scalars:
-    """Return what the log shows: the loss, what D says on average, and the terms if several."""
+    """Return the scalars to log: the loss, D's mean output, and the terms if there are several."""
     fake = step.loss.logged_output(step.fake.output.logit.detach()).mean()
     short = step.role[0]
     scalars = {f"loss_{short}": total.detach()}

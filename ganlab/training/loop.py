@@ -1,4 +1,4 @@
-"""The training loop: one function, read from top to bottom."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Diverged(RunError):
 
 @dataclass(frozen=True)
 class Budget:
-    """When training ends: at whichever is reached first."""
+    """The limits of training. Training ends at the first limit that is reached."""
 
     images: float
     steps: float
@@ -44,7 +44,7 @@ class Budget:
 
     @classmethod
     def of(cls, options: Train, *, dataset_size: int) -> Budget:
-        """Return the budget that the options set, epochs counted in images."""
+        """Return the budget of the options, with epochs converted to images."""
         epochs = math.inf if options.epochs is None else options.epochs * dataset_size
         return cls(
             images=min(epochs, math.inf if options.images is None else options.images),
@@ -53,11 +53,11 @@ class Budget:
         )
 
     def share(self, at: Progress) -> float:
-        """Return how much of it is used up; 1 or more at the end."""
+        """Return the fraction of the budget that is used; 1 or more at the end."""
         return max(at.images / self.images, at.steps / self.steps, at.seconds / self.seconds)
 
     def in_words(self, *, dataset_size: int) -> str:
-        """Return the limits: ``120,000 images (2 epochs), or 10m 00s``."""
+        """Return the limits as text: ``120,000 images (2 epochs), or 10m 00s``."""
         limits = []
         if math.isfinite(self.images):
             epochs = self.images / dataset_size
@@ -80,10 +80,11 @@ def train(
     clock: Clock | None = None,
     evaluate_every: Interval | None = None,
 ) -> None:
-    """Train from ``run.progress`` until a budget is used up or ``should_stop`` says so.
+    """Train from ``run.progress`` until a budget is used up or ``should_stop`` returns True.
 
-    Everything random in an iteration follows from the seed and its number. So the trajectory does
-    not depend on how often one logs, samples or saves, and a resume needs no generator's state.
+    The random numbers of an iteration depend only on the seed and the iteration's index. The
+    trajectory therefore does not depend on the intervals of logging, sampling and saving, and a
+    resume needs no random state.
     """
     budget = Budget.of(options, dataset_size=batches.size)
     clock = clock or Clock(run.progress.seconds)
@@ -145,7 +146,7 @@ def advanced(at: Progress, options: Train, *, dataset_size: int, seconds: float)
 
 
 def due(interval: Interval | None, before: Progress, at: Progress) -> bool:
-    """True if a multiple of the interval lies between two points of progress."""
+    """Return True if progress passed a multiple of the interval between ``before`` and ``at``."""
     if interval is None:
         return False
     start, end = (float(getattr(p, interval.unit)) / interval.every for p in (before, at))
@@ -153,22 +154,22 @@ def due(interval: Interval | None, before: Progress, at: Progress) -> bool:
 
 
 def label_of(at: Progress, *, on_epoch: bool) -> str:
-    """Name what is drawn now by finished epochs, sortable: epoch-0003, epoch-0003.2500."""
+    """Return a sortable name by finished epochs: ``epoch-0003``, ``epoch-0003.2500``."""
     return f"epoch-{math.floor(at.epochs):04d}" if on_epoch else f"epoch-{at.epochs:09.4f}"
 
 
 @on_main_process
 def draw_sample(run: RunDirectory, model: Model, observers: Observers, *, label: str) -> None:
-    """Keep the generator's weights and draw the sheet of fixed noise and labels."""
+    """Save the generator's weights and write a sample sheet of fixed noise and labels."""
     save_generator(run, model, label)
     observers.sample(label)
 
 
 def collect(run: RunDirectory, since_log: list[tuple[int, Scalars]]) -> None:
-    """Bring the numbers of all steps since the last time to the host, in one transfer.
+    """Copy the scalars of all steps since the last call to the host, in one transfer.
 
-    They join ``run.unlogged``, which checkpoints keep, so that the log does not depend on when a
-    run was stopped. Raises `Diverged` at the first step that has a number which is not finite.
+    They are appended to ``run.unlogged``, which checkpoints save, so that the log does not depend
+    on when a run was stopped. Raises `Diverged` at the first step with a value that is not finite.
     """
     if not since_log:
         return
@@ -178,7 +179,7 @@ def collect(run: RunDirectory, since_log: list[tuple[int, Scalars]]) -> None:
         record = {"step": step} | {name: next(numbers) for name in scalars}
         broken = [name for name, value in record.items() if not math.isfinite(value)]
         if broken:
-            # A single term says more than the sum of all.
+            # A single term is more informative than the sum of all.
             name = next((name for name in broken if "/" in name), broken[0])
             raise Diverged(name, record[name], step)
         run.unlogged.append(record)

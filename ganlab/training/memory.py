@@ -1,4 +1,4 @@
-"""How the C library hands out memory while a network trains on the CPU."""
+"""Memory allocation of the C library during training on the CPU."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import platform
 from functools import cache
 
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
-"""Names and numbers of <malloc.h>."""
+"""Constants of <malloc.h>."""
 
 
 @cache
 def keep_memory() -> None:
-    """Let the process keep memory that it has freed, where the C library is glibc.
+    """Make glibc keep freed memory in the process; no effect with another C library.
 
-    By default glibc gives every large tensor back to the system when it is freed, and takes it anew
-    a moment later, page by page: in a training step on a CPU that costs 8 % of the time
-    (docs/benchmarks.md). One arena for all threads keeps the kept memory from growing with them.
+    By default, glibc returns the memory of every large tensor to the system and requests it again
+    page by page, which takes 8 % of the time of a training step on a CPU (docs/benchmarks.md). A
+    single arena for all threads prevents the retained memory from growing with their number.
     """
     if platform.libc_ver()[0] != "glibc":
         return

@@ -1,4 +1,4 @@
-"""Everything that trains: both networks, their optimizers, the average, whoever takes part."""
+"""The model: both networks, their optimizers, averaged weights, and training components."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ganlab.training.processes import synchronize_layers
 from ganlab.types import DataSpec, Role
 
 OUT_OF_MEMORY = ("allocate memory", "Storage size calculation overflowed")
-"""What torch says of tensors that are too large for any machine, or for this one."""
+"""Parts of torch's messages about tensors that are too large for memory."""
 
 ROLES: tuple[Role, Role] = ("generator", "discriminator")
 
 
 @dataclass
 class Model:
-    """The state of a run, apart from how far it is."""
+    """The state of a run, except its progress."""
 
     networks: dict[Role, nn.Module]
     optimizers: dict[Role, torch.optim.Optimizer]
@@ -41,13 +41,13 @@ class Model:
     spec: DataSpec
     choices: Choices
     frozen: frozenset[nn.Parameter]
-    """Parameters that were built to stay as they are."""
+    """Parameters that were built with ``requires_grad=False`` and are never trained."""
 
     compiled: dict[Role, Callable[..., Any]] = field(default_factory=dict)
-    """What computes G and D in a step, where that is not they themselves."""
+    """The compiled forms of G and D, if they are compiled."""
 
     owners: dict[str, str] = field(default_factory=dict)
-    """The keys of the components whose terms the log shows, by the number's name there."""
+    """For each logged term, by its name in the log, the key of its component."""
 
     @property
     def G(self) -> nn.Module:
@@ -59,15 +59,15 @@ class Model:
 
     @property
     def drawn_from(self) -> nn.Module:
-        """The generator that images come from: the average, where there is one."""
+        """The generator to sample from: the averaged one if there is one, otherwise G."""
         return self.G if self.ema is None else self.ema
 
     def set_rate(self, role: Role, *, images: int) -> None:
-        """Set the learning rate that holds when D has seen so many images."""
+        """Set the learning rate to its value after D has seen this many images."""
         set_rate(self.optimizers[role], self.optimizer_options[role], images=images)
 
     def modules(self) -> dict[str, nn.Module]:
-        """Return every module that has a state, by the name that it has in a checkpoint."""
+        """Return every module with a state, by its name in a checkpoint."""
         found: dict[str, nn.Module] = {role: net for role, net in self.networks.items()}  # noqa: C416
         if self.ema is not None:
             found["ema"] = self.ema
@@ -76,7 +76,7 @@ class Model:
 
 
 def build_model(experiment: Experiment, spec: DataSpec, choices: Choices) -> Model:
-    """Build all of it, initialised from the experiment's seed, on the chosen device."""
+    """Build the model on the chosen device, initialised from the experiment's seed."""
     components = []
     for key, part in experiment.training_components():
         with seeded(derive_seed(experiment.train.seed, key), torch.device("cpu")):
@@ -139,9 +139,9 @@ def build_network(experiment: Experiment, role: Role, spec: DataSpec) -> nn.Modu
 
 
 def check_networks(experiment: Experiment) -> None:
-    """Build both networks without memory, for ten classes of grey images, to see what is refused.
+    """Build both networks on the meta device, for ten classes of grey images, to check them.
 
-    It needs no data, so that what does not fit together shows before data is downloaded.
+    The check needs no data, so that incompatible components are reported before a download.
     """
     spec = DataSpec(10, experiment.dataset.image_size, 1, tuple("0123456789"))
     problems: list[Problem] = []
@@ -156,10 +156,10 @@ def check_networks(experiment: Experiment) -> None:
 
 
 def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move an average of weights one step towards a network's; its statistics are copied.
+    """Update the moving average of a network's weights by one step, and copy its statistics.
 
-    Parametrisations keep buffers that belong to the weights that they transform, such as the
-    singular vectors of spectral normalisation: the average has its own, and brings them up to date.
+    Parametrisations have buffers that depend on their weights, such as the singular vectors of
+    spectral normalisation. They are not copied: the average has its own, and updates them.
     """
     with torch.no_grad():
         ours: list[Tensor] = list(average.parameters())
@@ -180,7 +180,7 @@ def _statistics(network: nn.Module) -> list[Tensor]:
 
 
 def parameter_count(parameters: Iterable[Tensor]) -> int:
-    """Return how many numbers a network learns."""
+    """Return the number of trainable parameters."""
     return sum(parameter.numel() for parameter in parameters)
 
 

@@ -1,4 +1,4 @@
-"""The observers of a run: its log, its pictures, events, plugins and callbacks."""
+"""The observers of a run: log, sample sheets, evaluation, events, plugins and callbacks."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ PROGRESS_EVERY_SECONDS = 0.25
 
 
 class TrainingEvaluator(Protocol):
-    """Scores weights in memory."""
+    """Scores a generator in memory during training."""
 
     ranking: dict[str, Any]
-    """Names the ``metric`` that says which weights are the best, and all that it depends on."""
+    """The ``metric`` that selects the best weights, and everything that its value depends on."""
 
     higher_is_better: bool
 
     about: str
-    """Whatever scores depend on: processes that score together must agree in it."""
+    """Everything that the scores depend on; it must be equal in all processes."""
 
     def part(
         self, network: nn.Module, seed: int, *, z_dim: int, number: int, of: int
     ) -> MetricInput | None:
-        """Return what is known of a part, of ``of``, of the images of a sampling seed."""
+        """Return the metric input of part ``number`` of ``of`` of the images of a sampling seed."""
 
     def __call__(
         self,
@@ -49,17 +49,17 @@ class TrainingEvaluator(Protocol):
         look: Callable[[int], list[MetricInput | None]],
         checkpoint: dict[str, Any],
     ) -> dict[str, float]:
-        """Return the scores of a generator by name; none, with a warning, if it has none.
+        """Return the scores of a generator by name; empty, with a warning, if it cannot be scored.
 
-        ``look`` returns all parts of what is known of a sampling seed's images.
+        ``look`` returns the metric inputs of all parts of the images of a sampling seed.
         """
 
     def history(self, run: RunDirectory) -> dict[str, list[tuple[float, float]]]:
-        """Return (epochs, score) of each metric."""
+        """Return the pairs (epochs, score) of each metric, by name."""
 
 
 class Observers:
-    """Tells everybody what happens. None of it changes what is learned."""
+    """Reports the events of a run. Observers do not change what is learned."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Observers:
             callback.on_step_end(self.run, step, losses)
 
     def log(self) -> None:
-        """Write the means of an interval to the log, and show them."""
+        """Write the means over a log interval to the log, and report them."""
         records, self.run.unlogged = self.run.unlogged, []
         if records:
             self._log(records)
@@ -137,16 +137,16 @@ class Observers:
 
     @on_main_process
     def sample(self, label: str) -> None:
-        """Draw the sheet of fixed noise and labels from the weights that samples come from."""
+        """Write a sample sheet of fixed noise and labels."""
         images = generate_images(self.model.drawn_from, *self.inputs, bn=self.bn)
         path = self.run.samples / f"{label}.png"
         self.run.write(path, lambda: save_picture(sheet(images, COLUMNS), path))
         self.tell(SheetDrawn(str(path)))
 
     def evaluate(self) -> None:
-        """Score the weights that samples come from, and keep them if they are the best so far.
+        """Score the sampling weights, and save them if they are the best so far.
 
-        Each process draws and looks at a part of the images.
+        Each process generates a part of the images and extracts its features.
         """
         assert self.training_evaluator is not None
         network = self.model.drawn_from
@@ -185,7 +185,7 @@ class Observers:
         return Progressed(at.steps, at.images, at.epochs, at.seconds, self.share(at))
 
     def _is_best(self, by: dict[str, Any]) -> bool:
-        """True if no score that compares, of the same metric and protocol, is at least as good."""
+        """Return True if no earlier score of the same metric and protocol is at least as good."""
         assert self.training_evaluator is not None
         before = self.run.info.get("best", {}).get("by", {})
         if before | {"score": None} != by | {"score": None}:
@@ -195,7 +195,7 @@ class Observers:
 
     @on_main_process
     def checkpoint(self) -> None:
-        """Bring run.json up to date and, once in a while, the curves."""
+        """Update run.json and, at intervals, the curves."""
         self.run.update()
         if time.monotonic() - self._curves_drawn > CURVES_EVERY_SECONDS:
             self.draw_curves()

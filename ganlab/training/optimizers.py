@@ -1,4 +1,4 @@
-"""From an optimizer's options to torch's optimizer, in its fastest form that is exact."""
+"""Build torch optimizers from options, in the fastest exact implementation."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def build_optimizer(
 
 
 def set_rate(optimizer: torch.optim.Optimizer, options: OptimizerOptions, *, images: int) -> None:
-    """Set the learning rate that holds when D has seen so many images."""
+    """Set the learning rate to its value after D has seen this many images."""
     for group in optimizer.param_groups:
         group["lr"] = at(options.lr, images)

@@ -1,4 +1,4 @@
-"""What is decided once when a run starts, kept when it resumes, and recorded in it."""
+"""Device, precision and compilation: chosen when a run starts, recorded, and kept on resume."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganlab.training.memory import keep_memory
 
 @dataclass(frozen=True)
 class Choices:
-    """How a run computes."""
+    """The device, the precision and the compilation mode of a run."""
 
     device: torch.device
     precision: str
@@ -27,20 +27,20 @@ class Choices:
     channels_last: bool
     conv_as_matmul: bool = False
     compile: str = "off"
-    """off, on or graphs."""
+    """off, on or graphs (CUDA graphs)."""
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type of the weights."""
+        """The dtype of the weights."""
         return torch.float64 if self.precision == "fp64" else torch.float32
 
     @property
     def autocast(self) -> torch.dtype | None:
-        """The type that networks compute in, where it is not that of their weights."""
+        """The dtype in which networks compute; None for the dtype of their weights."""
         return torch.bfloat16 if self.precision == "bf16" else None
 
     def place(self, module: nn.Module) -> nn.Module:
-        """Move a module to the device, in the type and the memory format that were chosen."""
+        """Move a module to the device, and convert it to the chosen dtype and memory format."""
         module = module.to(device=self.device, dtype=self.dtype)
         if self.channels_last:
             for tensor in (*module.parameters(), *module.buffers()):
@@ -49,15 +49,15 @@ class Choices:
         return module
 
     def compiled(self, network: nn.Module) -> Callable[..., Any]:
-        """Return what computes the same as a network, compiled when it is first called."""
+        """Return the compiled form of a network. Compilation happens at the first call."""
         options: dict[str, str | int | bool | Callable[..., Any]] = {
-            "fallback_random": True,  # networks that draw numbers draw those of torch itself
+            "fallback_random": True,  # the random numbers of eager mode
             "triton.cudagraphs": self.compile == "graphs",
         }
         return torch.compile(network, dynamic=False, options=options)
 
     def recorded(self) -> dict[str, Any]:
-        """Return what a resume must keep: the device may change."""
+        """Return the choices that a resume must keep. The device may change."""
         return {
             "precision": self.precision,
             "channels_last": self.channels_last,
@@ -66,7 +66,7 @@ class Choices:
         }
 
     def in_words(self) -> str:
-        """Return all of it: ``cpu, bf16, channels last``."""
+        """Return the choices as text: ``cpu, bf16, channels last``."""
         said = [str(self.device), self.precision]
         if self.channels_last:
             said.append("channels last")
@@ -78,7 +78,7 @@ class Choices:
 
 
 def choose(train: Train, *, recorded: dict[str, Any] | None = None) -> Choices:
-    """Decide, or keep what the run has recorded."""
+    """Return the choices for the options; on resume, keep those that the run recorded."""
     device = choose_device(train.device)
     if train.compile == "graphs" and device.type != "cuda":
         raise ConfigError([Problem("train.compile", f"CUDA graphs need a GPU, not {device}")])
@@ -89,7 +89,7 @@ def choose(train: Train, *, recorded: dict[str, Any] | None = None) -> Choices:
     precision = recorded.get("precision", train.precision)
     if precision == "auto":
         precision = "bf16" if has_bf16(device) else "fp32"
-    # What is asked for goes before what was recorded: it changes nothing but rounding.
+    # The option takes precedence over the record, because it changes only rounding.
     as_matmul = {"on": True, "off": False}.get(train.conv_as_matmul)
     if as_matmul is None:
         fast = precision == "bf16" and device.type == "cpu" and has_amx()
@@ -104,7 +104,7 @@ def choose(train: Train, *, recorded: dict[str, Any] | None = None) -> Choices:
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``cuda:1`` means here."""
+    """Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:<number>``."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -125,7 +125,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def own_device(device: torch.device) -> int:
-    """Return the number of the GPU that is meant: of several processes each has its own."""
+    """Return the index of this process's GPU. Each of several processes has its own."""
     if distributed.world_size() == 1:
         return device.index or 0
     if device.index is not None:
@@ -135,24 +135,24 @@ def own_device(device: torch.device) -> int:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """True where the hardware multiplies bfloat16 matrices itself."""
+    """Return True if the hardware supports bfloat16 matrix products."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return has_amx() or _cpu_has("_is_avx512_bf16_supported")
 
 
 def has_amx() -> bool:
-    """True where the CPU multiplies tiles of bfloat16 matrices."""
+    """Return True if the CPU supports AMX bfloat16 tiles."""
     return _cpu_has("_is_amx_tile_supported")
 
 
 def _cpu_has(question: str) -> bool:
-    """Ask torch, which has no public question for this; one it does not know counts as a no."""
+    """Query a CPU feature through torch's private API; False if torch does not know the query."""
     return bool(getattr(torch.cpu, question, bool)())
 
 
 def configure_torch(choices: Choices, *, deterministic: bool) -> None:
-    """Set what torch keeps for the whole process: TF32 only where it was chosen, exact kernels."""
+    """Set torch's process-wide state: TF32 only if chosen; deterministic kernels if requested."""
     if choices.device.type == "cpu":
         keep_memory()
     else:
@@ -160,5 +160,5 @@ def configure_torch(choices: Choices, *, deterministic: bool) -> None:
         torch.backends.cudnn.allow_tf32 = choices.precision == "tf32"
         torch.backends.cuda.matmul.allow_tf32 = choices.precision == "tf32"
         if deterministic:
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS requires it
         torch.use_deterministic_algorithms(deterministic)

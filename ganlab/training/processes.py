@@ -1,8 +1,8 @@
-"""What training does otherwise when several processes share every batch. With one, nothing.
+"""Training with several processes that share every batch. With one process, nothing changes.
 
-Every process builds the same networks, draws the same random numbers for the whole batch, takes
-its slice of both, and moves by the mean of all gradients: so all stay alike. The first one alone
-writes and draws; all share the scoring.
+Every process builds the same networks, draws the same data order and random numbers for the whole
+batch, takes its slice of both, and updates with the mean of all gradients, so that the weights stay
+equal. Only the main process, rank 0, writes files and sample sheets; all processes share scoring.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ Q = TypeVar("Q")
 T = TypeVar("T")
 
 PATIENCE = timedelta(days=1)
-"""How long the others wait for the first process, which may score for hours."""
+"""The timeout of collective operations: the main process may score for hours."""
 
 _hosts: list[dist.ProcessGroup] = []
 
 
 def host_group() -> dist.ProcessGroup:
-    """Return the group for messages between hosts, for which no GPU is waited for."""
+    """Return the process group for messages between CPUs, which do not wait for a GPU."""
     if not _hosts:
         group = dist.new_group(backend="gloo", timeout=PATIENCE)
-        assert isinstance(group, dist.ProcessGroup)  # else this process is not in it
+        assert isinstance(group, dist.ProcessGroup)  # otherwise this process is not a member
         _hosts.append(group)
     return _hosts[0]
 
 
 def forget_host_group() -> None:
-    """Forget the group, which ends with all others."""
+    """Forget the host group, after torch has destroyed all groups."""
     _hosts.clear()
 
 
-# ------------------------------------------------------------------------------ the first
+# ----------------------------------------------------------------------- the main process
 
 
 def on_main_process(act: Callable[P, object]) -> Callable[P, None]:
-    """Have the first process do it, by itself, while the others go on."""
+    """Decorate a function to run in the main process only; the others continue without it."""
 
     @wraps(act)
     def acting(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -67,7 +67,7 @@ def on_main_process(act: Callable[P, object]) -> Callable[P, None]:
 
 
 def from_main_process(find: Callable[[], T]) -> T:
-    """Return, in every process, what ``find`` returns in the first."""
+    """Call ``find`` in the main process, and return its result in every process."""
     if distributed.world_size() == 1:
         return find()
     found: T | None = None
@@ -78,7 +78,7 @@ def from_main_process(find: Callable[[], T]) -> T:
 
 
 def wait_for_everyone() -> None:
-    """Go on when every process has come here."""
+    """Wait until every process has reached this call."""
     if distributed.world_size() > 1:
         with distributed.disconnects_explained():
             dist.barrier(group=host_group())
@@ -87,11 +87,11 @@ def wait_for_everyone() -> None:
 def run_on_main_process(
     act: Callable[[Callable[[Q], list[T]]], None], answer: Callable[[Q], T]
 ) -> None:
-    """Have the first process do ``act``, by itself but for what it asks of all.
+    """Run ``act`` in the main process, and let it call ``answer`` in every process.
 
-    ``act`` gets a function that returns what ``answer`` returns of a question in each process, in
-    the order of their ranks, or raises the first `DataError` that one of them has raised. A
-    question is never None.
+    ``act`` receives a function of a question. The function calls ``answer(question)`` in each
+    process and returns the results in rank order, or raises the first `DataError` of any process.
+    A question must not be None.
     """
     if distributed.world_size() == 1:
         act(lambda question: [answer(question)])
@@ -115,7 +115,7 @@ def _asked(answer: Callable[[Q], T], question: Q) -> list[T]:
 
 
 def _broadcast(value: T) -> T:
-    """Return the first process's value in every process."""
+    """Return the value of the main process in every process."""
     message = [value]
     with distributed.disconnects_explained():
         dist.broadcast_object_list(message, src=0, group=host_group())
@@ -123,7 +123,7 @@ def _broadcast(value: T) -> T:
 
 
 def _answers(question: Q, answer: Callable[[Q], T]) -> list[T | DataError]:
-    """Return all answers in the first process, none in the others."""
+    """Return all answers in the main process, and an empty list in the others."""
     ours: T | DataError
     try:
         with distributed.single_process():
@@ -139,7 +139,7 @@ def _answers(question: Q, answer: Callable[[Q], T]) -> list[T | DataError]:
 
 @contextmanager
 def local_main_process_first() -> Iterator[None]:
-    """Let one process of each machine do what is inside before the others do: it fills caches."""
+    """Run the block in one process of each machine first, so that it fills the caches."""
     ahead = distributed.world_size() == 1 or os.environ["LOCAL_RANK"] == "0"
     if not ahead:
         wait_for_everyone()
@@ -148,11 +148,11 @@ def local_main_process_first() -> Iterator[None]:
         wait_for_everyone()
 
 
-# ------------------------------------------------------------------------- to be the same
+# ---------------------------------------------------------------------------- consistency
 
 
 def check_batch_split(options: Train, *, count: int | None = None) -> None:
-    """Refuse a batch that so many processes, by default those that run, cannot share evenly."""
+    """Raise an error if ``count`` processes, by default the running ones, cannot split a batch."""
     count = count or distributed.world_size()
     share, rest = divmod(options.batch_size, options.accumulate * count)
     parts = f" in {options.accumulate} parts" if options.accumulate > 1 else ""
@@ -165,7 +165,7 @@ def check_batch_split(options: Train, *, count: int | None = None) -> None:
 
 
 def check_same_start(modules: dict[str, nn.Module], *, about: str) -> None:
-    """Raise `RunError` if the processes start from different weights, or differ in ``about``."""
+    """Raise `RunError` if the initial weights or ``about`` differ between processes."""
     if distributed.world_size() == 1:
         return
     digest = hashlib.sha256(about.encode())
@@ -200,9 +200,9 @@ def average_gradients(optimizer: torch.optim.Optimizer) -> None:
 
 
 def broadcast_buffers(network: nn.Module) -> None:
-    """Take over what the first process's network has gather_rows, such as running statistics.
+    """Copy the buffers of the main process's network, such as running statistics.
 
-    Those are the ones that checkpoints hold. Without ``sync_bn`` each process has its own.
+    Checkpoints hold the buffers of the main process. Without ``sync_bn``, each process has its own.
     """
     if distributed.world_size() > 1:
         for buffer in network.buffers():
@@ -219,9 +219,9 @@ def average_scalars(scalars: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 class SharedClock(Clock):
-    """Seconds of training, and the signal to stop, that all processes see alike.
+    """A clock and a stop signal with equal values in all processes.
 
-    They ask each other whenever the time is asked for, which is once an iteration.
+    The processes synchronise at each call of `seconds`, once per iteration.
     """
 
     def __init__(self, seconds_before: float, asked: list[int]) -> None:
@@ -231,7 +231,7 @@ class SharedClock(Clock):
 
     @property
     def signal(self) -> int | None:
-        """The signal that asks all to stop."""
+        """The number of the signal that asks all processes to stop, or None."""
         return self._agreed[0] if self._agreed else None
 
     def seconds(self) -> float:
@@ -251,10 +251,10 @@ class SharedClock(Clock):
 
 
 def synchronize_layers(networks: Iterable[nn.Module], *, batch_norm: bool) -> None:
-    """Make layers that look at a batch as a whole, or draw for it, do so for all processes.
+    """Make batch-dependent layers work on the whole batch of all processes.
 
-    Dropout draws for the whole batch. With ``batch_norm``, batch normalisation takes its
-    statistics over it. Neither changes what the layers keep.
+    Dropout draws its mask for the whole batch. With ``batch_norm``, batch normalisation computes
+    its statistics over the whole batch. The parameters and buffers of the layers do not change.
     """
     if distributed.world_size() == 1:
         return
@@ -286,15 +286,15 @@ def _check_own_forward(
 
 
 def _normalised(module: _BatchNorm, x: Tensor) -> Tensor:
-    """Normalise (N, C, *) by the mean and the variance over the batches of all processes."""
+    """Normalise (N, C, *) by the mean and the variance over the whole batch."""
     if distributed.world_size() == 1 or not (module.training or module.running_mean is None):
         return type(module).forward(module, x)
     module._check_input_dim(x)
     h = full(x)
     over = [dim for dim in range(h.dim()) if dim != 1]
     variance, mean = torch.var_mean(h, over, correction=0)
-    # In one message. Slices are of one size, so the whole variance is the mean of theirs and the
-    # variance of their means.
+    # One message for both. The slices have the same size, so the variance of the whole batch is the
+    # mean of the slices' variances plus the variance of their means.
     means, variances = distributed.gather(torch.stack([mean, variance])[None]).unbind(1)  # (W, C)
     mean = means.mean(0)
     variance = variances.mean(0) + (means - mean).square().mean(0)
@@ -312,7 +312,7 @@ def _normalised(module: _BatchNorm, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _track(module: _BatchNorm, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Move the running statistics, the variance without bias, as torch does."""
+    """Update the running statistics as torch does, with the unbiased variance."""
     assert module.running_mean is not None
     assert module.running_var is not None
     assert module.num_batches_tracked is not None
@@ -327,7 +327,7 @@ def _track(module: _BatchNorm, mean: Tensor, variance: Tensor, count: int) -> No
 
 
 def _dropped(module: _DropoutNd, x: Tensor) -> Tensor:
-    """Leave out what dropout leaves out of the whole batch: numbers, or channels of images."""
+    """Apply dropout with this process's slice of the whole batch's mask, per value or channel."""
     if not module.training or distributed.world_size() == 1:
         return type(module).forward(module, x)
     each = isinstance(module, nn.Dropout)

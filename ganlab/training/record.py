@@ -1,4 +1,4 @@
-"""What a run records of itself, and what must not have changed when it goes on."""
+"""The record of a run, in run.json, and the checks on resume that nothing essential changed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PACKAGES = ("ganlab", "torch", "torchvision", "numpy", "torch-fidelity")
 
 
 def describe_dataset(data: Prepared, *, asked: str) -> dict[str, Any]:
-    """Return what run.json says of the dataset that is really used."""
+    """Return the entry of run.json for the dataset that is used, which may be the fallback."""
     spec = data.spec
     return {
         "name": data.source,
@@ -43,14 +43,14 @@ def describe_dataset(data: Prepared, *, asked: str) -> dict[str, Any]:
 
 
 def describe_experiment(experiment: Experiment) -> dict[str, Any]:
-    """Return all that decides what is learned, with the budgets: what a leaderboard tells apart."""
+    """Return the options that affect learning, and the budgets, for comparison on a leaderboard."""
     data = experiment.training_config()
     budgets = experiment.train.model_dump(mode="json", include=set(BUDGETS))
     return data | {"train": data["train"] | budgets}
 
 
 def describe_plugins(experiment: Experiment, plugins: Plugins) -> dict[str, dict[str, Any]]:
-    """Return, by ``<kind>/<name>``, where each component of the experiment comes from."""
+    """Return the origin of each component of the experiment, by ``<kind>/<name>``."""
     described = {
         f"{component.kind}/{component.name}": _describe(
             plugins.origin(type(component)), _files_of(type(component))
@@ -63,7 +63,7 @@ def describe_plugins(experiment: Experiment, plugins: Plugins) -> dict[str, dict
 
 
 def check_unchanged(run: RunDirectory, dataset: dict[str, Any], plugins: dict[str, Any]) -> None:
-    """Refuse to go on with other data or other code than the run has learned from so far."""
+    """Raise an error if the data or the code differs from that of the run so far."""
     changes = []
     before = run.info["dataset"]
     if before["sha256"] != dataset["sha256"]:
@@ -91,7 +91,7 @@ def check_unchanged(run: RunDirectory, dataset: dict[str, Any], plugins: dict[st
 
 
 def copy_plugins(run: RunDirectory, experiment: Experiment, plugins: Plugins) -> None:
-    """Copy the user's own plugin files that the run uses into it."""
+    """Copy the user's plugin files that the run uses to the run directory."""
     components = [*experiment.components(), *experiment.eval.components()]
     used = [plugins.origin(type(component)) for component in components]
     for plugin in [*used, *_watching(plugins)]:
@@ -103,7 +103,7 @@ def copy_plugins(run: RunDirectory, experiment: Experiment, plugins: Plugins) ->
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Return versions and hardware."""
+    """Return the software versions and the hardware."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "python": platform.python_version(),
@@ -116,7 +116,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
 
 
 def describe_git() -> dict[str, Any] | None:
-    """Return the commit that the working directory is at, or None outside a repository."""
+    """Return the Git commit of the working directory, or None outside a repository."""
     try:
         commit = _git("rev-parse", "HEAD").strip()
         return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "-uno").strip())}
@@ -125,16 +125,16 @@ def describe_git() -> dict[str, Any] | None:
 
 
 def forget_peak_memory(device: torch.device) -> None:
-    """Start measuring anew: one process may train several runs."""
+    """Reset the peak memory counter, because one process may train several runs."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     elif sys.platform == "linux":
-        with contextlib.suppress(OSError):  # a container may forbid it: the peak is the process's
+        with contextlib.suppress(OSError):  # forbidden in some containers: peak of the process
             Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Return the most memory held since `forget_peak_memory`: on the GPU if the run is there."""
+    """Return the peak memory in bytes since `forget_peak_memory`, of the GPU or the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if sys.platform == "linux":
@@ -148,7 +148,7 @@ def peak_memory_bytes(device: torch.device) -> int:
 
 
 def _watching(plugins: Plugins) -> list[Plugin]:
-    """Return the user's own files that watch every run by ``on_*`` hooks."""
+    """Return the user's plugin files that observe every run through ``on_*`` hooks."""
     manager = plugins.manager
     return [
         plugin
@@ -173,7 +173,7 @@ def _describe(plugin: Plugin, files: Sequence[Path | None]) -> dict[str, Any]:
 
 
 def _files_of(component: type[Component]) -> list[Path]:
-    """Return the files that define a component: its own, and those of classes that it extends."""
+    """Return the files that define a component, including those of its base classes."""
     own = component.__mro__[: component.__mro__.index(KINDS[component.kind])]
     return [Path(inspect.getfile(one)) for one in own]
 

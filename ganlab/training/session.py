@@ -1,4 +1,4 @@
-"""One session of a run: everything is checked, then the run directory is made or taken up again."""
+"""A training session: validate the experiment, create or resume the run directory, and train."""
 
 from __future__ import annotations
 
@@ -54,34 +54,34 @@ from ganlab.training.signals import stop_signals
 
 @dataclass
 class Plan:
-    """A run that is checked and built but has not touched the disk."""
+    """A run that is validated and built, but has written nothing yet."""
 
     experiment: Experiment
     text: str
     data: Prepared
     asked: str
-    """The dataset that the experiment asked for; another one than ``data.source`` on a fallback."""
+    """The dataset of the experiment; it differs from ``data.source`` on a fallback."""
 
     plugins: Plugins
     folder: Path
     fresh: bool
-    """Start over, though there is a run."""
+    """Start over even if the run exists."""
 
     existing: RunDirectory | None
     model: Model
     batches: Batches
     arguments: Sequence[str]
-    """The command line, for the record; empty if there was none."""
+    """The command line, for the record; empty if the run was started from Python."""
 
     init_from: dict[str, str] | None
-    """The checkpoint whose weights the model starts from, unless it goes on."""
+    """The checkpoint with the initial weights; ignored when the run resumes."""
 
     dataset: dict[str, Any]
-    """What the run records of its data."""
+    """The entry for the dataset in run.json."""
 
     @property
     def finished(self) -> bool:
-        """True if the run has used up its budget already."""
+        """True if the run has already used up its budget."""
         run = self.existing
         return (
             run is not None
@@ -107,7 +107,7 @@ class Plan:
         )
 
     def facts(self) -> dict[str, str]:
-        """Return what is about to be trained, in words, by heading."""
+        """Return a description of the plan, by heading."""
         experiment, spec, networks = self.experiment, self.data.spec, self.model.networks
         counts = {role: parameter_count(net.parameters()) for role, net in networks.items()}
         instead = f", instead of {self.asked}" if self.asked != self.data.source else ""
@@ -141,7 +141,7 @@ def plan(
     fresh: bool = False,
     arguments: Sequence[str] = (),
 ) -> Plan:
-    """Build everything, so that what is wrong shows before anything is written."""
+    """Build and check everything, so that errors are reported before anything is written."""
     seed = experiment.train.seed
     folder = run_folder(runs, experiment=experiment.name, identity=experiment.identity(), seed=seed)
     there = (folder / "run.json").exists() and not fresh
@@ -189,10 +189,10 @@ def execute(
     training_evaluator: TrainingEvaluator | None = None,
     allow_changes: bool = False,
 ) -> RunDirectory:
-    """Train what was planned: from the start, or from where the run's last session ended.
+    """Train a planned run from the start, or resume it from its newest checkpoint.
 
-    ``training_evaluator`` scores it at the experiment's intervals. Returns the run, whose status is
-    ``finished`` or ``interrupted``. Any other failure is recorded in the run and raised.
+    ``training_evaluator`` scores the run at the experiment's intervals. Returns the run, with the
+    status ``finished`` or ``interrupted``. Any other failure is recorded in the run and raised.
     """
     tell(plan.event())
     if plan.finished:
@@ -220,7 +220,7 @@ def execute(
 
 
 def _opened(plan: Plan, run: RunDirectory, *, allow_changes: bool) -> Stored | None:
-    """Make the run directory, or take it up; return the checkpoint to go on from, if any."""
+    """Create or reopen the run directory; return the checkpoint to resume from, or None."""
     if plan.existing is not None:
         run.reread()
         return _take_up(plan, run, allow_changes=allow_changes)
@@ -231,7 +231,7 @@ def _opened(plan: Plan, run: RunDirectory, *, allow_changes: bool) -> Stored | N
 
 
 def _create(plan: Plan, run: RunDirectory) -> None:
-    """Make the run directory; one that is there, but not to go on with, is set aside."""
+    """Create the run directory. An existing one that is not resumed is set aside."""
     if run.path.exists():
         set_aside(run.path)
     experiment = plan.experiment
@@ -247,10 +247,10 @@ def _create(plan: Plan, run: RunDirectory) -> None:
 
 
 def _take_up(plan: Plan, run: RunDirectory, *, allow_changes: bool) -> Stored | None:
-    """Return the newest checkpoint that is whole, if what it learned from is the same."""
+    """Return the newest undamaged checkpoint, after checking that data and code are the same."""
     stored = read_newest(run, tidy=True)
     if stored is None:
-        run.info.pop("best", None)  # of code that may have been mended since
+        run.info.pop("best", None)  # from code that may have been fixed since
         return None
     check_belongs(stored, run)
     if not allow_changes:
@@ -296,7 +296,7 @@ def _train(
     except BaseException as caught:
         status, error = status_of(caught), caught
         if isinstance(caught, Diverged):
-            observers.log()  # what came before it
+            observers.log()  # the steps before the failed one
             with distributed.single_process():
                 caught.args = (f"{caught}{source_of(caught, plan.model, plan.experiment)}",)
         if isinstance(caught, RemoteError) and caught.traceback:
@@ -333,7 +333,7 @@ def _start_session(plan: Plan, run: RunDirectory, *, processes: int) -> None:
     }
     plugins = record.describe_plugins(plan.experiment, plan.plugins)
     session["plugins"] = {key: plugin["sha256"] for key, plugin in plugins.items()}
-    # Budgets and intervals may differ from those of the session before.
+    # Budgets and intervals may differ from those of the previous session.
     config = to_yaml(plan.experiment.resolved())
     with writing(run.path):
         write_atomically(run.path / "config.yaml", config.encode())
@@ -366,12 +366,12 @@ def _end_session(plan: Plan, run: RunDirectory, status: str, error: BaseExceptio
     try:
         run.update(status=status, error=None if error is None else format_error(error))
     except RunError:
-        if error is None:  # a full disk is what is being reported already
+        if error is None:  # otherwise, `error` is reported
             raise
 
 
 def _init_from(model: Model, name: str, runs: Path) -> dict[str, str]:
-    """Start from another run's weights, and return what to record of it."""
+    """Load initial weights from another run, and return the entry that records their origin."""
     donor = from_main_process(lambda: find_run(name, runs))
     stored = from_main_process(lambda: read_newest(donor))
     if stored is None:

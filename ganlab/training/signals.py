@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a run that is asked to stop saves first."""
+"""Handling of SIGINT (Ctrl-C) and SIGTERM: a run saves its state before it stops."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 @contextmanager
 def stop_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM inside; a second one interrupts at once.
+    """Collect SIGINT and SIGTERM in the yielded list; a second signal interrupts immediately.
 
-    Python delivers signals to the main thread only: in another thread none is collected.
+    Python delivers signals only to the main thread, so other threads collect none.
     """
     stopped: list[int] = []
     if threading.current_thread() is not threading.main_thread():
