@@ -13,8 +13,22 @@ class GanlabError(Exception):
     exit_code = 1
 
 
+class UsageMistake(GanlabError):
+    """A name, a file or an option in the command or in an experiment is wrong."""
+
+    exit_code = 2
+
+
 class RunError(GanlabError):
-    """A run failed, cannot be resumed, or is not there."""
+    """A run failed or cannot be resumed."""
+
+
+class NotInRun(UsageMistake, RunError):
+    """A run has no such class, epoch or weights."""
+
+
+class RunNotFound(UsageMistake, RunError):
+    """There is no run of the given name."""
 
 
 class DataError(GanlabError):
@@ -31,6 +45,10 @@ class PluginError(GanlabError):
     """A plugin is broken, or two of them claim the same name."""
 
     exit_code = 3
+
+
+class ComponentNotFound(UsageMistake, PluginError):
+    """There is no component or no plugin of the given name."""
 
 
 class Elsewhere(GanlabError):
@@ -59,10 +77,8 @@ class Problem:
         return ": ".join(part for part in (self.source, self.where, self.what) if part)
 
 
-class ConfigError(GanlabError):
+class ConfigError(UsageMistake):
     """Everything that is wrong with an experiment, reported together."""
-
-    exit_code = 2
 
     def __init__(self, problems: Sequence[Problem], title: str = "the experiment") -> None:
         self.problems = list(problems)

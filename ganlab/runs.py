@@ -28,7 +28,7 @@ import filelock
 
 from ganlab.background import Background
 from ganlab.config.reader import read
-from ganlab.errors import RunError
+from ganlab.errors import RunError, RunNotFound
 from ganlab.files import append_line, read_lines, write_atomically, write_json
 
 log = logging.getLogger("ganlab")
@@ -227,7 +227,7 @@ def read_run(path: Path) -> Run:
             raise ValueError(f"it holds a {type(info).__name__}, not a mapping")
         progress = Progress(**info.get("progress", {}))
     except FileNotFoundError:
-        raise RunError(f"{path} is no run: it has no run.json") from None
+        raise RunNotFound(f"{path} is no run: it has no run.json") from None
     except (OSError, ValueError, TypeError) as error:
         raise RunError(f"{file} cannot be read: {error}") from error
     return Run(path, info=info, progress=progress)
@@ -240,7 +240,7 @@ def find_run(name: str, runs: Path) -> Run:
     """
     path = Path(name)
     if not name.strip("./ "):
-        raise RunError(f"'{name}' names no run: write <experiment>/<id> or an experiment's name")
+        raise RunNotFound(f"'{name}' names no run: write <experiment>/<id> or an experiment's name")
     for folder in (path, runs / name):
         if (folder / "run.json").is_file():
             return read_run(folder)
@@ -251,7 +251,7 @@ def find_run(name: str, runs: Path) -> Run:
     if found:
         return max(found, key=lambda run: str(run.info.get("created", "")))
     known = ", ".join(run.name for run in list_runs(runs)[:10]) or "none yet"
-    raise RunError(f"there is no run '{name}'; runs below {runs}: {known}")
+    raise RunNotFound(f"there is no run '{name}'; runs below {runs}: {known}")
 
 
 def list_runs(folder: Path) -> list[Run]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganlab.config.experiment import Experiment
 from ganlab.config.resolve import resolve
-from ganlab.errors import GanlabError, PluginError, RunError, did_you_mean
+from ganlab.errors import GanlabError, NotInRun, PluginError, RunError, did_you_mean
 from ganlab.plugins import Plugins, load_plugins
 from ganlab.runs import Run, find_run
 from ganlab.training.checkpoint import (
@@ -97,7 +97,7 @@ class Trained:
             and len(y)
             and not 0 <= int(y.min()) <= int(y.max()) < self.spec.num_classes
         ):
-            raise RunError(f"labels go from 0 to {self.spec.num_classes - 1}")
+            raise NotInRun(f"labels go from 0 to {self.spec.num_classes - 1}")
         if z is None:
             z = noise(len(y), self.experiment.train.z_dim, seed)
         network = self.network(epoch=epoch, weights=weights)
@@ -131,7 +131,7 @@ class Trained:
             return names.index(name)
         if name.isdigit() and int(name) < len(names):
             return int(name)
-        raise RunError(f"there is no class '{name}'{did_you_mean(name, names)}")
+        raise NotInRun(f"there is no class '{name}'{did_you_mean(name, names)}")
 
     def _read(self, epoch: Epoch) -> Stored:
         if epoch is None:
@@ -141,14 +141,14 @@ class Trained:
             return stored
         if epoch == "best":
             if not (self.run.checkpoints / BEST).exists():
-                raise RunError(
+                raise NotInRun(
                     f"{self.run.name} keeps no best weights: train with -s eval.every='1 epoch'"
                 )
             return read_stored(self.run.checkpoints / BEST)
         path = self.run.checkpoints / f"generator-epoch-{epoch:04d}.safetensors"
         if not path.exists():
             kept = ", ".join(map(str, self.epochs)) or "none yet"
-            raise RunError(f"{self.run.name} keeps no weights of epoch {epoch}; kept: {kept}")
+            raise NotInRun(f"{self.run.name} keeps no weights of epoch {epoch}; kept: {kept}")
         return read_stored(path)
 
 
@@ -212,5 +212,5 @@ def _spec(dataset: dict[str, Any]) -> DataSpec:
 
 def _which(stored: Stored, weights: Weights) -> str:
     if weights == "ema" and not stored.has_average:
-        raise RunError(f"{stored.path} holds no averaged weights: the run has no `train.ema`")
+        raise NotInRun(f"{stored.path} holds no averaged weights: the run has no `train.ema`")
     return "ema" if stored.has_average and weights != "raw" else "generator"

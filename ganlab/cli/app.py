@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganlab.cli.suggestions import SuggestingGroup
 from ganlab.errors import GanlabError
+from ganlab.plugin_files import GROUP, LOCAL_FOLDER
 
 if TYPE_CHECKING:
+    from ganlab.catalog.catalog import Catalog
+    from ganlab.plugin_files import Plugin
     from ganlab.plugins import Plugins
 
 SECTIONS = {
@@ -26,25 +30,48 @@ COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
 
 
 class App:
-    """What commands share: the plugins, loaded when first asked for."""
+    """What commands share: the plugins and their catalog, each read when first asked for."""
 
     def __init__(self) -> None:
         self.folders: list[Path] = []
         self._plugins: Plugins | None = None
+        self._catalog: Catalog | None = None
         self._added: click.Group | None = None
+        self._warned = False
 
     def plugins(self, *, silent: Sequence[Path] = ()) -> Plugins:
-        """Return the plugins, saying on stderr which of them, but the ``silent``, did not load."""
+        """Return the plugins, which imports torch.
+
+        Prints a warning for each plugin that did not load, except those in the ``silent`` files.
+        """
         if self._plugins is None:
             from ganlab.plugins import load_plugins
 
             self._plugins = load_plugins(self.folders)
-            for plugin in self._plugins.plugins.values():
-                if plugin.file in silent:
-                    continue
-                if plugin.failed:  # `run` goes further and refuses a broken file of the user's own
-                    warn(f"{plugin.source} did not load: {plugin.status}")
+            self._warn(self._plugins.plugins.values(), silent)
         return self._plugins
+
+    def catalog(self) -> Catalog:
+        """Return what the plugins declare, without torch unless plugins changed since last time."""
+        from ganlab.catalog import store
+
+        if self._catalog is None:
+            key = self.fingerprint()
+            self._catalog = store.read(key)
+            if self._catalog is None:
+                from ganlab.catalog.describe import describe
+
+                self._catalog = describe(self.plugins())
+                store.keep(key, self._catalog)
+            self._warn(self._catalog.plugins)
+        return self._catalog
+
+    def fingerprint(self) -> str:
+        """Return the hash of everything that decides what loading the plugins gives."""
+        from ganlab.plugin_files import check_folders, fingerprint
+
+        check_folders(self.folders)
+        return fingerprint(self.folders)
 
     def added_commands(self) -> dict[str, click.Command]:
         """Return the commands that plugins bring. None of them can replace a built-in one."""
@@ -52,6 +79,15 @@ class App:
             self._added = click.Group()
             self.plugins().manager.hook.register_commands(cli=self._added)
         return dict(self._added.commands)
+
+    def _warn(self, plugins: Iterable[Plugin], silent: Sequence[Path] = ()) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        for plugin in plugins:
+            if plugin.failed and plugin.file not in silent:
+                # `run` goes further and refuses a broken file of the user's own.
+                warn(f"{plugin.source} did not load: {plugin.status}")
 
 
 class Failure(click.ClickException):
@@ -62,17 +98,18 @@ class Failure(click.ClickException):
         self.exit_code = error.exit_code  # type: ignore[misc]  # click reads it from instances
 
 
-class Group(click.Group):
+class Group(SuggestingGroup):
     """Commands that are imported when they are called; plugins may add more."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        added = app_of(ctx).added_commands() if self._may_add_commands(ctx) else {}
-        return [*COMMANDS, *sorted(added.keys() - COMMANDS)]
+        return [*COMMANDS, *sorted(set(self._added(ctx)) - set(COMMANDS))]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
             command: click.Command = importlib.import_module(f"ganlab.cli.{cmd_name}").command
             return command
+        if cmd_name not in self._added(ctx):
+            return None
         return app_of(ctx).added_commands().get(cmd_name)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
@@ -99,14 +136,20 @@ class Group(click.Group):
                 with formatter.section(title):
                     formatter.write_dl(rows)
 
+    def _added(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands that plugins bring."""
+        if not self._may_add_commands(ctx):
+            return []
+        names = app_of(ctx).catalog().commands
+        return sorted(app_of(ctx).added_commands()) if names is None else names
+
     def _may_add_commands(self, ctx: click.Context) -> bool:
-        """True if loading plugins, which takes seconds, could show more commands."""
+        """True if the plugins could bring commands at all; the shipped ones bring none."""
         if any(
-            point.dist is None or point.dist.name != "ganlab"
-            for point in entry_points(group="ganlab")
+            point.dist is None or point.dist.name != "ganlab" for point in entry_points(group=GROUP)
         ):
             return True
-        folders = [*app_of(ctx).folders, Path("plugins")]
+        folders = [*app_of(ctx).folders, LOCAL_FOLDER]
         files = (file for folder in folders for file in folder.glob("*.py"))
         return any(b"register_commands" in file.read_bytes() for file in files)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganlab.cli.app import app_of, data_root_option, plugins_dir_option, set_option
+from ganlab.cli.early import TrainingCommand
 
 if TYPE_CHECKING:
     from ganlab.benching.compare import Measured
@@ -44,7 +45,7 @@ def _random(_: click.Context, __: click.Parameter, text: str) -> Random | None:
     return Random(int(match[1]), int(match[2])) if match[1] else Random()
 
 
-@click.command("bench")
+@click.command("bench", cls=TrainingCommand)
 @click.argument("experiment", type=click.Path(path_type=Path))
 @set_option
 @click.option(

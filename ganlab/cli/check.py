@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 
 from ganlab.cli.app import app_of, plugins_dir_option, set_option
+from ganlab.cli.early import ExperimentCommand
 from ganlab.errors import RunError
 
 
-@click.command("check")
+@click.command("check", cls=ExperimentCommand)
 @click.argument("experiment", type=click.Path(path_type=Path), required=False)
 @set_option
 @click.option("--explain", is_flag=True, help="Say behind each value where it comes from.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganlab.cli.app import app_of, data_root_option, plugins_dir_option, runs_dir_option, warn
+from ganlab.cli.early import check_component
 
 if TYPE_CHECKING:
     from ganlab.evaluation.board import Entry, Table
@@ -130,6 +131,10 @@ def command(
         raise click.UsageError(
             "--every prints curves: --images, --json, --csv, --markdown and --html are of boards"
         )
+    for metric in metrics:
+        check_component(ctx, "metric", metric)
+    if extractor is not None:
+        check_component(ctx, "extractor", extractor)
     request = ScoreRequest(
         metrics, profile, samples, seeds, extractor, weights, bn, raw, truncation
     )
@@ -242,7 +247,7 @@ class Scorer:
 
 def find_runs(names: Sequence[str], runs_dir: Path, *, needed: bool = True) -> list[Run]:
     """Return the runs that were named, or every finished one."""
-    from ganlab.errors import RunError
+    from ganlab.errors import RunNotFound
     from ganlab.runs import find_run, list_runs
 
     if names:
@@ -254,7 +259,7 @@ def find_runs(names: Sequence[str], runs_dir: Path, *, needed: bool = True) -> l
         return found
     found = [run for run in list_runs(runs_dir) if run.info.get("status") == "finished"]
     if not found and needed:
-        raise RunError(f"there is no finished run below {runs_dir}: train one with ganlab run")
+        raise RunNotFound(f"there is no finished run below {runs_dir}: train one with ganlab run")
     return found
 
 

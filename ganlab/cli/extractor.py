@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ganlab.catalog.names import check_experiment
 from ganlab.cli.app import app_of, data_root_option, plugins_dir_option
+from ganlab.cli.early import check_component
+from ganlab.cli.suggestions import SuggestingGroup
 from ganlab.cli.tables import columns
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ extractor_option = click.option(
 )
 
 
-@click.group("extractor")
+@click.group("extractor", cls=SuggestingGroup)
 def command() -> None:
     """List, train, export and import the networks that scores are measured with.
 
@@ -48,12 +51,17 @@ def list_networks(ctx: click.Context) -> None:
 
     Accuracy is that on the test split of their dataset.
     """
-    plugins: Plugins = app_of(ctx).plugins()
+    from ganlab.catalog import store
+
+    app = app_of(ctx)
+    app.catalog()  # warns of plugins that did not load
     rows = [
-        (extractor.name, dataset, network, accuracy)
-        for extractor in _extractors(plugins)
-        for dataset in plugins.names("dataset")
-        for network, accuracy in _networks(extractor().files(dataset))
+        (extractor, dataset, network, accuracy)
+        for extractor, found in store.networks(
+            app.fingerprint(), lambda: _files(app.plugins())
+        ).items()
+        for dataset, files in found.items()
+        for network, accuracy in _networks(files)
     ]
     if not rows:
         click.echo("there is none; make one: ganlab extractor train DATASET")
@@ -97,6 +105,7 @@ def train(
     They learn from the train split and are examined on the test split: networks that are not fit
     to measure are not kept. None is ever replaced, because scores name them by their hash.
     """
+    _check_names(ctx, dataset, name)
     from ganlab.data.prepare import prepare
 
     plugins = app_of(ctx).plugins()
@@ -121,6 +130,7 @@ def export(ctx: click.Context, dataset: str, file: Path, name: str | None) -> No
 
     DATASET is its name, or the file of an experiment on it.
     """
+    _check_names(ctx, dataset, name)
     from ganlab.cli.archive import pack
     from ganlab.errors import DataUnavailable
 
@@ -146,6 +156,7 @@ def import_networks(ctx: click.Context, file: Path, name: str | None) -> None:
 
     Their hashes are checked. None is ever replaced.
     """
+    _check_names(ctx, None, name)
     from tempfile import TemporaryDirectory
 
     from ganlab.cli.archive import unpack
@@ -162,24 +173,42 @@ def _extractors(plugins: Plugins) -> list[type[Extractor]]:
     return [plugins.get(Extractor, name) for name in plugins.names(Extractor.kind)]
 
 
+def _files(plugins: Plugins) -> dict[str, dict[str, list[Path]]]:
+    """Return the files of each extractor for each dataset."""
+    return {
+        extractor.name: {name: extractor().files(name) for name in plugins.names("dataset")}
+        for extractor in _extractors(plugins)
+    }
+
+
+def _check_names(ctx: click.Context, dataset: str | None, extractor: str | None) -> None:
+    """Refuse unknown names before torch is imported."""
+    if extractor is not None:
+        check_component(ctx, "extractor", extractor)
+    if dataset is not None and _is_file(dataset):
+        check_experiment(Path(dataset), (), app_of(ctx).catalog)
+    elif dataset is not None:
+        check_component(ctx, "dataset", dataset)
+
+
 def _chosen(plugins: Plugins, name: str | None, output: Path | None = None) -> Extractor:
     """Return the extractor of this name, or the first one that can be trained."""
-    from ganlab.errors import PluginError
+    from ganlab.errors import UsageMistake
     from ganlab.metrics import Extractor
 
     if name is None:
         able = [one for one in _extractors(plugins) if one.train is not Extractor.train]
         if not able:
-            raise PluginError("there is no extractor that can be trained")
+            raise UsageMistake("there is no extractor that can be trained")
         kind = able[0]
     else:
         kind = plugins.get(Extractor, name)
         if kind.train is Extractor.train:
-            raise PluginError(f"extractor '{name}' cannot be trained: its weights are given")
+            raise UsageMistake(f"extractor '{name}' cannot be trained: its weights are given")
     if output is None:
         return kind()
     if OUTPUT not in kind.model_fields:
-        raise PluginError(f"extractor '{kind.name}' has no option '{OUTPUT}' for --output to set")
+        raise UsageMistake(f"extractor '{kind.name}' has no option '{OUTPUT}' for --output to set")
     return kind(**{OUTPUT: output})
 
 

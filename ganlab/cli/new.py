@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ganlab.cli.app import app_of, plugins_dir_option
-
-if TYPE_CHECKING:
-    from ganlab.plugins import Plugins
+from ganlab.errors import UsageMistake, did_you_mean
 
 
 @click.command("new")
@@ -30,18 +27,17 @@ def command(ctx: click.Context, kind: str, name: str, package: bool) -> None:
     ganlab new conditioning my-scheme
     ganlab new loss my-loss --package
     """
-    from ganlab.components import KINDS
-    from ganlab.errors import PluginError, did_you_mean
+    catalog = app_of(ctx).catalog()
+    if kind not in catalog.kinds:
+        raise click.UsageError(f"there is no kind '{kind}'{did_you_mean(kind, catalog.kinds)}")
     from ganlab.testing.scaffold import scaffold
 
-    if kind not in KINDS:
-        raise click.UsageError(f"there is no kind '{kind}'{did_you_mean(kind, list(KINDS))}")
     made = scaffold(kind, name, package=package)
     made.check(Path())
-    plugins: Plugins = app_of(ctx).plugins()
-    if name in plugins.names(kind):
-        source = plugins.registered(kind)[plugins.names(kind).index(name)].plugin.source
-        raise PluginError(f"there is a {kind} '{name}' already ({source}): choose another name")
+    taken = [entry for entry in catalog.of_kind(kind) if entry.name == name]
+    if taken:
+        source = taken[0].plugin.source
+        raise UsageMistake(f"there is a {kind} '{name}' already ({source}): choose another name")
     made.write(Path())
     for path in made.files:
         click.echo(f"wrote {path}")

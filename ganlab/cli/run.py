@@ -17,6 +17,7 @@ from ganlab.cli.app import (
     set_option,
     warn,
 )
+from ganlab.cli.early import TrainingCommand
 from ganlab.cli.launch import in_processes
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from ganlab.training.session import Plan
 
 
-@click.command()
+@click.command("run", cls=TrainingCommand)
 @click.argument("experiment", type=click.Path(path_type=Path))
 @set_option
 @click.option("--fresh", is_flag=True, help="Start over; the run that is there is set aside.")

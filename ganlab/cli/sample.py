@@ -69,12 +69,14 @@ def command(
     It needs neither the dataset nor a GPU.
     """
     from ganlab.runs import find_run
-    from ganlab.sampling import load
 
     if best and epoch is not None:
         raise click.UsageError("--epoch and --best name different weights: give one")
+    found = find_run(run, runs_dir)  # before torch is imported
     if trust_plugins:
-        app_of(ctx).folders.insert(0, find_run(run, runs_dir).path / "plugins")
+        app_of(ctx).folders.insert(0, found.path / "plugins")
+    from ganlab.sampling import load
+
     trained = load(
         run,
         runs_dir=runs_dir,
@@ -126,13 +128,13 @@ def _write(output: Path, images: Tensor, labels: Tensor, trained: Trained) -> No
     """Write one sheet to a picture file, or single images to a folder."""
     from PIL import Image
 
-    from ganlab.errors import RunError
+    from ganlab.errors import RunError, UsageMistake
     from ganlab.pictures import save_picture, sheet
 
     try:
         if output.suffix:
             if Image.registered_extensions().get(output.suffix.lower()) not in Image.SAVE:
-                raise RunError(f"{output}: '{output.suffix}' is no picture format; write .png")
+                raise UsageMistake(f"{output}: '{output.suffix}' is no picture format; write .png")
             output.parent.mkdir(parents=True, exist_ok=True)
             save_picture(sheet(images, COLUMNS), output)
             return

@@ -19,6 +19,7 @@ from ganlab.cli.app import (
     set_option,
     warn,
 )
+from ganlab.cli.early import SweepCommand
 from ganlab.errors import ConfigError, GanlabError, Problem
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 ENGINES = ("here", "ray")
 
 
-@click.command("sweep")
+@click.command("sweep", cls=SweepCommand)
 @click.argument("file", type=click.Path(path_type=Path))
 @set_option
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be trained, and stop.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from ganlab.components import Dataset
+from ganlab.config.naming import component_block, unknown_component
 from ganlab.config.tree import Node, as_block, shown
 from ganlab.config.validate import check
 from ganlab.errors import PluginError, Problem
@@ -33,16 +34,10 @@ class Builder:
 
     def one(self, base: type[C], node: Node) -> Built[C] | None:
         """Return the component of a block or a bare name, or note what is wrong with it."""
-        kind, block = base.kind, as_block(node)
-        if not isinstance(block.value, dict):
-            what = f"expected one {kind}, by name or as a block, got {shown(node.value)}"
-            self.problems.append(node.problem(what))
+        found = component_block(base.kind, node, self.plugins.names(base.kind), self.problems)
+        if found is None:
             return None
-        name = block.child("type")
-        if name is None:
-            names = ", ".join(self.plugins.names(kind)) or "none is loaded"
-            self.problems.append(node.problem(f"names no {kind}; write 'type', one of: {names}"))
-            return None
+        name, block = found
         if issubclass(base, Dataset):
             block = self._with_fallback(block)
         cls = self._find(base, name)
@@ -69,8 +64,7 @@ class Builder:
         except PluginError as error:
             if name.value in self.plugins.names(base.kind):
                 raise
-            where = name.where.removesuffix(".type")
-            self.problems.append(Problem(where, str(error), name.source))
+            self.problems.append(unknown_component(name, str(error)))
             return None
 
     def _with_fallback(self, block: Node) -> Node:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -201,9 +201,6 @@ class Train(Options):
         return self
 
 
-BUDGETS = ("epochs", "images", "steps", "seconds")
-
-
 # ------------------------------------------------------------------------------ experiment
 
 
@@ -224,20 +221,6 @@ class Scheme:
 @dataclass(frozen=True)
 class Experiment:
     """One experiment, resolved: every option has its value."""
-
-    SECTIONS: ClassVar[tuple[str, ...]] = (
-        "dataset",
-        "generator",
-        "discriminator",
-        "conditioning",
-        "loss",
-        "regularizers",
-        "augmentations",
-        "optimizer",
-        "train",
-        "eval",
-        "callbacks",
-    )
 
     name: str
     """The file's stem, unless the file has a ``name``; names the folder of its runs."""

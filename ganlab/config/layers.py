@@ -1,14 +1,54 @@
-"""Read an experiment file and the files that it extends."""
+"""Read an experiment file, the files that it extends, and overrides, into one tree."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ganlab.config.reader import read
-from ganlab.config.tree import Node, grow, shown
+from ganlab.config.tree import Node, grow, merge, override, shown
 from ganlab.errors import ConfigError, Problem, did_you_mean
+
+SWEEP = "sweep"
+"""The section that makes a file a sweep: see `ganlab.config.sweeps`."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """An experiment file that is read but not checked."""
+
+    path: Path
+    root: Node
+    layers: list[Node]
+    text: str
+    problems: list[Problem]
+
+
+def read_root(path: Path, overrides: Sequence[str] = ()) -> Read:
+    """Read a file, what it extends and overrides into one tree, noting what is wrong."""
+    text = text_of(path)
+    problems: list[Problem] = []
+    layers = read_layers(path, text, problems)
+    root = layers[0]
+    for layer in layers[1:]:
+        root = merge(root, layer)
+    for written in overrides:
+        try:
+            root = override(root, written)
+        except ConfigError as error:
+            problems += error.problems
+    return Read(path, root, layers, text, problems)
+
+
+def read_single(path: Path, overrides: Sequence[str] = ()) -> Read:
+    """Read a file that holds one experiment; refuse one that holds a sweep."""
+    read = read_root(path, overrides)
+    sweep = read.root.child(SWEEP)
+    if sweep is not None:
+        what = f"this file holds a sweep: ganlab sweep {path} runs it"
+        raise ConfigError([sweep.problem(what)], str(path))
+    return read
 
 
 def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:

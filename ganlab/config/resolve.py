@@ -20,23 +20,20 @@ from ganlab.components import (
 )
 from ganlab.config.blocks import Builder, Built, C
 from ganlab.config.evaluating import read_evaluation
-from ganlab.config.experiment import BUDGETS, Experiment, Replaced, Train
-from ganlab.config.layers import in_order, read_layers, text_of
+from ganlab.config.experiment import Experiment, Replaced, Train
+from ganlab.config.layers import Read, in_order, read_single
+from ganlab.config.naming import BUDGETS, missing_component, no_budget, unknown_sections
 from ganlab.config.optimizers import read_optimizers
 from ganlab.config.reader import Document
 from ganlab.config.schemes import read_schemes
-from ganlab.config.tree import Node, grow, merge, moved, override, shown
+from ganlab.config.tree import Node, grow, moved, shown
 from ganlab.config.validate import check
 from ganlab.config.writer import leaves
-from ganlab.errors import ConfigError, Problem, did_you_mean
+from ganlab.errors import ConfigError, Problem
 from ganlab.options import Component
 from ganlab.plugins import Plugins
 
 DEFAULT = "default"
-SWEEP = "sweep"
-"""The section that makes a file a sweep: see `ganlab.config.sweeps`."""
-
-KEYS = (*Experiment.SECTIONS, "name", "extends")
 
 
 @dataclass(frozen=True)
@@ -60,39 +57,7 @@ def load_experiment(path: Path, plugins: Plugins, overrides: Sequence[str] = ())
 
     Raises `ConfigError` with everything that is wrong, in the order of the files.
     """
-    read = read_root(path, overrides)
-    sweep = read.root.child(SWEEP)
-    if sweep is not None:
-        what = f"this file holds a sweep: ganlab sweep {path} runs it"
-        raise ConfigError([sweep.problem(what)], str(path))
-    return finish(read, plugins, path.stem)
-
-
-@dataclass(frozen=True)
-class Read:
-    """An experiment file that is read but not checked."""
-
-    path: Path
-    root: Node
-    layers: list[Node]
-    text: str
-    problems: list[Problem]
-
-
-def read_root(path: Path, overrides: Sequence[str] = ()) -> Read:
-    """Read a file, what it extends and overrides into one tree, noting what is wrong."""
-    text = text_of(path)
-    problems: list[Problem] = []
-    layers = read_layers(path, text, problems)
-    root = layers[0]
-    for layer in layers[1:]:
-        root = merge(root, layer)
-    for written in overrides:
-        try:
-            root = override(root, written)
-        except ConfigError as error:
-            problems += error.problems
-    return Read(path, root, layers, text, problems)
+    return finish(read_single(path, overrides), plugins, path.stem)
 
 
 def finish(read: Read, plugins: Plugins, name: str) -> Loaded:
@@ -142,10 +107,7 @@ def _resolve(
     root: Node, plugins: Plugins, name: str, problems: list[Problem]
 ) -> tuple[Experiment, dict[str, str]]:
     builder = Builder(plugins, problems)
-    for key, child in root.value.items():
-        if key not in KEYS:
-            hint = did_you_mean(key, KEYS)
-            problems.append(child.problem(f"there is no section '{key}'{hint}"))
+    problems += unknown_sections(root)
     name_node = root.child("name")
     if name_node is not None:
         name = _checked_name(name_node, problems)
@@ -153,9 +115,7 @@ def _resolve(
     generator = _required(builder, Generator, root)
     discriminator = _required(builder, Discriminator, root)
     if root.child("conditioning") is None:
-        names = ", ".join(plugins.names("conditioning")) or "none is loaded"
-        what = f"is missing; name one or more of: {names}"
-        problems.append(Problem("conditioning", what, root.source))
+        problems.append(missing_component("conditioning", root, plugins.names("conditioning")))
     before = len(problems)
     schemes, schemes_node = read_schemes(builder, root.child("conditioning"))
     regularizers = builder.many(Regularizer, root.child("regularizers"))
@@ -219,9 +179,8 @@ def _required(builder: Builder, base: type[C], root: Node) -> Built[C] | None:
     node = root.child(base.kind)
     if node is not None:
         return builder.one(base, node)
-    at = root.value.get(base.kind, root)
-    names = ", ".join(builder.plugins.names(base.kind)) or "none is loaded"
-    builder.problems.append(Problem(base.kind, f"is missing; name one of: {names}", at.source))
+    names = builder.plugins.names(base.kind)
+    builder.problems.append(missing_component(base.kind, root, names))
     return None
 
 
@@ -245,8 +204,7 @@ def _train(root: Node, problems: list[Problem]) -> tuple[Node, Train | None]:
     if not isinstance(node.value, dict):
         problems.append(node.problem(f"expected a block of options, got {shown(node.value)}"))
         return node, None
-    if not any(node.child(budget) for budget in BUDGETS):
-        problems.append(node.problem(f"has no budget; give one of: {', '.join(BUDGETS)}"))
+    problems += no_budget(node)
     return node, check(Train, node, "train", problems)
 
 

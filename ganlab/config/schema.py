@@ -6,7 +6,8 @@ from typing import Any
 
 from ganlab.components import KINDS
 from ganlab.config.evaluating import Eval
-from ganlab.config.experiment import OPTIMIZERS, Experiment, Train
+from ganlab.config.experiment import OPTIMIZERS, Train
+from ganlab.config.naming import SECTIONS
 from ganlab.config.tree import LISTS, ROLES
 from ganlab.options import Options
 from ganlab.plugins import Plugins
@@ -52,7 +53,7 @@ def json_schema(plugins: Plugins) -> Schema:
         "properties": {
             "extends": {"type": "string", "description": "A file below this one, relative to it."},
             "name": {"type": "string", "description": "Names the folder of its runs."},
-            **{section: sections[section] for section in Experiment.SECTIONS},
+            **{section: sections[section] for section in SECTIONS},
         },
         "additionalProperties": False,
         "$defs": {**blocks, "optimizer": _optimizer_schema()},

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import ganlab
-from ganlab.errors import PluginError
+from ganlab.errors import UsageMistake
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 TAKEN = {*ganlab.__all__, "AddToNoise", "CompareFeatures", "Weight", "PositiveInt", "PositiveFloat"}
@@ -40,13 +40,13 @@ class Scaffold:
         return use(self.kind, self.name)
 
     def check(self, here: Path) -> None:
-        """Raise `PluginError` if one of the files is there below a folder."""
+        """Raise `UsageMistake` if one of the files is there below a folder."""
         there = [path for path in self.files if (here / path).exists()]
         if self.folder is not None and (here / self.folder).exists():
             there = [self.folder]
         if there:
             names = " and ".join(map(str, there))
-            raise PluginError(f"nothing was written: there already: {names}")
+            raise UsageMistake(f"nothing was written: there already: {names}")
 
     def write(self, here: Path) -> None:
         """Write the files below a folder. None of them replaces one that is there."""
@@ -67,16 +67,16 @@ def use(kind: str, name: str) -> str:
 
 
 def scaffold(kind: str, name: str, *, package: bool = False) -> Scaffold:
-    """Return the files of a new component, or raise `PluginError` for a name that cannot be one."""
+    """Return the files of a new component. Raises `UsageMistake` for a name that cannot be one."""
     if not NAME.fullmatch(name):
         hint = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
         suggestion = f"; did you mean '{hint}'?" if NAME.fullmatch(hint) else ""
         what = "a name is lower-case words joined by hyphens, such as my-scheme"
-        raise PluginError(f"'{name}' cannot be a name: {what}{suggestion}")
+        raise UsageMistake(f"'{name}' cannot be a name: {what}{suggestion}")
     module = name.replace("-", "_")
     own = f"ganlab_{module}" if package else module
     if keyword.iskeyword(own) or importlib.util.find_spec(own) is not None:
-        raise PluginError(f"there is a Python module '{own}' already: choose another name")
+        raise UsageMistake(f"there is a Python module '{own}' already: choose another name")
     cls = "".join(word.capitalize() for word in name.split("-"))
     if cls in TAKEN:
         cls += kind.capitalize()

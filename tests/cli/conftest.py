@@ -8,6 +8,8 @@ from importlib import import_module
 import pytest
 from click.testing import CliRunner, Result
 
+from ganlab.catalog.catalog import Catalog
+from ganlab.catalog.describe import describe
 from ganlab.plugins import Plugins
 from tests.config.conftest import PARTS
 
@@ -17,6 +19,9 @@ class Stand:
 
     def __init__(self, plugins: Plugins) -> None:
         self._plugins = plugins
+
+    def catalog(self) -> Catalog:
+        return describe(self._plugins)
 
     def plugins(self) -> Plugins:
         return self._plugins

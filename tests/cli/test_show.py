@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field, PositiveInt
 
-from ganlab.cli.show import type_of
+from ganlab.catalog.record import type_of
 from ganlab.errors import PluginError
 from tests.config.conftest import PARTS
 
