@@ -31,7 +31,7 @@ def command_line() -> str:
         "| code | meaning |\n|---|---|\n"
         "| 0 | done |\n"
         "| 1 | the run failed or diverged, or a file could not be read or written |\n"
-        "| 2 | the command, the experiment file or the dataset is wrong: an unknown command, option, "
+        "| 2 | the command, the experiment or the dataset is wrong: an unknown command, option, "
         "component, run, class or epoch; a missing or invalid file; an invalid value |\n"
         "| 3 | a plugin is broken or clashes with another one |\n"
         "| 130, 143 | stopped by Ctrl-C or SIGTERM, after everything was saved |\n"

@@ -110,7 +110,6 @@ def _parts(folders: Sequence[Path]) -> Iterator[str]:
                 about = file.stat()
                 yield f"{file} {about.st_size} {about.st_mtime_ns}"
     for folder in dict.fromkeys(folder.resolve() for folder in (*folders, LOCAL_FOLDER)):
-        yield str(folder)
         for file in _sources(folder):
             yield f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}"
 

@@ -106,7 +106,7 @@ def test_weights_without_an_extractor_are_refused(run: Path, ganlab: Ganlab) -> 
             "1 problem in the command line\n  extractor 'tiny' takes no file of weights",
         ),
         (("--extractor", "weighty", "--weights", "w"), 2, "w holds no weights"),
-        (("--extractor", "weighy"), 3, "there is no extractor 'weighy'; did you mean 'weighty'?"),
+        (("--extractor", "weighy"), 2, "there is no extractor 'weighy'; did you mean 'weighty'?"),
         (
             ("--extractor", "tiny", "-m", "choosy"),
             2,
