@@ -59,7 +59,7 @@ def call(
         ("swep", f"{GROUP}Error: there is no command 'swep'; did you mean 'sweep'?\n"),
         ("sample nope", "Error: there is no run 'nope'; runs below runs: none yet\n"),
         ("eval nope", "Error: there is no run 'nope'; runs below runs: none yet\n"),
-        ("eval -m fdi", "Error: there is no metric 'fdi'; did you mean 'fid'?\n"),
+        ("eval -m fdi", "Error: there is no metric 'fdi'; did you mean 'fjd'?\n"),
         ("show loss hing", "Error: there is no loss 'hing'; did you mean 'hinge'?\n"),
         (
             "new loss hinge",
