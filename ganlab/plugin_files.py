@@ -12,7 +12,6 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from ganlab import __version__
 from ganlab.errors import ComponentNotFound, PluginError, UsageMistake, did_you_mean
 
 GROUP = "ganlab"
@@ -92,7 +91,7 @@ def fingerprint(folders: Sequence[Path]) -> str:
 
 
 def _parts(folders: Sequence[Path]) -> Iterator[str]:
-    yield f"ganlab {__version__}, python {platform.python_version()}, {sys.executable}"
+    yield f"python {platform.python_version()}, {sys.executable}"
     yield from sorted(f"{k}={v}" for k, v in os.environ.items() if _is_about_plugins(k))
     yield from _distributions()
     roots = {Path(__file__).parent}

@@ -95,18 +95,18 @@ def test_the_command_says_what_it_wrote_and_what_comes_next(ganlab, workplace: P
         (["losss", "x"], 2, "there is no kind 'losss'; did you mean 'loss'?"),
         (
             ["loss", "My Loss"],
-            3,
+            2,
             "'My Loss' cannot be a name: a name is lower-case words joined by hyphens, such as "
             "my-scheme; did you mean 'my-loss'?",
         ),
         (
             ["loss", "../x"],
-            3,
+            2,
             "'../x' cannot be a name: a name is lower-case words joined by hyphens, such as "
             "my-scheme; did you mean 'x'?",
         ),
-        (["loss", "random"], 3, "there is a Python module 'random' already: choose another name"),
-        (["loss", "class"], 3, "there is a Python module 'class' already: choose another name"),
+        (["loss", "random"], 2, "there is a Python module 'random' already: choose another name"),
+        (["loss", "class"], 2, "there is a Python module 'class' already: choose another name"),
     ],
 )
 def test_what_cannot_be_made_is_one_error_and_writes_nothing(
