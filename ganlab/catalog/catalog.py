@@ -7,6 +7,20 @@ from typing import Any
 
 from ganlab.plugin_files import Plugin, claimed_twice, not_found
 
+KINDS = (
+    "dataset",
+    "generator",
+    "discriminator",
+    "conditioning",
+    "loss",
+    "regularizer",
+    "augmentation",
+    "metric",
+    "extractor",
+    "callback",
+)
+"""The names of `ganlab.components.KINDS`, for commands that must not import torch."""
+
 OptionNames = dict[str, Any]
 """The options of a block by name: None, or `OptionNames` for an option that is a block itself."""
 
@@ -60,7 +74,6 @@ class Catalog:
     """Everything that the plugins of one command declare."""
 
     plugins: list[Plugin]
-    kinds: list[str]
     entries: list[Entry]
     """In the order of `ganlab.plugins.Plugins.registered`."""
 

@@ -9,7 +9,7 @@ import click
 
 from ganlab.catalog.catalog import Catalog, Entry, OptionNames, Sections
 from ganlab.catalog.record import record_of
-from ganlab.components import KINDS, TrainingComponent
+from ganlab.components import TrainingComponent
 from ganlab.config.evaluating import Eval
 from ganlab.config.experiment import OPTIMIZERS, Train
 from ganlab.metrics import Extractor
@@ -21,7 +21,6 @@ def describe(plugins: Plugins) -> Catalog:
     """Return everything that these plugins declare."""
     return Catalog(
         plugins=list(plugins.plugins.values()),
-        kinds=list(KINDS),
         entries=[_entry(owner) for owner in plugins.registered()],
         sections=Sections(
             train=_declared(Train),

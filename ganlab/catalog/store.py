@@ -13,7 +13,7 @@ from ganlab.catalog.catalog import Catalog, Entry, Sections
 from ganlab.files import cache_dir, write_json
 from ganlab.plugin_files import Plugin
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the catalog's own form changes."""
 
 Networks = dict[str, dict[str, list[Path]]]
@@ -87,7 +87,6 @@ def _to_data(catalog: Catalog) -> dict[str, Any]:
     ]
     return {
         "plugins": plugins,
-        "kinds": catalog.kinds,
         "entries": entries,
         "sections": asdict(catalog.sections),
         "commands": catalog.commands,
@@ -101,7 +100,6 @@ def _from_data(data: dict[str, Any]) -> Catalog:
     ]
     return Catalog(
         plugins=plugins,
-        kinds=data["kinds"],
         entries=[
             Entry(**{**entry, "plugin": plugins[entry["plugin"]]}) for entry in data["entries"]
         ],

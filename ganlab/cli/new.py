@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ganlab.catalog.catalog import KINDS
 from ganlab.cli.app import app_of, plugins_dir_option
 from ganlab.errors import UsageMistake, did_you_mean
 
@@ -27,14 +28,13 @@ def command(ctx: click.Context, kind: str, name: str, package: bool) -> None:
     ganlab new conditioning my-scheme
     ganlab new loss my-loss --package
     """
-    catalog = app_of(ctx).catalog()
-    if kind not in catalog.kinds:
-        raise click.UsageError(f"there is no kind '{kind}'{did_you_mean(kind, catalog.kinds)}")
+    if kind not in KINDS:
+        raise click.UsageError(f"there is no kind '{kind}'{did_you_mean(kind, KINDS)}")
     from ganlab.testing.scaffold import scaffold
 
     made = scaffold(kind, name, package=package)
     made.check(Path())
-    taken = [entry for entry in catalog.of_kind(kind) if entry.name == name]
+    taken = [entry for entry in app_of(ctx).catalog().of_kind(kind) if entry.name == name]
     if taken:
         source = taken[0].plugin.source
         raise UsageMistake(f"there is a {kind} '{name}' already ({source}): choose another name")

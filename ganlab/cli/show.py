@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganlab.catalog.catalog import KINDS
 from ganlab.cli.app import app_of, plugins_dir_option
 from ganlab.cli.tables import columns
 from ganlab.errors import did_you_mean
@@ -29,9 +30,9 @@ def command(ctx: click.Context, kind: str, name: str | None, as_json: bool) -> N
     ganlab show conditioning
     ganlab show conditioning projection
     """
+    if kind not in KINDS:
+        raise click.UsageError(f"there is no kind '{kind}'{did_you_mean(kind, KINDS)}")
     catalog = app_of(ctx).catalog()
-    if kind not in catalog.kinds:
-        raise click.UsageError(f"there is no kind '{kind}'{did_you_mean(kind, catalog.kinds)}")
     if name is None:
         entries = catalog.of_kind(kind)
         records = [_summary(entry) for entry in entries]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganlab.catalog.catalog import KINDS
 from ganlab.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def key_of(option: str, catalog: Catalog) -> str | None:
     """
     name = option.replace("-", "_")
     name = ABBREVIATIONS.get(name, name)
-    if name in (*catalog.kinds, "name", "optimizer"):
+    if name in (*KINDS, "name", "optimizer"):
         plural = {"regularizer": "regularizers", "augmentation": "augmentations"}
         return {"metric": "eval.metrics", "extractor": "eval.extractor", **plural}.get(name, name)
     sections = catalog.sections

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from ganlab import components
 from ganlab.catalog import store
-from ganlab.catalog.catalog import Catalog, Entry, Sections
+from ganlab.catalog.catalog import KINDS, Catalog, Entry, Sections
 from ganlab.plugin_files import Plugin, fingerprint
 
 PLUGIN = Plugin("mine", "/here/mine.py", Path("/here/mine.py"), status="ImportError: no")
 CATALOG = Catalog(
     plugins=[Plugin("shipped", "built in"), PLUGIN],
-    kinds=["loss"],
     entries=[Entry(PLUGIN, {"kind": "loss", "name": "mean", "doc": "A mean."}, {"scale": None})],
     sections=Sections({"ema": {"decay": None}}, {"every": None}, {"adam": {"lr": None}}),
     commands=["extra"],
@@ -25,6 +25,10 @@ CATALOG = Catalog(
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GANLAB_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "catalog"
+
+
+def test_the_kinds_are_those_of_the_components() -> None:
+    assert tuple(components.KINDS) == KINDS
 
 
 def test_a_catalog_is_read_back_as_it_was_kept(own_cache: Path) -> None:

@@ -82,7 +82,7 @@ def test_the_command_says_what_it_wrote_and_what_comes_next(ganlab, workplace: P
     assert '    name = "my-scheme"\n' in text
     again: Result = ganlab("new", "conditioning", "my-scheme", tiny=False)
     assert (again.exit_code, again.stderr) == (
-        3,
+        2,
         "Error: nothing was written: there already: plugins/my_scheme.py and "
         "tests/test_my_scheme.py\n",
     )
