@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from ganlab.catalog.catalog import Catalog
+from ganlab.catalog.describe import describe
 from ganlab.plugins import Plugins
 from tests.config.conftest import PARTS
 
@@ -19,6 +21,9 @@ class Stand:
     def __init__(self, plugins: Plugins) -> None:
         self._plugins = self.loaded = plugins
         self.folders: list[Path] = []
+
+    def catalog(self) -> Catalog:
+        return describe(self._plugins)
 
     def plugins(self) -> Plugins:
         return self._plugins
