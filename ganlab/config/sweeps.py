@@ -46,9 +46,8 @@ def load_sweep(
         except ConfigError as error:
             problems += error.problems
             continue
-        points.append(
-            GridPoint({key: node.plain() for key, node in point.settings.items()}, loaded)
-        )
+        settings = {key: node.plain() for key, node in point.settings.items()}
+        points.append(GridPoint(settings, loaded))
     if problems:
         raise ConfigError(sort_problems(problems, raw.layers), str(path))
     return points

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -19,13 +19,13 @@ class Stand:
     """Stands in for what the command line's group hands to its commands."""
 
     def __init__(self, plugins: Plugins) -> None:
-        self._plugins = self.loaded = plugins
+        self._plugins = plugins
         self.folders: list[Path] = []
 
     def catalog(self) -> Catalog:
         return describe(self._plugins)
 
-    def plugins(self) -> Plugins:
+    def plugins(self, *, silent: Sequence[Path] = ()) -> Plugins:
         return self._plugins
 
 

@@ -72,8 +72,8 @@ def call(
         ("plugins --plugins-dir nope", "Error: --plugins-dir nope: there is no such folder\n"),
         (
             "run missing.yaml",
-            "Error: 1 problem in missing.yaml\n  missing.yaml: there is no such file; did you mean "
-            "'syntax.yaml'?\n",
+            "Error: there is no experiment 'missing.yaml'; `ganlab experiments` lists the "
+            "experiments\n",
         ),
         (
             "sweep syntax.yaml",
@@ -131,7 +131,7 @@ def test_every_command_on_an_experiment_refuses_unknown_names_alike(
     assert lines[4:] == [
         lines[4],
         "  broken.yaml:2: los: there is no section 'los'; did you mean 'loss'?",
-        "  broken.yaml:3: train: has no budget; give one of: epochs, images, steps, seconds",
+        "  broken.yaml:3: train: has no budget; set at least one of: epochs, images, steps, seconds",
         "  broken.yaml:3: train.epoch: 'train' has no option 'epoch'; did you mean 'epochs'?",
         "  broken.yaml:4: optimizer.lrr: 'adam' has no option 'lrr'; did you mean 'lr'?",
     ]
