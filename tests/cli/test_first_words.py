@@ -131,7 +131,8 @@ def test_every_command_on_an_experiment_refuses_unknown_names_alike(
     assert lines[4:] == [
         lines[4],
         "  broken.yaml:2: los: there is no section 'los'; did you mean 'loss'?",
-        "  broken.yaml:3: train: has no budget; set at least one of: epochs, images, steps, seconds",
+        "  broken.yaml:3: train: has no budget; set at least one of: epochs, images, steps, "
+        "seconds",
         "  broken.yaml:3: train.epoch: 'train' has no option 'epoch'; did you mean 'epochs'?",
         "  broken.yaml:4: optimizer.lrr: 'adam' has no option 'lrr'; did you mean 'lr'?",
     ]

@@ -139,8 +139,8 @@ def test_a_sweep_is_found_by_name(write, shipped: Path, plugins: Plugins) -> Non
     with pytest.raises(ConfigError) as caught:
         load_experiment("grid", plugins)
     assert str(caught.value) == (
-        f"1 problem in grid\n  {shipped / 'grid.yaml'}:7: sweep: this file is a sweep; run it with: "
-        "ganlab sweep grid"
+        f"1 problem in grid\n  {shipped / 'grid.yaml'}:7: sweep: this file is a sweep; run it "
+        "with: ganlab sweep grid"
     )
 
 
