@@ -202,7 +202,7 @@ def test_a_file_that_cannot_be_read_is_left_out_with_a_warning(
     assert [one.name for one in list_experiments()] == ["base"]
     assert [message.splitlines()[1].strip() for message in caplog.messages] == [
         "experiments/broken.yaml:2: not YAML: expected the node content, but found '<stream end>'",
-        "experiments/double.yaml:2: loss: written twice, in lines 1 and 2",
+        "experiments/double.yaml:2: loss: duplicate key, in lines 1 and 2",
         "experiments/orphan.yaml:1: extends: there is no experiment 'nothing'; "
         "`ganlab experiments` lists the experiments",
     ]

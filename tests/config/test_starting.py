@@ -94,7 +94,7 @@ def test_a_name_that_is_no_file_name_is_refused(write, name: str, hint: str) -> 
 
 
 def test_a_source_with_mistakes_is_refused(write) -> None:
-    with pytest.raises(ConfigError, match=re.escape("my.yaml:7: loss: written twice")):
+    with pytest.raises(ConfigError, match=re.escape("my.yaml:7: loss: duplicate key")):
         new_experiment("mine", write(BASE + "loss: square\n"))
 
 
