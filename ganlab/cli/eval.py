@@ -12,8 +12,6 @@ from ganlab.cli.early import check_component
 from ganlab.cli.labs import lab_of, telling
 from ganlab.cli.printing import print_board, print_curves
 from ganlab.lab.lab import score_request
-from ganlab.lab.scoring import Scoring
-from ganlab.results import Board
 
 if TYPE_CHECKING:
     from ganlab.sampling import Epoch
@@ -133,6 +131,9 @@ def command(
     )
     found = lab.find_runs(runs, needed=images is None)
     which: Epoch = "best" if best else epoch
+    from ganlab.lab.scoring import Scoring
+    from ganlab.results import Board
+
     with telling() as tell:
         scoring = Scoring(lab, request, jobs=jobs, tell=tell)
         if every:
