@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ganlab.cli.app import COMMANDS
-from ganlab.cli.show import record_of
+from ganlab.catalog.record import record_of
+from ganlab.cli.group import COMMANDS
 from ganlab.components import KINDS
 from ganlab.plugins import Plugins
 
@@ -30,9 +30,10 @@ def command_line() -> str:
         "\n## Exit codes\n\n"
         "| code | meaning |\n|---|---|\n"
         "| 0 | done |\n"
-        "| 1 | the run failed, diverged, or is not there |\n"
-        "| 2 | wrong usage, experiment or data |\n"
-        "| 3 | a plugin is broken, missing, or clashes with another |\n"
+        "| 1 | the run failed or diverged, or a file could not be read or written |\n"
+        "| 2 | the command, the experiment or the dataset is wrong: an unknown command, option, "
+        "component, run, class or epoch; a missing or invalid file; an invalid value |\n"
+        "| 3 | a plugin is broken or clashes with another one |\n"
         "| 130, 143 | stopped by Ctrl-C or SIGTERM, after everything was saved |\n"
     )
     return "\n".join(parts)

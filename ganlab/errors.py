@@ -13,8 +13,22 @@ class GanlabError(Exception):
     exit_code = 1
 
 
+class UsageError(GanlabError):
+    """A name, a file or an option in a request is wrong, or the request contradicts itself."""
+
+    exit_code = 2
+
+
 class RunError(GanlabError):
-    """A run failed, cannot be resumed, or does not exist."""
+    """A run failed or cannot be resumed."""
+
+
+class NotInRun(UsageError, RunError):
+    """A run has no such class, epoch or weights."""
+
+
+class RunNotFound(UsageError, RunError):
+    """There is no run with the given name."""
 
 
 class DataError(GanlabError):
@@ -33,10 +47,8 @@ class PluginError(GanlabError):
     exit_code = 3
 
 
-class UsageError(GanlabError):
-    """A request that contradicts itself or cannot be met."""
-
-    exit_code = 2
+class ComponentNotFound(UsageError, PluginError):
+    """There is no component or no plugin with the given name."""
 
 
 class UnexpectedError(GanlabError):
@@ -79,10 +91,8 @@ class Problem:
         return ": ".join(part for part in (self.source, self.where, self.what) if part)
 
 
-class ConfigError(GanlabError):
+class ConfigError(UsageError):
     """All problems of an experiment, reported together."""
-
-    exit_code = 2
 
     def __init__(self, problems: Sequence[Problem], title: str = "the experiment") -> None:
         self.problems = list(problems)
@@ -90,10 +100,8 @@ class ConfigError(GanlabError):
         super().__init__("\n  ".join([f"{count} in {title}", *map(str, self.problems)]))
 
 
-class ExperimentError(GanlabError):
+class ExperimentError(UsageError):
     """An experiment is not found, or cannot be created, under the name that the user gave."""
-
-    exit_code = 2
 
 
 def format_error(error: BaseException) -> str:

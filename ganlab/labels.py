@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganlab.errors import RunError, did_you_mean
+from ganlab.errors import NotInRun, RunError, did_you_mean
 from ganlab.types import DataSpec
 
 Labels = str | int | Sequence[str] | Sequence[int] | Sequence[Sequence[float]] | np.ndarray | Tensor
@@ -55,13 +55,13 @@ def class_index(name: str, spec: DataSpec) -> int:
     A name takes precedence: if the classes are called "3" and "7", "7" is the second of them.
 
     Raises:
-        RunError: if there is no such class.
+        NotInRun: if there is no such class.
     """
     if name in spec.class_names:
         return spec.class_names.index(name)
     if name.isdecimal() and int(name) < spec.num_classes:
         return int(name)
-    raise RunError(f"there is no class '{name}'{did_you_mean(name, spec.class_names)}")
+    raise NotInRun(f"there is no class '{name}'{did_you_mean(name, spec.class_names)}")
 
 
 def _as_tensor(labels: object, spec: DataSpec) -> Tensor:
@@ -79,7 +79,7 @@ def _checked_indices(y: Tensor, spec: DataSpec) -> Tensor:
         names = list(spec.class_names)
         if len(names) > LISTED:
             names[LISTED - 1 : -1] = ["..."]
-        raise RunError(
+        raise NotInRun(
             f"label {int(wrong[0])} is out of range: class indices go from 0 to "
             f"{spec.num_classes - 1} ({', '.join(names)})"
         )

@@ -25,8 +25,17 @@ import pluggy
 
 from ganlab import hookspecs
 from ganlab.components import KINDS
-from ganlab.errors import PluginError, did_you_mean
+from ganlab.errors import ComponentNotFound, PluginError, did_you_mean
 from ganlab.options import Component
+from ganlab.plugin_files import (
+    GROUP,
+    LOCAL_FOLDER,
+    Plugin,
+    check_folders,
+    check_local,
+    claimed_twice,
+    not_found,
+)
 
 C = TypeVar("C", bound=Component)
 OWN_DISTRIBUTION = "ganlab"
@@ -36,30 +45,6 @@ MARKED = "ganlab_impl"
 HOOK_OF_KIND = {
     kind: f"register_{kind}es" if kind.endswith("s") else f"register_{kind}s" for kind in KINDS
 }
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """One plugin module, loaded or not."""
-
-    name: str
-    """The name in listings and in GANLAB_BLOCK_PLUGINS."""
-
-    source: str
-    """``built in``, ``<distribution> <version>``, or the file's path."""
-
-    file: Path | None = None
-    status: str = "loaded"
-    """``loaded``, ``blocked``, or the reason why the plugin did not load."""
-
-    @property
-    def local(self) -> bool:
-        """True for a plugin file of the user, which belongs to no package."""
-        return self.file is not None and self.source == str(self.file)
-
-    @property
-    def failed(self) -> bool:
-        return self.status not in ("loaded", "blocked")
 
 
 @dataclass(frozen=True)
@@ -93,18 +78,9 @@ class Plugins:
         """Return the component of this kind and name, or raise `PluginError` with advice."""
         owners = self._components[kind].get(name, [])
         if not owners:
-            hint = did_you_mean(name, self.names(kind))
-            lost = "".join(
-                f"; {plugin.source} did not load: {plugin.status}"
-                for plugin in self.plugins.values()
-                if plugin.failed
-            )
-            raise PluginError(f"there is no {kind} '{name}'{hint}{lost}")
+            raise not_found(kind, name, self.names(kind), list(self.plugins.values()))
         if len(owners) > 1:
-            named = " and ".join(f"{o.plugin.name} ({o.plugin.source})" for o in owners)
-            raise PluginError(
-                f"{kind} '{name}' comes from two plugins: {named}; block or rename one"
-            )
+            raise claimed_twice(kind, name, [owner.plugin for owner in owners])
         return owners[0]
 
     def get(self, base: type[C], name: str) -> type[C]:
@@ -130,18 +106,13 @@ class Plugins:
 
     def check_local(self) -> None:
         """Raise `PluginError` if a plugin file of the user did not load."""
-        for plugin in self.plugins.values():
-            if plugin.failed and plugin.local:
-                raise PluginError(
-                    f"{plugin.source} did not load: {plugin.status}; mend it, move it away, or set "
-                    f"GANLAB_BLOCK_PLUGINS={plugin.name}"
-                )
+        check_local(self.plugins.values())
 
     # -------------------------------------------------------------------------- loading
 
     def load_installed(self) -> None:
         """Load the plugins of the entry-point group ``ganlab``, ganlab first, then by name."""
-        found = entry_points(group="ganlab")
+        found = entry_points(group=GROUP)
         for point in sorted(found, key=lambda point: (_source(point) != "built in", point.name)):
             self._load_entry_point(point)
 
@@ -160,7 +131,7 @@ class Plugins:
         ):
             for name in sorted(names - self.plugins.keys()):
                 hint = did_you_mean(name, sorted(self.plugins))
-                raise PluginError(f"{variable}: there is no plugin '{name}'{hint}")
+                raise ComponentNotFound(f"{variable}: there is no plugin '{name}'{hint}")
 
     def add(
         self, name: str, source: str, load: Callable[[], Any], *, file: Path | None = None
@@ -222,10 +193,8 @@ def load_plugins(folders: Sequence[Path] = ()) -> Plugins:
     """Load installed plugins, then the files of these folders, then ``./plugins``."""
     plugins = Plugins()
     plugins.load_installed()
-    for folder in folders:
-        if not folder.is_dir():
-            raise PluginError(f"--plugins-dir {folder}: there is no such folder")
-    here = Path("plugins").resolve()
+    check_folders(folders)
+    here = LOCAL_FOLDER.resolve()
     known = {plugin.file.resolve() for plugin in plugins.plugins.values() if plugin.file}
     for folder in dict.fromkeys([*(folder.resolve() for folder in folders), here]):
         # In a checkout of ganlab, ./plugins is the built-in package, which is already loaded.

@@ -26,7 +26,7 @@ import filelock
 
 from ganlab.background import Background
 from ganlab.config.reader import read
-from ganlab.errors import RunError
+from ganlab.errors import RunError, RunNotFound
 from ganlab.files import append_line, write_atomically, write_json
 
 PATIENCE_SECONDS = 0.5
@@ -250,7 +250,7 @@ def read_run(path: Path) -> RunDirectory:
     try:
         info = parse_run(file.read_text())
     except FileNotFoundError:
-        raise RunError(f"{path} is no run: it has no run.json") from None
+        raise RunNotFound(f"{path} is no run: it has no run.json") from None
     except (OSError, ValueError) as error:
         raise RunError(f"{file} cannot be read: {error}") from error
     return RunDirectory(path, info=info, progress=Progress.of(info.get("progress", {})))
@@ -264,7 +264,7 @@ def find_run(name: str, runs: Path) -> RunDirectory:
     """
     path = Path(name)
     if not name.strip("./ "):
-        raise RunError(f"'{name}' names no run: write <experiment>/<id> or an experiment's name")
+        raise RunNotFound(f"'{name}' names no run: write <experiment>/<id> or an experiment's name")
     for folder in (path, runs / name):
         if (folder / "run.json").is_file():
             return read_run(folder)
@@ -275,7 +275,7 @@ def find_run(name: str, runs: Path) -> RunDirectory:
     if found:
         return max(found, key=lambda run: str(run.info.get("created", "")))
     known = ", ".join(run.name for run in list_runs(runs)[:10]) or "none yet"
-    raise RunError(f"there is no run '{name}'; runs below {runs}: {known}")
+    raise RunNotFound(f"there is no run '{name}'; runs below {runs}: {known}")
 
 
 def list_runs(folder: Path) -> list[RunDirectory]:

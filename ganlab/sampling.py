@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ganlab.config.experiment import Experiment
 from ganlab.config.resolve import resolve
-from ganlab.errors import GanlabError, PluginError, RunError, did_you_mean
+from ganlab.errors import GanlabError, NotInRun, PluginError, RunError, did_you_mean
 from ganlab.labels import Labels, class_index, parse_labels
 from ganlab.plugins import Plugins, load_plugins
 from ganlab.run_directory import RunDirectory, find_run
@@ -166,7 +166,7 @@ class Trained:
             return stored
         if epoch == "best":
             if not (self.run.checkpoints / BEST).exists():
-                raise RunError(
+                raise NotInRun(
                     f"{self.run.name} keeps no best weights: train with -s eval.every='1 epoch'"
                 )
             return read_stored(self.run.checkpoints / BEST)
@@ -175,7 +175,7 @@ class Trained:
         path = self.run.checkpoints / f"generator-epoch-{epoch:04d}.safetensors"
         if not path.exists():
             kept = ", ".join(map(str, self.epochs)) or "none yet"
-            raise RunError(f"{self.run.name} keeps no weights of epoch {epoch}; kept: {kept}")
+            raise NotInRun(f"{self.run.name} keeps no weights of epoch {epoch}; kept: {kept}")
         return read_stored(path)
 
 
@@ -239,7 +239,7 @@ def _spec(dataset: dict[str, Any]) -> DataSpec:
 
 def _which(stored: Stored, weights: Weights) -> str:
     if weights == "ema" and not stored.has_average:
-        raise RunError(f"{stored.path} holds no averaged weights: the run has no `train.ema`")
+        raise NotInRun(f"{stored.path} holds no averaged weights: the run has no `train.ema`")
     return "ema" if stored.has_average and weights != "raw" else "generator"
 
 

@@ -187,7 +187,7 @@ def _run(ganlab: Ganlab, *arguments: str) -> str:
 
 
 def test_the_readmes_commands_are_real() -> None:
-    from ganlab.cli.app import COMMANDS
+    from ganlab.cli.group import COMMANDS
 
     text = (REPOSITORY / "README.md").read_text()
     named = set(re.findall(r"\bganlab ([a-z]+)\b", "\n".join(re.findall(r"`+([^`]+)`+", text))))

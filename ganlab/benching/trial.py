@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import torch
 
 from ganlab.benching.stopwatch import Stopwatch, Turn
-from ganlab.config.experiment import BUDGETS, Experiment
+from ganlab.config.experiment import Experiment
+from ganlab.config.naming import BUDGETS
 from ganlab.errors import GanlabError, RunError
 from ganlab.events import ignore
 from ganlab.plugins import Plugins

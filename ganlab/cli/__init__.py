@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from ganlab.cli.app import Group, plugins_dir_option, warn
+from ganlab.cli import options
+from ganlab.cli.app import warn
+from ganlab.cli.group import Group
 from ganlab.cli.launch import refuse_several
 from ganlab.log import show_warnings
 from ganlab.version import __version__
@@ -16,7 +18,7 @@ from ganlab.version import __version__
     epilog="Start with: ganlab run cgan_digits",
 )
 @click.version_option(__version__, prog_name="ganlab")
-@plugins_dir_option
+@options.plugins_dir
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Train, sample and compare conditional GANs that are put together from plugins."""

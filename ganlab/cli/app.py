@@ -1,124 +1,91 @@
-"""The command line's skeleton: commands on demand, plugins only where they are needed."""
+"""What the commands of one call share: the plugins and their catalog."""
 
 from __future__ import annotations
 
-import importlib
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from importlib.metadata import entry_points
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ganlab.cli.failures import Failure
-from ganlab.errors import GanlabError, Interrupted
-
 if TYPE_CHECKING:
+    from ganlab.catalog.catalog import Catalog
+    from ganlab.catalog.store import Networks
+    from ganlab.plugin_files import Plugin
     from ganlab.plugins import Plugins
-
-SECTIONS = {
-    "Train": ("run", "sweep", "experiments", "sample", "bench"),
-    "Compare": ("eval", "extractor"),
-    "Extend": ("new", "plugins", "show"),
-    "Check": ("check", "schema"),
-}
-COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
 
 
 class App:
-    """What commands share: the plugins, loaded when first asked for."""
+    """What commands share: the plugins and their catalog, each read when first asked for."""
 
     def __init__(self) -> None:
         self.folders: list[Path] = []
         self._plugins: Plugins | None = None
+        self._catalog: Catalog | None = None
         self._added: click.Group | None = None
+        self._warned = False
 
     def plugins(self, *, silent: Sequence[Path] = ()) -> Plugins:
-        """Return the plugins, saying on stderr which of them, but the ``silent``, did not load."""
+        """Return the plugins, which imports torch.
+
+        Prints a warning for each plugin that did not load, except those in the ``silent`` files.
+        """
         if self._plugins is None:
             from ganlab.plugins import load_plugins
 
             self._plugins = load_plugins(self.folders)
-            for plugin in self._plugins.plugins.values():
-                if plugin.file in silent:
-                    continue
-                if plugin.failed:  # `run` goes further and refuses a broken file of the user's own
-                    warn(f"{plugin.source} did not load: {plugin.status}")
+            self._warn(self._plugins.plugins.values(), silent)
         return self._plugins
 
-    @property
-    def loaded(self) -> Plugins | None:
-        """The plugins, if they were needed already."""
-        return self._plugins
+    def catalog(self) -> Catalog:
+        """Return what the plugins declare. Imports torch only if they changed since last time."""
+        from ganlab.catalog import store
+
+        if self._catalog is None:
+            key = self._fingerprint()
+            self._catalog = store.read(key)
+            if self._catalog is None:
+                from ganlab.catalog.describe import describe
+
+                self._catalog = describe(self.plugins())
+                store.keep(key, self._catalog)
+            self._warn(self._catalog.plugins)
+        return self._catalog
+
+    def networks(self) -> Networks:
+        """Return the files of trained networks. Imports torch only if plugins or files changed."""
+        from ganlab.catalog import store
+
+        self.catalog()  # warns about plugins that did not load
+        return store.networks(self._fingerprint(), self._find_networks)
+
+    def _find_networks(self) -> Networks:
+        from ganlab.lab.extractors import network_files
+
+        return network_files(self.plugins())
+
+    def _fingerprint(self) -> str:
+        """Return the hash of everything that decides what loading the plugins gives."""
+        from ganlab.plugin_files import check_folders, fingerprint
+
+        check_folders(self.folders)
+        return fingerprint(self.folders)
 
     def added_commands(self) -> dict[str, click.Command]:
-        """Return the commands that plugins bring. None of them can replace a built-in one."""
+        """Return the commands that plugins add. None of them can replace a built-in one."""
         if self._added is None:
             self._added = click.Group()
             self.plugins().manager.hook.register_commands(cli=self._added)
         return dict(self._added.commands)
 
-
-class Group(click.Group):
-    """Commands that are imported when they are called; plugins may add more."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        added = app_of(ctx).added_commands() if self._may_add_commands(ctx) else {}
-        return [*COMMANDS, *sorted(added.keys() - COMMANDS)]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in COMMANDS:
-            command: click.Command = importlib.import_module(f"ganlab.cli.{cmd_name}").command
-            return command
-        return app_of(ctx).added_commands().get(cmd_name)
-
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with _reported():
-            return super().make_context(*args, **kwargs)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with _reported():
-                return super().invoke(ctx)
-        except Interrupted as stopped:
-            click.echo(f"{signal.Signals(stopped.signal).name}: {stopped}.", err=True)
-            ctx.exit(128 + stopped.signal)
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            ctx.exit(130)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        added = [name for name in self.list_commands(ctx) if name not in COMMANDS]
-        for title, names in (*SECTIONS.items(), ("From plugins", added)):
-            rows = []
-            for name in names:
-                command = self.get_command(ctx, name)
-                if command is not None:
-                    rows.append((name, command.get_short_help_str(formatter.width - 16)))
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
-
-    def _may_add_commands(self, ctx: click.Context) -> bool:
-        """True if loading plugins, which takes seconds, could show more commands."""
-        if any(
-            point.dist is None or point.dist.name != "ganlab"
-            for point in entry_points(group="ganlab")
-        ):
-            return True
-        folders = [*app_of(ctx).folders, Path("plugins")]
-        files = (file for folder in folders for file in folder.glob("*.py"))
-        return any(b"register_commands" in file.read_bytes() for file in files)
-
-
-@contextmanager
-def _reported() -> Iterator[None]:
-    try:
-        yield
-    except GanlabError as error:
-        raise Failure(error) from error
+    def _warn(self, plugins: Iterable[Plugin], silent: Sequence[Path] = ()) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        for plugin in plugins:
+            if plugin.failed and plugin.file not in silent:
+                # `run` goes further and refuses a broken file of the user's own.
+                warn(f"{plugin.source} did not load: {plugin.status}")
 
 
 def warn(message: str) -> None:
@@ -133,43 +100,3 @@ def app_of(ctx: click.Context) -> App:
         root.obj = App()
     app: App = root.obj
     return app
-
-
-def _add_folders(ctx: click.Context, _: click.Parameter, folders: tuple[Path, ...]) -> None:
-    if folders:
-        app_of(ctx).folders += folders
-
-
-plugins_dir_option = click.option(
-    "--plugins-dir",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_add_folders,
-    help="Load the plugin files of this folder too, beside ./plugins. Repeatable.",
-)
-set_option = click.option(
-    "-s",
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Override a value: -s train.epochs=2, -s conditioning=cbn. Repeatable.",
-)
-runs_dir_option = click.option(
-    "--runs-dir",
-    type=click.Path(path_type=Path),
-    default=Path("runs"),
-    show_default=True,
-    envvar="GANLAB_RUNS",
-    show_envvar=True,
-    help="Where the run directories lie.",
-)
-data_root_option = click.option(
-    "--data-root",
-    type=click.Path(path_type=Path),
-    envvar="GANLAB_DATA",
-    show_envvar=True,
-    help="Where datasets lie, or are downloaded to.",
-)

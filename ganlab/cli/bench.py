@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from ganlab.cli.app import data_root_option, plugins_dir_option, set_option
+from ganlab.cli import options
+from ganlab.cli.early import TrainingCommand
 from ganlab.cli.labs import lab_of, telling
 
 
@@ -20,9 +21,9 @@ def _settings(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> 
         raise click.BadParameter(f"{error}: quote a value that has a space") from error
 
 
-@click.command("bench")
+@click.command("bench", cls=TrainingCommand)
 @click.argument("experiment", type=click.Path(path_type=Path))
-@set_option
+@options.overrides
 @click.option(
     "--against",
     metavar="'KEY=VALUE ...'",
@@ -38,7 +39,7 @@ def _settings(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> 
     help="How long to measure each setting.",
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Measure this many steps instead.")
-@click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:<number>.")
+@options.device
 @click.option(
     "--data",
     metavar="DATA",
@@ -46,8 +47,8 @@ def _settings(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> 
     help="random, or random:CHANNELSxCLASSES: use random images even if the dataset is available.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every turn.")
-@data_root_option
-@plugins_dir_option
+@options.data_root
+@options.plugins_dir
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import click
 
-from ganlab.cli.app import plugins_dir_option, set_option
+from ganlab.cli import options
+from ganlab.cli.early import ExperimentCommand
 from ganlab.cli.labs import lab_of
 from ganlab.errors import RunError
 
 
-@click.command("check")
+@click.command("check", cls=ExperimentCommand)
 @click.argument("experiment", type=click.Path(path_type=Path), required=False)
-@set_option
+@options.overrides
 @click.option("--explain", is_flag=True, help="Say behind each value where it comes from.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of YAML or text.")
 @click.option(
@@ -26,7 +27,7 @@ from ganlab.errors import RunError
     multiple=True,
     help="Try the components of this plugin file instead. Repeatable.",
 )
-@plugins_dir_option
+@options.plugins_dir
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ganlab.cli.app import data_root_option, plugins_dir_option, runs_dir_option
+from ganlab.cli import options
+from ganlab.cli.early import check_component
 from ganlab.cli.labs import lab_of, telling
-from ganlab.columns import columns
-from ganlab.files import write_atomically
+from ganlab.cli.printing import print_board, print_curves
 from ganlab.lab.lab import score_request
-from ganlab.lab.scoring import Scoring
-from ganlab.results import Board
-from ganlab.run_directory import writing
 
 if TYPE_CHECKING:
-    from ganlab.run_directory import RunDirectory
     from ganlab.sampling import Epoch
     from ganlab.training.generate import Bn
 
@@ -38,16 +33,12 @@ PROFILES = ("quick", "standard", "full", "published")
 @click.option("--profile", type=click.Choice(PROFILES), default="standard", show_default=True)
 @click.option("--samples", type=click.IntRange(min=2), help="Generated images, not the profile's.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Sampling seeds, not the profile's.")
-@click.option("--epoch", type=click.IntRange(min=0), help="Finished epochs; default: the newest.")
-@click.option("--best", is_flag=True, help="The best weights that eval.every found, not the last.")
+@options.epoch
+@options.best
 @click.option("--every", is_flag=True, help="Score every epoch that a run keeps: its curve.")
 @click.option("--raw", is_flag=True, help="G's own weights, though there are averaged ones.")
-@click.option("--bn", type=click.Choice(["running", "batch", "standing"]), default="running")
-@click.option(
-    "--truncation",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Noise between -T and T alone, or the share T of the way from the average style.",
-)
+@options.bn
+@options.truncation
 @click.option("--extractor", metavar="NAME", help="What features come from.")
 @click.option("--weights", metavar="FILE", help="The extractor's weights.")
 @click.option(
@@ -65,8 +56,8 @@ PROFILES = ("quick", "standard", "full", "published")
     metavar="WHAT",
     help="What --images are measured against: a run, an experiment file, or a dataset's name.",
 )
-@data_root_option
-@click.option("--device", metavar="DEVICE", default="auto", help="auto, cpu, cuda, cuda:<number>.")
+@options.data_root
+@options.device
 @click.option(
     "-j",
     "--jobs",
@@ -82,8 +73,8 @@ PROFILES = ("quick", "standard", "full", "published")
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write a page with pictures and curves too.",
 )
-@runs_dir_option
-@plugins_dir_option
+@options.runs_dir
+@options.plugins_dir
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -104,7 +95,7 @@ def command(
     labels: Path | None,
     reference: str | None,
     data_root: Path | None,
-    device: str,
+    device: str | None,
     jobs: int | None,
     form: str | None,
     html: Path | None,
@@ -130,16 +121,23 @@ def command(
         raise click.UsageError(
             "--every prints curves: --images, --json, --csv, --markdown and --html are of boards"
         )
+    for metric in metrics:
+        check_component(ctx, "metric", metric)
+    if extractor is not None:
+        check_component(ctx, "extractor", extractor)
     lab = lab_of(ctx, runs_dir=runs_dir, data_root=data_root, device=device)
     request = score_request(
         metrics, profile, samples, seeds, extractor, weights, bn, raw, truncation
     )
     found = lab.find_runs(runs, needed=images is None)
     which: Epoch = "best" if best else epoch
+    from ganlab.lab.scoring import Scoring
+    from ganlab.results import Board
+
     with telling() as tell:
         scoring = Scoring(lab, request, jobs=jobs, tell=tell)
         if every:
-            _print_curves(scoring, found, strict=bool(runs))
+            print_curves(scoring, found, strict=bool(runs))
             return
         entries = []
         if images is not None:
@@ -149,27 +147,3 @@ def command(
         strict = bool(runs) or (len(found) == 1 and not entries)
         board = Board.of([*entries, *scoring.entries(found, which, strict=strict)])
     print_board(board, form, html)
-
-
-def print_board(board: Board, form: str | None = None, html: Path | None = None) -> None:
-    """Print the tables of a board, and write the page if one is wanted."""
-    forms = {"json": board.to_json, "csv": board.to_csv, "markdown": board.to_markdown}
-    click.echo(forms[form]() if form else str(board))
-    if html is not None:
-        with writing(html):
-            write_atomically(html, board.to_html().encode())
-        click.echo(f"page     {html}", err=True)
-
-
-def _print_curves(scoring: Scoring, runs: Sequence[RunDirectory], *, strict: bool) -> None:
-    """Print the curves of runs; with ``strict`` each of them must have one."""
-    from ganlab.lab.curves import curves
-
-    for curve in curves(scoring, runs, strict=strict):
-        scores = zip(*curve.scores.values(), strict=True)  # of each epoch, by metric
-        rows = [
-            (str(epoch), *(f"{score:.4g}" for _, score in of_one))
-            for epoch, of_one in zip(curve.epochs, scores, strict=True)
-        ]
-        click.echo(f"{curve.run.name}\n{columns([('epoch', *curve.scores), *rows])}")
-        click.echo(f"curve    {curve.picture}", err=True)

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import click
 
-from ganlab.cli.app import data_root_option, plugins_dir_option
+from ganlab.cli import options
+from ganlab.cli.app import app_of
+from ganlab.cli.early import check_names
 from ganlab.cli.labs import lab_of, telling
+from ganlab.cli.suggestions import SuggestingGroup
 from ganlab.columns import columns
 
 extractor_option = click.option(
@@ -18,7 +21,7 @@ extractor_option = click.option(
 )
 
 
-@click.group("extractor")
+@click.group("extractor", cls=SuggestingGroup)
 def command() -> None:
     """List, train, export and import the networks that scores are measured with.
 
@@ -33,17 +36,18 @@ def command() -> None:
 
 
 @command.command("list")
-@plugins_dir_option
+@options.plugins_dir
 @click.pass_context
 def list_networks(ctx: click.Context) -> None:
     """List the networks that are there.
 
     Accuracy is that on the test split of their dataset.
     """
-    from ganlab.lab.extractors import list_networks as listed
+    from ganlab.lab.networks import list_networks as listed
 
     rows = [
-        (one.extractor, one.dataset, one.name, one.accuracy) for one in listed(lab_of(ctx).plugins)
+        (one.extractor, one.dataset, one.name, one.accuracy)
+        for one in listed(app_of(ctx).networks())
     ]
     if not rows:
         click.echo("there is none; make one: ganlab extractor train DATASET")
@@ -64,8 +68,8 @@ def list_networks(ctx: click.Context) -> None:
 @click.option("--image-size", type=click.IntRange(min=8), help="Prepare images of this size.")
 @extractor_option
 @click.option("--output", type=click.Path(path_type=Path), help="A folder for the networks.")
-@data_root_option
-@plugins_dir_option
+@options.data_root
+@options.plugins_dir
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -87,6 +91,7 @@ def train(
     They learn from the train split and are examined on the test split: networks that are not fit
     to measure are not kept. None is ever replaced, because scores name them by their hash.
     """
+    check_names(ctx, dataset=dataset, extractor=name)
     from ganlab.lab.extractors import train_extractor
 
     with telling() as tell:
@@ -107,13 +112,14 @@ def train(
 @click.argument("dataset")
 @click.argument("file", type=click.Path(path_type=Path))
 @extractor_option
-@plugins_dir_option
+@options.plugins_dir
 @click.pass_context
 def export(ctx: click.Context, dataset: str, file: Path, name: str | None) -> None:
     """Write the networks of a dataset to FILE.zip.
 
     DATASET is its name, or the file of an experiment on it.
     """
+    check_names(ctx, dataset=dataset, extractor=name)
     from ganlab.lab.extractors import export_networks
 
     export_networks(lab_of(ctx).plugins, dataset, file, extractor=name)
@@ -123,13 +129,14 @@ def export(ctx: click.Context, dataset: str, file: Path, name: str | None) -> No
 @command.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @extractor_option
-@plugins_dir_option
+@options.plugins_dir
 @click.pass_context
 def import_networks(ctx: click.Context, file: Path, name: str | None) -> None:
     """Keep the networks in an exported FILE.zip.
 
     Their hashes are checked. None is ever replaced.
     """
+    check_names(ctx, extractor=name)
     from ganlab.lab.extractors import import_networks as imported
 
     for kept in imported(lab_of(ctx).plugins, file, extractor=name):

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganlab.cli.app import app_of
+from ganlab.cli.app import App, app_of
 from ganlab.lab.lab import Lab
 
 if TYPE_CHECKING:
     from ganlab.events import Tell
+    from ganlab.plugins import Plugins
 
-json_lines_option = click.option(
-    "--json-lines",
-    is_flag=True,
-    help="Print events as lines of JSON on stdout while it runs, for programs.",
-)
+
+class CommandLab(Lab):
+    """A lab that shares the plugins of a command, which loads them and warns about them once."""
+
+    def __init__(self, app: App, *options: Any, **more: Any) -> None:
+        super().__init__(*options, **more)
+        self.app = app
+
+    def load_plugins(self, *, silent: Sequence[Path] = ()) -> Plugins:
+        """Load the plugins, with a warning for each that failed but is not in ``silent``."""
+        return self.app.plugins(silent=silent)
 
 
 def lab_of(
@@ -32,10 +39,9 @@ def lab_of(
 ) -> Lab:
     """Return the lab that these options of a command mean."""
     app = app_of(ctx)
-    lab = Lab(runs_dir, data_root, app.folders, device or "auto", arguments=sys.argv[1:])
-    if app.loaded is not None:
-        lab.plugins = app.loaded
-    return lab
+    return CommandLab(
+        app, runs_dir, data_root, app.folders, device or "auto", arguments=sys.argv[1:]
+    )
 
 
 @contextmanager

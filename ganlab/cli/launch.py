@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from ganlab.cli.app import COMMANDS, app_of
+from ganlab.cli.app import app_of
+from ganlab.cli.group import COMMANDS
 from ganlab.workers.torchrun import launch, started_by_torchrun
 
 

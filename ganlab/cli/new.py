@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from ganlab.cli.app import app_of, plugins_dir_option
-
-if TYPE_CHECKING:
-    from ganlab.plugins import Plugins
-
+from ganlab.catalog.catalog import KINDS
+from ganlab.cli import options
+from ganlab.cli.app import app_of
+from ganlab.errors import UsageError, did_you_mean
 
 EXPERIMENT = "experiment"
 DEFAULT_SOURCE = "cgan_mnist"
@@ -28,7 +26,7 @@ DEFAULT_SOURCE = "cgan_mnist"
     metavar="EXPERIMENT",
     help=f"The experiment that a new one starts from.  [default: {DEFAULT_SOURCE}]",
 )
-@plugins_dir_option
+@options.plugins_dir
 @click.pass_context
 def command(ctx: click.Context, kind: str, name: str, package: bool, source: str | None) -> None:
     """Write a new component of KIND, called NAME, and a test that it passes.
@@ -65,19 +63,17 @@ def _new_experiment(name: str, source: str) -> None:
 
 
 def _new_component(ctx: click.Context, kind: str, name: str, *, package: bool) -> None:
-    from ganlab.components import KINDS
-    from ganlab.errors import PluginError, did_you_mean
-    from ganlab.testing.scaffold import scaffold
-
     if kind not in KINDS:
         hint = did_you_mean(kind, [*KINDS, EXPERIMENT])
         raise click.UsageError(f"there is no kind '{kind}'{hint}")
+    from ganlab.testing.scaffold import scaffold
+
     made = scaffold(kind, name, package=package)
     made.check(Path())
-    plugins: Plugins = app_of(ctx).plugins()
-    if name in plugins.names(kind):
-        source = plugins.registered(kind)[plugins.names(kind).index(name)].plugin.source
-        raise PluginError(f"there is a {kind} '{name}' already ({source}): choose another name")
+    taken = [entry for entry in app_of(ctx).catalog().of_kind(kind) if entry.name == name]
+    if taken:
+        source = taken[0].plugin.source
+        raise UsageError(f"there is a {kind} '{name}' already ({source}): choose another name")
     made.write(Path())
     for path in made.files:
         click.echo(f"wrote {path}")

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import click
 
-from ganlab.cli.app import app_of, plugins_dir_option
+from ganlab.cli import options
+from ganlab.cli.app import app_of
 from ganlab.columns import columns
-
-if TYPE_CHECKING:
-    from ganlab.plugins import Plugin, Plugins
 
 
 @click.command("plugins")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@plugins_dir_option
+@options.plugins_dir
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
     """List the plugins: what they bring, where they come from, whether they loaded."""
-    plugins: Plugins = app_of(ctx).plugins()
-    listed = [(plugin, _components(plugins, plugin)) for plugin in plugins.plugins.values()]
+    catalog = app_of(ctx).catalog()
+    listed = [(plugin, catalog.brought_by(plugin)) for plugin in catalog.plugins]
     if as_json:
         records = [
             {
@@ -40,15 +37,6 @@ def command(ctx: click.Context, as_json: bool) -> None:
         for plugin, components in listed
     ]
     click.echo(columns([("name", "components", "source", "status"), *rows]))
-
-
-def _components(plugins: Plugins, plugin: Plugin) -> dict[str, list[str]]:
-    """Return the names of what a plugin brings, by kind."""
-    found: dict[str, list[str]] = {}
-    for owner in plugins.registered():
-        if owner.plugin == plugin:
-            found.setdefault(owner.component.kind, []).append(owner.component.name)
-    return found
 
 
 def _brought(components: dict[str, list[str]]) -> str:

@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganlab.cli.app import (
-    data_root_option,
-    plugins_dir_option,
-    runs_dir_option,
-    set_option,
-    warn,
-)
-from ganlab.cli.labs import json_lines_option, lab_of, telling
+from ganlab.cli import options
+from ganlab.cli.app import warn
+from ganlab.cli.early import TrainingCommand
+from ganlab.cli.labs import lab_of, telling
 from ganlab.cli.launch import in_processes
 from ganlab.errors import Interrupted
 from ganlab.events import phase
@@ -24,17 +20,17 @@ if TYPE_CHECKING:
     from ganlab.training.session import Plan
 
 
-@click.command()
+@click.command("run", cls=TrainingCommand)
 @click.argument("experiment", type=click.Path(path_type=Path))
-@set_option
+@options.overrides
 @click.option("--fresh", is_flag=True, help="Start over; an existing run is set aside.")
-@click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:<number>.")
+@options.device
 @click.option("--gpus", type=click.IntRange(1), metavar="N", help="One process on each of N GPUs.")
 @click.option("--processes", type=click.IntRange(1), metavar="N", help="N processes on the CPU.")
 @click.option("--init-from", metavar="RUN", help="Start from the weights of another run.")
-@data_root_option
-@runs_dir_option
-@plugins_dir_option
+@options.data_root
+@options.runs_dir
+@options.plugins_dir
 @click.option("--allow-changes", is_flag=True, help="Continue if data or plugin files changed.")
 @click.option(
     "-n",
@@ -42,7 +38,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Validate the experiment and print the plan without training.",
 )
-@json_lines_option
+@options.json_lines
 @click.pass_context
 @in_processes
 def command(

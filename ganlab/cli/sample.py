@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganlab.cli.app import app_of, plugins_dir_option, runs_dir_option
+from ganlab.cli import options
+from ganlab.cli.app import app_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 COLUMNS = 10
 
 
-@click.command()
+@click.command("sample")
 @click.argument("run")
-@click.option("--epoch", type=click.IntRange(min=0), help="Finished epochs; default: the newest.")
-@click.option("--best", is_flag=True, help="The best weights that eval.every found, not the last.")
+@options.epoch
+@options.best
 @click.option("--class", "class_name", metavar="CLASS", help="Draw this class only.")
 @click.option("--n", "count", type=click.IntRange(min=1), help="How many images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the noise.")
@@ -31,16 +32,12 @@ COLUMNS = 10
     help="A picture file for one sheet, or a folder for single images in class folders.",
 )
 @click.option("--weights", type=click.Choice(["auto", "raw", "ema"]), default="auto")
-@click.option("--bn", type=click.Choice(["running", "batch", "standing"]), default="running")
-@click.option(
-    "--truncation",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Noise between -T and T alone, or the share T of the way from the average style.",
-)
-@click.option("--device", metavar="DEVICE", default="auto", help="auto, cpu, cuda, cuda:<number>.")
+@options.bn
+@options.truncation
+@options.device
 @click.option("--trust-plugins", is_flag=True, help="Execute the plugin files kept in the run.")
-@runs_dir_option
-@plugins_dir_option
+@options.runs_dir
+@options.plugins_dir
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -54,7 +51,7 @@ def command(
     weights: str,
     bn: str,
     truncation: float | None,
-    device: str,
+    device: str | None,
     trust_plugins: bool,
     runs_dir: Path,
 ) -> None:
@@ -69,16 +66,18 @@ def command(
     It needs neither the dataset nor a GPU.
     """
     from ganlab.run_directory import find_run
-    from ganlab.sampling import load
 
     if best and epoch is not None:
         raise click.UsageError("--epoch and --best name different weights: give one")
+    found = find_run(run, runs_dir)  # before torch is imported
     if trust_plugins:
-        app_of(ctx).folders.insert(0, find_run(run, runs_dir).path / "plugins")
+        app_of(ctx).folders.insert(0, found.path / "plugins")
+    from ganlab.sampling import load
+
     trained = load(
         run,
         runs_dir=runs_dir,
-        device=device,
+        device=device or "auto",
         plugins=app_of(ctx).plugins(),
     )
     labels, z = _inputs(trained, class_name, count, seed)
@@ -126,13 +125,13 @@ def _write(output: Path, images: Tensor, labels: Tensor, trained: Trained) -> No
     """Write one sheet to a picture file, or single images to a folder."""
     from PIL import Image
 
-    from ganlab.errors import RunError
+    from ganlab.errors import RunError, UsageError
     from ganlab.pictures import save_picture, sheet
 
     try:
         if output.suffix:
             if Image.registered_extensions().get(output.suffix.lower()) not in Image.SAVE:
-                raise RunError(f"{output}: '{output.suffix}' is no picture format; write .png")
+                raise UsageError(f"{output}: '{output.suffix}' is no picture format; write .png")
             output.parent.mkdir(parents=True, exist_ok=True)
             save_picture(sheet(images, COLUMNS), output)
             return

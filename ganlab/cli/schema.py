@@ -6,11 +6,12 @@ import json
 
 import click
 
-from ganlab.cli.app import app_of, plugins_dir_option
+from ganlab.cli import options
+from ganlab.cli.app import app_of
 
 
 @click.command("schema")
-@plugins_dir_option
+@options.plugins_dir
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Print the JSON schema of experiment files.

@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ganlab.cli.app import (
-    data_root_option,
-    plugins_dir_option,
-    runs_dir_option,
-    set_option,
-    warn,
-)
-from ganlab.cli.eval import print_board
-from ganlab.cli.labs import echo, json_lines_option, lab_of, telling
+from ganlab.cli import options
+from ganlab.cli.app import warn
+from ganlab.cli.early import SweepCommand
+from ganlab.cli.labs import echo, lab_of, telling
+from ganlab.cli.printing import print_board
 from ganlab.columns import columns
 from ganlab.display.sweep import SweepDisplay
 from ganlab.errors import Interrupted
@@ -31,11 +27,11 @@ if TYPE_CHECKING:
 ENGINES = ("here", "ray")
 
 
-@click.command("sweep")
+@click.command("sweep", cls=SweepCommand)
 @click.argument("file", type=click.Path(path_type=Path))
-@set_option
+@options.overrides
 @click.option("-n", "--dry-run", is_flag=True, help="Print what would be trained, and stop.")
-@click.option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:<number>.")
+@options.device
 @click.option(
     "-j",
     "--jobs",
@@ -63,10 +59,10 @@ ENGINES = ("here", "ray")
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the board as a page with pictures and curves too.",
 )
-@json_lines_option
-@data_root_option
-@runs_dir_option
-@plugins_dir_option
+@options.json_lines
+@options.data_root
+@options.runs_dir
+@options.plugins_dir
 @click.pass_context
 def command(
     ctx: click.Context,

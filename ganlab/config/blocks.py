@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from ganlab.components import Dataset
+from ganlab.config.naming import type_and_block, unknown_component
 from ganlab.config.tree import Node, as_block, describe_value
 from ganlab.config.validate import validate_options
 from ganlab.errors import PluginError, Problem
@@ -36,16 +37,10 @@ class Builder:
 
         If the block is invalid, append its problems to `problems` and return None.
         """
-        kind, block = base.kind, as_block(node)
-        if not isinstance(block.value, dict):
-            what = f"expected one {kind}, by name or as a block, got {describe_value(node.value)}"
-            self.problems.append(node.problem(what))
+        found = type_and_block(base.kind, node, self.plugins.names(base.kind), self.problems)
+        if found is None:
             return None
-        name = block.child("type")
-        if name is None:
-            names = ", ".join(self.plugins.names(kind)) or "none is loaded"
-            self.problems.append(node.problem(f"has no 'type'; set it to one of: {names}"))
-            return None
+        name, block = found
         if issubclass(base, Dataset):
             block = self._with_fallback(block)
         cls = self._find(base, name)
@@ -75,8 +70,7 @@ class Builder:
         except PluginError as error:
             if name.value in self.plugins.names(base.kind):
                 raise
-            where = name.where.removesuffix(".type")
-            self.problems.append(Problem(where, str(error), name.source))
+            self.problems.append(unknown_component(name, str(error)))
             return None
 
     def _with_fallback(self, block: Node) -> Node:

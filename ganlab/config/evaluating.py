@@ -9,9 +9,9 @@ from pydantic import PositiveInt
 
 from ganlab.config.blocks import Builder, Built
 from ganlab.config.intervals import Every
+from ganlab.config.naming import unknown_option
 from ganlab.config.tree import Node, describe_value
 from ganlab.config.validate import validate_options
-from ganlab.errors import did_you_mean
 from ganlab.metrics import Extractor, Metric
 from ganlab.options import Component, Options
 
@@ -65,8 +65,7 @@ def read_evaluation(builder: Builder, node: Node | None) -> ReadEvaluation:
     known = (*Eval.model_fields, "metrics", "extractor")
     for key, child in node.value.items():
         if key not in known:
-            what = f"'eval' has no option '{key}'{did_you_mean(key, known)}"
-            builder.problems.append(child.problem(what))
+            builder.problems.append(child.problem(unknown_option("eval", key, known)))
     others = tuple(node.value.keys() - Eval.model_fields.keys())
     options = validate_options(Eval, node, "eval", builder.problems, ignore=others)
     metrics = builder.build_list(Metric, node.child("metrics"))

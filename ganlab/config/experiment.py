@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -227,9 +227,6 @@ class Train(Options):
         return self
 
 
-BUDGETS = ("epochs", "images", "steps", "seconds")
-
-
 # ------------------------------------------------------------------------------ experiment
 
 
@@ -254,20 +251,6 @@ class Scheme:
 @dataclass(frozen=True)
 class Experiment:
     """A resolved experiment: every option has a value."""
-
-    SECTIONS: ClassVar[tuple[str, ...]] = (
-        "dataset",
-        "generator",
-        "discriminator",
-        "conditioning",
-        "loss",
-        "regularizers",
-        "augmentations",
-        "optimizer",
-        "train",
-        "eval",
-        "callbacks",
-    )
 
     name: str
     """The ``name`` in the file, or else the file's stem. It names the folder of the runs."""

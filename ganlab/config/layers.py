@@ -1,15 +1,58 @@
-"""Read an experiment file and the files that it extends."""
+"""Read an experiment file, the files that it extends, and overrides, into one tree."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 
 from ganlab.config.locate import find_experiment
 from ganlab.config.reader import read
-from ganlab.config.tree import Node, build_tree, describe_value
+from ganlab.config.tree import SWEEP, Node, build_tree, describe_value, merge, override
 from ganlab.errors import ConfigError, ExperimentError, Problem
+
+
+@dataclass(frozen=True)
+class RawExperiment:
+    """An experiment file that has been read but not validated."""
+
+    path: Path
+    root: Node
+    layers: list[Node]
+    text: str
+    problems: list[Problem]
+
+
+def read_raw(name: str | PathLike[str], overrides: Sequence[str] = ()) -> RawExperiment:
+    """Read a file, the files it extends and overrides into one tree.
+
+    Problems that do not stop reading are in `RawExperiment.problems`. Raises `ExperimentError` if
+    there is no such experiment, and `ConfigError` for a file that cannot be read.
+    """
+    path = find_experiment(name)
+    text = read_text(path)
+    problems: list[Problem] = []
+    layers = read_layers(path, text, problems)
+    root = layers[0]
+    for layer in layers[1:]:
+        root = merge(root, layer)
+    for text_override in overrides:
+        try:
+            root = override(root, text_override)
+        except ConfigError as error:
+            problems += error.problems
+    return RawExperiment(path, root, layers, text, problems)
+
+
+def read_single(name: str | PathLike[str], overrides: Sequence[str] = ()) -> RawExperiment:
+    """Read a file that holds one experiment. Raises `ConfigError` also if it is a sweep."""
+    raw = read_raw(name, overrides)
+    sweep = raw.root.child(SWEEP)
+    if sweep is not None:
+        what = f"this file is a sweep; run it with: ganlab sweep {name}"
+        raise ConfigError([sweep.problem(what)], str(name))
+    return raw
 
 
 def read_layers(path: Path, text: str, problems: list[Problem]) -> list[Node]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import cast
 
 from ganlab.config.experiment import OPTIMIZERS, OptimizerOptions
+from ganlab.config.naming import optimizer_block, other_type, unknown_optimizer
 from ganlab.config.tree import DEFAULT_OPTIMIZER, ROLES, Node, as_block, describe_value
 from ganlab.config.validate import validate_options
-from ganlab.errors import Problem, did_you_mean
+from ganlab.errors import Problem
 from ganlab.types import Role
 
 
@@ -22,14 +22,13 @@ def read_optimizers(
     if not _is_mapping(common, problems):
         return made, blocks
     for role in ROLES:
-        block = _block_of(common, role)
+        block = optimizer_block(common, role)
         if not _is_mapping(block, problems):
             continue
         name = block.child("type")
         kind = DEFAULT_OPTIMIZER if name is None else str(name.value)
         if kind not in OPTIMIZERS:
-            what = f"there is no optimizer '{kind}'{did_you_mean(kind, list(OPTIMIZERS))}"
-            problems.append((name or block).problem(what))
+            problems.append(unknown_optimizer(name or block, kind, list(OPTIMIZERS)))
             continue
         options = validate_options(OPTIMIZERS[kind], block, kind, problems, ignore=("type",))
         if options is not None:
@@ -46,21 +45,6 @@ def _is_mapping(node: Node, problems: list[Problem]) -> bool:
     return isinstance(node.value, dict)
 
 
-def _block_of(common: Node, role: str) -> Node:
-    """Return the common options, overridden by the block of one network.
-
-    If the network's optimizer has another type, the common options do not apply to it.
-    """
-    shared = {key: child for key, child in common.value.items() if key not in ROLES}
-    own = common.child(role)
-    if own is None:
-        return replace(common, value=shared)
-    own = as_block(own)
-    if not isinstance(own.value, dict) or _other_type(own, common) is not None:
-        return own
-    return replace(own, value={**shared, **own.value})
-
-
 def _check_common(common: Node, problems: list[Problem]) -> None:
     """Refuse a common option that the blocks of both networks override.
 
@@ -71,15 +55,8 @@ def _check_common(common: Node, problems: list[Problem]) -> None:
     for key, option in common.value.items():
         if key in ("type", *ROLES):
             continue
-        hiding = [block.at(key) or _other_type(block, common) for block in blocks]
+        hiding = [block.at(key) or other_type(block, common) for block in blocks]
         layers = [node.layer for node in hiding if node is not None]
         if len(layers) == len(ROLES) and option.layer >= max(layers):
             what = "has no effect: the blocks of generator and discriminator override it"
             problems.append(option.problem(what))
-
-
-def _other_type(block: Node, common: Node) -> Node | None:
-    """Return the ``type`` in a network's block if it differs from the common type."""
-    own, shared = block.child("type"), common.child("type")
-    kind = DEFAULT_OPTIMIZER if shared is None else shared.value
-    return None if own is None or own.value == kind else own

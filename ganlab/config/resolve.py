@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from ganlab.components import (
@@ -21,21 +20,20 @@ from ganlab.components import (
 )
 from ganlab.config.blocks import Builder, Built, C
 from ganlab.config.evaluating import read_evaluation
-from ganlab.config.experiment import BUDGETS, Experiment, ReplacedLoss, Train
-from ganlab.config.layers import read_layers, read_text, sort_problems
-from ganlab.config.locate import find_experiment
+from ganlab.config.experiment import Experiment, ReplacedLoss, Train
+from ganlab.config.layers import RawExperiment, read_single, sort_problems
+from ganlab.config.naming import BUDGETS, missing_component, no_budget, unknown_sections
 from ganlab.config.optimizers import read_optimizers
 from ganlab.config.reader import Document
 from ganlab.config.schemes import read_schemes
-from ganlab.config.tree import SWEEP, Node, at_path, build_tree, describe_value, merge, override
+from ganlab.config.tree import Node, at_path, build_tree, describe_value, override
 from ganlab.config.validate import validate_options
 from ganlab.config.writer import leaves, to_yaml
-from ganlab.errors import ConfigError, Problem, did_you_mean
+from ganlab.errors import ConfigError, Problem
 from ganlab.options import Component
 from ganlab.plugins import Plugins
 
 DEFAULT = "default"
-KEYS = (*Experiment.SECTIONS, "name", "extends")
 
 
 @dataclass(frozen=True)
@@ -64,11 +62,7 @@ def load_experiment(
     is no such experiment, and `ConfigError` with everything that is wrong, in the order of the
     files.
     """
-    raw = read_raw(path, overrides)
-    sweep = raw.root.child(SWEEP)
-    if sweep is not None:
-        what = f"this file is a sweep; run it with: ganlab sweep {path}"
-        raise ConfigError([sweep.problem(what)], str(path))
+    raw = read_single(path, overrides)
     return resolve_raw(raw, plugins, raw.path.stem)
 
 
@@ -88,34 +82,6 @@ def load_data(
             problems += error.problems
     experiment, origins = _resolve(root, plugins, "experiment", problems)
     return LoadedExperiment(experiment, origins, to_yaml(data))
-
-
-@dataclass(frozen=True)
-class RawExperiment:
-    """An experiment file that has been read but not validated."""
-
-    path: Path
-    root: Node
-    layers: list[Node]
-    text: str
-    problems: list[Problem]
-
-
-def read_raw(name: str | PathLike[str], overrides: Sequence[str] = ()) -> RawExperiment:
-    """RawExperiment a file, what it extends and overrides into one tree, noting what is wrong."""
-    path = find_experiment(name)
-    text = read_text(path)
-    problems: list[Problem] = []
-    layers = read_layers(path, text, problems)
-    root = layers[0]
-    for layer in layers[1:]:
-        root = merge(root, layer)
-    for text_override in overrides:
-        try:
-            root = override(root, text_override)
-        except ConfigError as error:
-            problems += error.problems
-    return RawExperiment(path, root, layers, text, problems)
 
 
 def resolve_raw(raw: RawExperiment, plugins: Plugins, name: str) -> LoadedExperiment:
@@ -165,10 +131,7 @@ def _resolve(
     root: Node, plugins: Plugins, name: str, problems: list[Problem]
 ) -> tuple[Experiment, dict[str, str]]:
     builder = Builder(plugins, problems)
-    for key, child in root.value.items():
-        if key not in KEYS:
-            hint = did_you_mean(key, KEYS)
-            problems.append(child.problem(f"there is no section '{key}'{hint}"))
+    problems += unknown_sections(root)
     name_node = root.child("name")
     if name_node is not None:
         name = _checked_name(name_node, problems)
@@ -176,9 +139,7 @@ def _resolve(
     generator = _required(builder, Generator, root)
     discriminator = _required(builder, Discriminator, root)
     if root.child("conditioning") is None:
-        names = ", ".join(plugins.names("conditioning")) or "none is loaded"
-        what = f"is missing; name one or more of: {names}"
-        problems.append(Problem("conditioning", what, root.source))
+        problems.append(missing_component("conditioning", root, plugins.names("conditioning")))
     before = len(problems)
     schemes, schemes_node = read_schemes(builder, root.child("conditioning"))
     regularizers = builder.build_list(Regularizer, root.child("regularizers"))
@@ -242,9 +203,8 @@ def _required(builder: Builder, base: type[C], root: Node) -> Built[C] | None:
     node = root.child(base.kind)
     if node is not None:
         return builder.build_one(base, node)
-    at = root.value.get(base.kind, root)
-    names = ", ".join(builder.plugins.names(base.kind)) or "none is loaded"
-    builder.problems.append(Problem(base.kind, f"is missing; name one of: {names}", at.source))
+    names = builder.plugins.names(base.kind)
+    builder.problems.append(missing_component(base.kind, root, names))
     return None
 
 
@@ -274,8 +234,7 @@ def _train(root: Node, problems: list[Problem]) -> tuple[Node, Train | None]:
             node.problem(f"expected a block of options, got {describe_value(node.value)}")
         )
         return node, None
-    if not any(node.child(budget) for budget in BUDGETS):
-        problems.append(node.problem(f"has no budget; set at least one of: {', '.join(BUDGETS)}"))
+    problems += no_budget(node)
     return node, validate_options(Train, node, "train", problems)
 
 

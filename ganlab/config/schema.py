@@ -6,7 +6,8 @@ from typing import Any
 
 from ganlab.components import KINDS
 from ganlab.config.evaluating import Eval
-from ganlab.config.experiment import OPTIMIZERS, Experiment, Train
+from ganlab.config.experiment import OPTIMIZERS, Train
+from ganlab.config.naming import SECTIONS
 from ganlab.config.tree import LISTS, ROLES
 from ganlab.options import Options
 from ganlab.plugins import Plugins
@@ -58,7 +59,7 @@ def json_schema(plugins: Plugins) -> Schema:
                 "description": "A file whose values this one overrides; relative to this file.",
             },
             "name": {"type": "string", "description": "Name of the folder of the runs."},
-            **{section: sections[section] for section in Experiment.SECTIONS},
+            **{section: sections[section] for section in SECTIONS},
         },
         "additionalProperties": False,
         "$defs": {**blocks, "optimizer": _optimizer_schema()},

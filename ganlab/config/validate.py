@@ -8,8 +8,9 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from ganlab.config.naming import unknown_option
 from ganlab.config.tree import Node, describe_value
-from ganlab.errors import Problem, did_you_mean
+from ganlab.errors import Problem
 from ganlab.options import Options
 
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -183,9 +184,7 @@ def _unknown(loc: tuple[int | str, ...], cls: type[Options], owner: str) -> str:
     for part in loc[:-1]:
         if part in cls.model_fields:
             cls, owner = _options_in(cls.model_fields[str(part)].annotation) or cls, str(part)
-    allowed = list(cls.model_fields)
-    hint = did_you_mean(str(loc[-1]), allowed) or "; it has none"
-    return f"'{owner}' has no option '{loc[-1]}'{hint}"
+    return unknown_option(owner, str(loc[-1]), list(cls.model_fields))
 
 
 def _options_in(annotation: Any) -> type[Options] | None:

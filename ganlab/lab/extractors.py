@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ganlab.catalog.store import Networks
 from ganlab.components import Dataset
 from ganlab.config.blocks import Builder
 from ganlab.config.locate import is_experiment
@@ -15,7 +14,7 @@ from ganlab.config.reader import Document
 from ganlab.config.resolve import load_experiment
 from ganlab.config.tree import build_tree, override
 from ganlab.data.prepare import prepare
-from ganlab.errors import ConfigError, DataUnavailable, PluginError
+from ganlab.errors import ConfigError, DataUnavailable, UsageError
 from ganlab.events import Message, Tell, ignore
 from ganlab.lab.archive import pack, unpack
 from ganlab.lab.phases import explained
@@ -27,25 +26,14 @@ OUTPUT = "directory"
 """The option of an extractor that says where its networks are kept."""
 
 
-@dataclass(frozen=True)
-class Network:
-    """One trained network of an extractor."""
-
-    extractor: str
-    dataset: str
-    name: str
-    accuracy: str
-    """On the test split of its dataset, in percent; ``-`` if it is not known."""
-
-
-def list_networks(plugins: Plugins) -> list[Network]:
-    """Return the networks that are available."""
-    return [
-        Network(extractor.name, dataset, network, accuracy)
+def network_files(plugins: Plugins) -> Networks:
+    """Return the files of the trained networks, by extractor and dataset."""
+    return {
+        extractor.name: {
+            dataset: extractor().files(dataset) for dataset in plugins.names(Dataset.kind)
+        }
         for extractor in _extractors(plugins)
-        for dataset in plugins.names(Dataset.kind)
-        for network, accuracy in _networks(extractor().files(dataset))
-    ]
+    }
 
 
 def train_extractor(
@@ -106,16 +94,16 @@ def choose_extractor(plugins: Plugins, name: str | None, output: Path | None = N
     if name is None:
         able = [one for one in _extractors(plugins) if one.train is not Extractor.train]
         if not able:
-            raise PluginError("there is no extractor that can be trained")
+            raise UsageError("there is no extractor that can be trained")
         kind = able[0]
     else:
         kind = plugins.get(Extractor, name)
         if kind.train is Extractor.train:
-            raise PluginError(f"extractor '{name}' cannot be trained: its weights are given")
+            raise UsageError(f"extractor '{name}' cannot be trained: its weights are given")
     if output is None:
         return kind()
     if OUTPUT not in kind.model_fields:
-        raise PluginError(f"extractor '{kind.name}' has no option '{OUTPUT}' for --output to set")
+        raise UsageError(f"extractor '{kind.name}' has no option '{OUTPUT}' for --output to set")
     return kind(**{OUTPUT: output})
 
 
@@ -151,18 +139,3 @@ def _is_experiment(dataset: str, plugins: Plugins) -> bool:
 
 def _extractors(plugins: Plugins) -> list[type[Extractor]]:
     return [plugins.get(Extractor, name) for name in plugins.names(Extractor.kind)]
-
-
-def _networks(files: Sequence[Path]) -> list[tuple[str, str]]:
-    """Return the name and the accuracy of each network among files."""
-    cards = {file.stem: file for file in files if file.suffix == ".json"}
-    return [(stem, _accuracy(cards.get(stem))) for stem in sorted({file.stem for file in files})]
-
-
-def _accuracy(card: Path | None) -> str:
-    if card is None:
-        return "-"
-    try:
-        return f"{json.loads(card.read_text())['accuracy']:.2%}"
-    except (OSError, ValueError, LookupError, TypeError):
-        return "-"

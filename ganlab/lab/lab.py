@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganlab.errors import RunError, UsageError
+from ganlab.errors import RunNotFound, UsageError
 from ganlab.events import Tell, ignore
 from ganlab.lab.workspace import ExperimentLike, Overrides, Workspace, override_texts
 
@@ -206,7 +206,7 @@ class Lab(Workspace):
     def find_runs(self, names: Runs = None, *, needed: bool = True) -> list[RunDirectory]:
         """Return the directories of the named runs, or of every finished one.
 
-        Raises `RunError` if there is none and one is ``needed``.
+        Raises `RunNotFound` if there is none and one is ``needed``.
         """
         from ganlab.run_directory import find_run, list_runs
 
@@ -221,7 +221,7 @@ class Lab(Workspace):
         found = [run for run in list_runs(self.runs_dir) if run.info.get("status") == "finished"]
         if not found and needed:
             where = self.runs_dir
-            raise RunError(f"there is no finished run below {where}: train one with ganlab run")
+            raise RunNotFound(f"there is no finished run below {where}: train one with ganlab run")
         return found
 
     def add_images(

@@ -24,7 +24,8 @@ from ganlab.components import (
 from ganlab.errors import PluginError
 from ganlab.metrics import Extractor, Metric
 from ganlab.options import Component
-from ganlab.plugins import Plugin, Plugins, import_file, load_plugins
+from ganlab.plugin_files import Plugin
+from ganlab.plugins import Plugins, import_file, load_plugins
 from ganlab.testing.augmentations import check_augmentation
 from ganlab.testing.callbacks import check_callback
 from ganlab.testing.datasets import check_dataset

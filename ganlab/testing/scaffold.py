@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import ganlab
-from ganlab.errors import PluginError
+from ganlab.errors import UsageError
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 RESERVED_NAMES = {
@@ -54,13 +54,13 @@ class Scaffold:
         return usage_command(self.kind, self.name)
 
     def check(self, here: Path) -> None:
-        """Raise `PluginError` if one of the files exists in the folder ``here``."""
+        """Raise `UsageError` if one of the files exists in the folder ``here``."""
         there = [path for path in self.files if (here / path).exists()]
         if self.folder is not None and (here / self.folder).exists():
             there = [self.folder]
         if there:
             names = " and ".join(map(str, there))
-            raise PluginError(f"nothing was written: there already: {names}")
+            raise UsageError(f"nothing was written: there already: {names}")
 
     def write(self, here: Path) -> None:
         """Write the files into the folder ``here``. Existing files are not replaced."""
@@ -81,16 +81,16 @@ def usage_command(kind: str, name: str) -> str:
 
 
 def scaffold(kind: str, name: str, *, package: bool = False) -> Scaffold:
-    """Return the files of a new component. Raises `PluginError` for an invalid name."""
+    """Return the files of a new component. Raises `UsageError` for an invalid name."""
     if not NAME.fullmatch(name):
         hint = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
         suggestion = f"; did you mean '{hint}'?" if NAME.fullmatch(hint) else ""
         what = "a name is lower-case words joined by hyphens, such as my-scheme"
-        raise PluginError(f"'{name}' cannot be a name: {what}{suggestion}")
+        raise UsageError(f"'{name}' cannot be a name: {what}{suggestion}")
     module = name.replace("-", "_")
     own = f"ganlab_{module}" if package else module
     if keyword.iskeyword(own) or importlib.util.find_spec(own) is not None:
-        raise PluginError(f"there is a Python module '{own}' already: choose another name")
+        raise UsageError(f"there is a Python module '{own}' already: choose another name")
     cls = "".join(word.capitalize() for word in name.split("-"))
     if cls in RESERVED_NAMES:
         cls += kind.capitalize()

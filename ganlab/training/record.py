@@ -18,11 +18,13 @@ from typing import Any
 import torch
 
 from ganlab.components import KINDS
-from ganlab.config.experiment import BUDGETS, Experiment
+from ganlab.config.experiment import Experiment
+from ganlab.config.naming import BUDGETS
 from ganlab.data.prepare import Prepared
 from ganlab.errors import RunError
 from ganlab.options import Component
-from ganlab.plugins import Plugin, Plugins
+from ganlab.plugin_files import Plugin
+from ganlab.plugins import Plugins
 from ganlab.run_directory import RunDirectory
 
 PACKAGES = ("ganlab", "torch", "torchvision", "numpy", "torch-fidelity")

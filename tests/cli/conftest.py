@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from ganlab.catalog.catalog import Catalog
+from ganlab.catalog.describe import describe
 from ganlab.plugins import Plugins
 from tests.config.conftest import PARTS
 
@@ -17,10 +19,13 @@ class Stand:
     """Stands in for what the command line's group hands to its commands."""
 
     def __init__(self, plugins: Plugins) -> None:
-        self._plugins = self.loaded = plugins
+        self._plugins = plugins
         self.folders: list[Path] = []
 
-    def plugins(self) -> Plugins:
+    def catalog(self) -> Catalog:
+        return describe(self._plugins)
+
+    def plugins(self, *, silent: Sequence[Path] = ()) -> Plugins:
         return self._plugins
 
 

@@ -104,18 +104,23 @@ def test_json_is_the_same_data(call) -> None:
     assert explained["origins"]["loss.type"] == "my.yaml:5"
 
 
-def test_all_problems_are_on_stderr_and_the_exit_code_is_2(ganlab) -> None:
+def test_all_wrong_names_are_on_stderr_and_the_exit_code_is_2(ganlab) -> None:
     Path("broken.yaml").write_text("dataset: {type: tiny, cuont: 5}\nloss: tinny\n")
     result: Result = ganlab("check", "broken.yaml", "-s", "train.epochs=soon")
     assert result.exit_code == 2
     assert result.stdout == ""
     problems = [line for line in result.stderr.splitlines() if "missing" not in line]
     assert problems == [
-        "Error: 6 problems in broken.yaml",
+        "Error: 5 problems in broken.yaml",
         "  broken.yaml:1: dataset.cuont: 'tiny' has no option 'cuont'; did you mean 'count'?",
         "  broken.yaml:2: loss: there is no loss 'tinny'; did you mean 'tiny'?",
-        "  -s: train.epochs: expected a number, got 'soon'",
     ]
+
+
+def test_values_are_checked_once_all_names_are_right(ganlab, write_experiment) -> None:
+    result: Result = ganlab("check", write_experiment(), "-s", "train.epochs=soon")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines()[1:] == ["  -s: train.epochs: expected a number, got 'soon'"]
 
 
 def test_what_building_the_networks_would_refuse_shows_without_any_data(ganlab) -> None:

@@ -154,7 +154,7 @@ def test_init_from_starts_with_another_runs_weights(
     config = next(workplace.glob("runs/heir/*/config.yaml")).read_text()
     assert f"init_from: runs/donor/{donor.parents[1].name}\n" in config
     result = ganlab("run", exp, "--init-from", "nobody")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "there is no run 'nobody'" in result.stderr
 
 

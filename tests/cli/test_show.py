@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field, PositiveInt
 
-from ganlab.cli.show import type_of
+from ganlab.catalog.record import type_of
 from ganlab.errors import PluginError
 from tests.config.conftest import PARTS
 
@@ -86,10 +86,10 @@ def test_an_unknown_kind_is_a_usage_error(call) -> None:
     assert result.stderr.splitlines()[-1] == ("Error: there is no kind 'los'; did you mean 'loss'?")
 
 
-def test_an_unknown_name_is_a_plugin_error(call) -> None:
+def test_an_unknown_name_is_a_usage_mistake(call) -> None:
     error = call("show", "loss", "hing").exception
     assert isinstance(error, PluginError)
-    assert (error.exit_code, str(error)) == (3, "there is no loss 'hing'; did you mean 'hinge'?")
+    assert (error.exit_code, str(error)) == (2, "there is no loss 'hing'; did you mean 'hinge'?")
 
 
 def test_a_kind_without_components_says_so(call) -> None:

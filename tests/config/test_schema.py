@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ganlab.config.experiment import Experiment
+from ganlab.config.naming import SECTIONS
 from ganlab.config.schema import SECTION_KINDS, json_schema
 from ganlab.plugins import Plugins
 
@@ -23,7 +23,7 @@ def variants(schema: dict, kind: str) -> tuple[list[str], dict[str, dict], dict]
 def test_it_is_json_of_this_draft_and_names_every_section(schema) -> None:
     assert json.loads(json.dumps(schema)) == schema
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert list(schema["properties"]) == ["extends", "name", *Experiment.SECTIONS]
+    assert list(schema["properties"]) == ["extends", "name", *SECTIONS]
     assert schema["additionalProperties"] is False
     assert set(schema["$defs"]) == {
         *SECTION_KINDS.values(),

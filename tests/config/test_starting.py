@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ganlab.config.experiment import Experiment
+from ganlab.config import naming
 from ganlab.config.resolve import load_experiment
 from ganlab.config.starting import SECTIONS, new_experiment
 from ganlab.config.sweeps import load_sweep
@@ -18,7 +18,7 @@ from tests.config.conftest import BASE
 
 
 def test_every_section_has_a_comment() -> None:
-    assert list(SECTIONS) == [*Experiment.SECTIONS, SWEEP]
+    assert list(SECTIONS) == [*naming.SECTIONS, SWEEP]
 
 
 def test_it_has_the_values_of_the_source_and_of_what_that_extends(write, plugins: Plugins) -> None:

@@ -216,7 +216,7 @@ def test_strict_mode_raises_what_a_plugin_raises(
 def test_a_missing_plugins_dir_is_an_error(ganlab: Ganlab) -> None:
     result = ganlab("plugins", "--plugins-dir", "nowhere")
     assert (result.exit_code, result.stderr) == (
-        3,
+        2,
         "Error: --plugins-dir nowhere: there is no such folder\n",
     )
 

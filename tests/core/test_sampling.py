@@ -187,7 +187,7 @@ def test_one_class_by_name_and_single_files_in_class_folders(
     assert ganlab("sample", run, "--class", 2, "--n", 7, "-o", "seven.png").exit_code == 0
     result = ganlab("sample", run, "--class", "lihgt")
     assert (result.exit_code, result.stderr) == (
-        1,
+        2,
         "Error: there is no class 'lihgt'; did you mean 'light'?\n",
     )
 
@@ -195,7 +195,7 @@ def test_one_class_by_name_and_single_files_in_class_folders(
 def test_a_run_is_found_by_its_experiments_name(run: Path, ganlab: Ganlab) -> None:
     assert ganlab("sample", "exp", "--n", 4).exit_code == 0
     result = ganlab("sample", "exq")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr.startswith("Error: there is no run 'exq'; runs below runs: exp/")
 
 
@@ -283,5 +283,5 @@ def test_a_class_name_never_leads_out_of_the_output_folder(name: str, folder: st
 @pytest.mark.parametrize("name", ["", ".", "..", " "])
 def test_a_name_that_names_nothing_is_refused(run: Path, ganlab: Ganlab, name: str) -> None:
     result = ganlab("sample", name)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"'{name}' names no run" in result.stderr

@@ -161,7 +161,7 @@ def test_bad_input_is_one_clear_line(
 def test_no_finished_run_is_one_clear_line(ganlab: Ganlab) -> None:
     result = ganlab(*EVAL)
     assert (result.exit_code, result.stderr) == (
-        1,
+        2,
         "Error: there is no finished run below runs: train one with ganlab run\n",
     )
 

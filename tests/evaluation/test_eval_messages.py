@@ -106,7 +106,7 @@ def test_weights_without_an_extractor_are_refused(run: Path, ganlab: Ganlab) -> 
             "1 problem in the command line\n  extractor 'tiny' takes no file of weights",
         ),
         (("--extractor", "weighty", "--weights", "w"), 2, "w holds no weights"),
-        (("--extractor", "weighy"), 3, "there is no extractor 'weighy'; did you mean 'weighty'?"),
+        (("--extractor", "weighy"), 2, "there is no extractor 'weighy'; did you mean 'weighty'?"),
         (
             ("--extractor", "tiny", "-m", "choosy"),
             2,
@@ -177,7 +177,7 @@ def test_without_any_metric_that_can_be_computed_the_reasons_are_said(
 
 
 def test_no_runs_at_all(ganlab: Ganlab) -> None:
-    assert refusal(ganlab("eval"), 1) == (
+    assert refusal(ganlab("eval"), 2) == (
         "Error: there is no finished run below runs: train one with ganlab run"
     )
 
@@ -185,7 +185,7 @@ def test_no_runs_at_all(ganlab: Ganlab) -> None:
 def test_an_unfinished_run_is_scored_where_it_is_named(run: Path, ganlab: Ganlab) -> None:
     info = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps(info | {"status": "interrupted"}))
-    assert refusal(ganlab(*EVAL), 1) == (
+    assert refusal(ganlab(*EVAL), 2) == (
         "Error: there is no finished run below runs: train one with ganlab run"
     )
     result = ganlab(*EVAL, "exp")
@@ -217,7 +217,7 @@ def test_a_run_without_weights(run: Path, ganlab: Ganlab) -> None:
 def test_weights_that_are_not_kept(
     run: Path, ganlab: Ganlab, arguments: tuple[str, ...], message: str
 ) -> None:
-    found = refusal(ganlab(*EVAL, *arguments), 1)
+    found = refusal(ganlab(*EVAL, *arguments), 2)
     assert found.startswith(message.format(name=f"exp/{run.name}"))
 
 

@@ -365,7 +365,7 @@ def test_a_run_that_was_not_scored_keeps_no_best_weights(
     run = only_run(workplace)
     result = ganlab("sample", run, "--best")
     assert (result.exit_code, result.stderr) == (
-        1,
+        2,
         f"Error: exp/{run.name} keeps no best weights: train with -s eval.every='1 epoch'\n",
     )
 

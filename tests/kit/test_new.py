@@ -82,7 +82,7 @@ def test_the_command_says_what_it_wrote_and_what_comes_next(ganlab, workplace: P
     assert '    name = "my-scheme"\n' in text
     again: Result = ganlab("new", "conditioning", "my-scheme", tiny=False)
     assert (again.exit_code, again.stderr) == (
-        3,
+        2,
         "Error: nothing was written: there already: plugins/my_scheme.py and "
         "tests/test_my_scheme.py\n",
     )
@@ -95,18 +95,18 @@ def test_the_command_says_what_it_wrote_and_what_comes_next(ganlab, workplace: P
         (["losss", "x"], 2, "there is no kind 'losss'; did you mean 'loss'?"),
         (
             ["loss", "My Loss"],
-            3,
+            2,
             "'My Loss' cannot be a name: a name is lower-case words joined by hyphens, such as "
             "my-scheme; did you mean 'my-loss'?",
         ),
         (
             ["loss", "../x"],
-            3,
+            2,
             "'../x' cannot be a name: a name is lower-case words joined by hyphens, such as "
             "my-scheme; did you mean 'x'?",
         ),
-        (["loss", "random"], 3, "there is a Python module 'random' already: choose another name"),
-        (["loss", "class"], 3, "there is a Python module 'class' already: choose another name"),
+        (["loss", "random"], 2, "there is a Python module 'random' already: choose another name"),
+        (["loss", "class"], 2, "there is a Python module 'class' already: choose another name"),
     ],
 )
 def test_what_cannot_be_made_is_one_error_and_writes_nothing(
@@ -120,7 +120,7 @@ def test_what_cannot_be_made_is_one_error_and_writes_nothing(
 
 def test_a_name_that_a_component_of_the_kind_has_is_refused(ganlab, workplace: Path) -> None:
     result: Result = ganlab("new", "conditioning", "tiny")
-    assert result.exit_code == 3
+    assert result.exit_code == 2
     # Other tests may have loaded the file tiny.py as a module before.
     assert re.match(r"Error: there is a (conditioning|Python module) 'tiny' already", result.stderr)
     assert not list(workplace.iterdir())
