@@ -121,6 +121,13 @@ def test_concat_appends_learned_vectors_with_an_embedding() -> None:
     torch.testing.assert_close(latent(z[:1], soft)[0, 5:], (table[0] + table[1]) / 2)
 
 
+def test_concat_initializes_learned_vectors_with_the_given_standard_deviation() -> None:
+    for options, std in (({}, 1.0), ({"std": 0.316}, 0.316)):
+        part: Any = scheme("concat", embedding=4000, **options)
+        for site in (part.latent(5, SPEC), part.image(1, SPEC)):
+            assert site.code.embed.table.weight.std().item() == pytest.approx(std, rel=0.05)
+
+
 @pytest.mark.parametrize("embedding", [None, 4])
 def test_embedding_plane_appends_a_learned_channel(
     embedding: int | None,
