@@ -221,8 +221,8 @@ def restore(run: RunDirectory, model: Model, stored: Stored) -> None:
         if added := _added_since(stored, name, module):
             raise RunError(
                 f"{stored.path} has format {stored.meta['format']}, which lacks "
-                f"{', '.join(added)} of the {name}: the run can be sampled and scored, but to train "
-                "it, start over with --fresh"
+                f"{', '.join(added)} of the {name}: the run can be sampled and scored, but to "
+                "train it, start over with --fresh"
             )
         load_module(module, stored, name)
     for role, optimizer in model.optimizers.items():
