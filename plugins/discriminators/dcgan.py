@@ -17,7 +17,7 @@ class DCGANDiscriminator(Discriminator):
 
     Without a bias before the first normalisation layer, D is blind to contrast: real and generated
     batches are normalised separately, so that x and x / 2 give the same logits. G's images then
-    stay gray for long, and small networks collapse on MNIST at 64 x 64 (docs/benchmarks.md). Label
+    stay grey for long, and small networks collapse on MNIST at 64 x 64 (docs/benchmarks.md). Label
     channels concatenated to the image (`concat`) act as a bias.
     """
 

@@ -114,11 +114,11 @@ def test_an_unsupported_image_size_is_rejected_with_the_supported_sizes(
             "r1",
             spec=DataSpec(3, size, 1, ("a", "b", "c")),
         )
-    allowed = "supported: 16, 32, 64, 128"
+    reason = f"does not support {size} x {size}; supported: 16, 32, 64, 128"
     assert str(error.value) == (
         "2 problems in the experiment"
-        f"\n  dataset.image_size: generator '{network}' does not support {size} x {size}; {allowed}"
-        f"\n  dataset.image_size: discriminator '{network}' does not support {size} x {size}; {allowed}"
+        f"\n  dataset.image_size: generator '{network}' {reason}"
+        f"\n  dataset.image_size: discriminator '{network}' {reason}"
     )
 
 
