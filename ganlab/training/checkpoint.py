@@ -240,10 +240,7 @@ def restore(run: RunDirectory, model: Model, stored: Stored) -> None:
 
 
 def load_module(module: nn.Module, stored: Stored, name: str) -> None:
-    """Load one module's state, or raise `RunError` naming what does not fit.
-
-    Tensors that the file's format did not have yet are loaded as zeros.
-    """
+    """Load one module's state, or raise `RunError` naming what does not fit."""
     prefix = f"{name}/"
     found = {
         key.removeprefix(prefix): value
@@ -258,7 +255,10 @@ def load_module(module: nn.Module, stored: Stored, name: str) -> None:
 
 
 def _added_since(stored: Stored, name: str, module: nn.Module) -> dict[str, Tensor]:
-    """Return zeros for each tensor of the module that did not exist yet in the file's format."""
+    """Return zeros for each tensor of the module that did not exist yet in the file's format.
+
+    ``name`` is the name of the module in the file. The dict is empty for the present format.
+    """
     added = {
         key for last, keys in ADDED_SINCE.items() if stored.meta["format"] <= last for key in keys
     }
