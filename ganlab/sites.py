@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from typing import Any, ClassVar, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from ganlab.errors import ConfigError, PluginError, Problem
@@ -61,6 +62,17 @@ class Plain(nn.Module):
 
     def forward(self, h: Tensor, condition: Tensor) -> Tensor:
         return self.plain(h)
+
+
+class Constant(nn.Module):
+    """h (N, *shape) -> h + c, where c (*shape) is learned and starts at 0."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h + self.value
 
 
 class DiscriminatorHead(nn.Module):
@@ -143,6 +155,15 @@ class Sites:
         owned = self._owned("norm", channels, self._style_dim + extra, plain)
         self._unheard |= owned is None and extra > 0
         return owned or Plain(plain)
+
+    def constant(self, *shape: int) -> nn.Module:
+        """Module h (N, *shape) -> h plus a learned constant; identity if no scheme normalises.
+
+        For a network without a bias before its first norm. Each element is zero there on average
+        over the noise, so that conditional gains and biases have no fixed pattern to act on. The
+        first layer of Miyato & Koyama (2018, arXiv:1802.05637) has a bias.
+        """
+        return Constant(*shape) if self._claiming("norm") else nn.Identity()
 
     # ---------------------------------------------------------------------------- of D
 

@@ -25,7 +25,7 @@ from ganlab.run_directory import Progress, RunDirectory, writing
 from ganlab.training.model import Model
 from ganlab.training.processes import on_main_process
 
-FORMAT = 2
+FORMAT = 3
 RENAMED_SINCE = {
     1: {
         "discriminator/verdict.head.": "discriminator/head.logit.",
@@ -33,6 +33,11 @@ RENAMED_SINCE = {
     }
 }
 """Tensor name prefixes of older formats and their present names."""
+
+ADDED_SINCE = {
+    2: ("generator/start.value", "ema/start.value", "discriminator/layers.0.bias"),
+}
+"""Tensors that files up to a format lack. They are added to features, so 0 stands for absent."""
 
 KEPT = 2
 BEST = "best.safetensors"
@@ -188,7 +193,7 @@ def read_stored(path: Path) -> Stored:
 
 def _check_metadata(path: Path, meta: Any) -> None:
     found = meta.get("format") if isinstance(meta, dict) else None
-    if found not in (*RENAMED_SINCE, FORMAT):
+    if found not in range(1, FORMAT + 1):
         raise RunError(f"{path} has format {found}; this ganlab reads 1 to {FORMAT}")
     try:
         check(CheckpointRecord if path.name.startswith("step-") else StoredRecord, meta)
@@ -213,6 +218,12 @@ def check_belongs(stored: Stored, run: RunDirectory) -> None:
 def restore(run: RunDirectory, model: Model, stored: Stored) -> None:
     """Restore the model, the optimizers and the progress of the run from a checkpoint."""
     for name, module in model.modules().items():
+        if added := _added_since(stored, name, module):
+            raise RunError(
+                f"{stored.path} has format {stored.meta['format']}, which lacks "
+                f"{', '.join(added)} of the {name}: the run can be sampled and scored, but to "
+                "train it, start over with --fresh"
+            )
         load_module(module, stored, name)
     for role, optimizer in model.optimizers.items():
         groups = stored.meta["optimizers"][role]
@@ -237,10 +248,25 @@ def load_module(module: nn.Module, stored: Stored, name: str) -> None:
         if key.startswith(prefix)
     }
     try:
-        module.load_state_dict(found)
+        module.load_state_dict(found | _added_since(stored, name, module))
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise RunError(f"{stored.path} does not fit the {name}: {reason}") from error
+
+
+def _added_since(stored: Stored, name: str, module: nn.Module) -> dict[str, Tensor]:
+    """Return zeros for each tensor of the module that did not exist yet in the file's format.
+
+    ``name`` is the name of the module in the file. The dict is empty for the present format.
+    """
+    added = {
+        key for last, keys in ADDED_SINCE.items() if stored.meta["format"] <= last for key in keys
+    }
+    return {
+        key: torch.zeros_like(value)
+        for key, value in module.state_dict().items()
+        if (full := f"{name}/{key}") in added and full not in stored.tensors
+    }
 
 
 def _write(

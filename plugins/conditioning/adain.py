@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from ganlab import Conditioning, DataSpec, hookimpl
 from ganlab.nn import modulate
 
+from ._gains import Gains
 
-class AdaIN(Conditioning):
+
+class AdaIN(Gains):
     """Replace G's normalisation layers by instance normalisation with conditional gain and bias.
 
     h -> (1 + gamma(s)) * (h - mu(h)) / sigma(h) + beta(s), where mu and sigma are taken over the
@@ -22,17 +24,13 @@ class AdaIN(Conditioning):
     paper = "Huang & Belongie, 2017, arXiv:1703.06868, equation 8; in G: Karras et al., 2019"
 
     def norm(self, channels: int, style_dim: int, plain: nn.Module, spec: DataSpec) -> nn.Module:
-        return Norm(channels, style_dim)
+        return Norm(*(self.linear(style_dim, channels, spec) for _ in range(2)))
 
 
 class Norm(nn.Module):
-    def __init__(self, channels: int, style_dim: int) -> None:
+    def __init__(self, gamma: nn.Linear, beta: nn.Linear) -> None:
         super().__init__()
-        self.gamma = nn.Linear(style_dim, channels)
-        self.beta = nn.Linear(style_dim, channels)
-        for layer in (self.gamma, self.beta):
-            nn.init.normal_(layer.weight, std=0.02)
-            nn.init.zeros_(layer.bias)
+        self.gamma, self.beta = gamma, beta
 
     def forward(self, h: Tensor, style: Tensor) -> Tensor:
         dims = tuple(range(2, h.dim())) or (1,)

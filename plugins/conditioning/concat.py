@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from pydantic import PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from ganlab import Conditioning, DataSpec, Embed, hookimpl, one_hot
@@ -23,20 +23,24 @@ class Concat(Conditioning):
     """Length of a learned vector per class that replaces the one-hot label. G and D learn separate
     vectors. null: one-hot."""
 
+    std: PositiveFloat = 1.0
+    """Standard deviation of the initial learned vectors. The default is that of the noise; R3GAN's
+    authors use 1 / sqrt(number of classes). It has no effect on one-hot labels."""
+
     def latent(self, z_dim: int, spec: DataSpec) -> nn.Module:
-        return ConcatLatent(z_dim, Code(spec.num_classes, self.embedding))
+        return ConcatLatent(z_dim, Code(spec.num_classes, self.embedding, std=self.std))
 
     def image(self, channels: int, spec: DataSpec) -> nn.Module:
-        return ConcatImage(channels, Code(spec.num_classes, self.embedding))
+        return ConcatImage(channels, Code(spec.num_classes, self.embedding, std=self.std))
 
 
 class Code(nn.Module):
     """y -> c(y) (N, size): one-hot, or a learned vector if ``embedding`` is given."""
 
-    def __init__(self, num_classes: int, embedding: int | None) -> None:
+    def __init__(self, num_classes: int, embedding: int | None, *, std: float) -> None:
         super().__init__()
         self.size = embedding or num_classes
-        self.embed = Embed(num_classes, embedding) if embedding else None
+        self.embed = Embed(num_classes, embedding, std=std) if embedding else None
 
     def forward(self, y: Tensor, dtype: torch.dtype) -> Tensor:
         return self.embed(y).to(dtype) if self.embed else one_hot(y, self.size, dtype=dtype)

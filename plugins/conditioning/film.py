@@ -7,8 +7,10 @@ from torch import Tensor, nn
 from ganlab import Conditioning, DataSpec, hookimpl
 from ganlab.nn import modulate
 
+from ._gains import Gains
 
-class FiLM(Conditioning):
+
+class FiLM(Gains):
     """Apply a conditional gain and bias after each normalisation layer of G.
 
     h -> (1 + gamma(s)) * norm(h) + beta(s), where norm is G's own layer. s is the output of the
@@ -19,18 +21,15 @@ class FiLM(Conditioning):
     paper = "Perez et al., 2018, arXiv:1709.07871, equation 2 (there 1 + gamma too)"
 
     def norm(self, channels: int, style_dim: int, plain: nn.Module, spec: DataSpec) -> nn.Module:
-        return Film(channels, style_dim, plain)
+        linears = [self.linear(style_dim, channels, spec) for _ in range(2)]
+        return Film(plain, *linears)
 
 
 class Film(nn.Module):
-    def __init__(self, channels: int, style_dim: int, plain: nn.Module) -> None:
+    def __init__(self, plain: nn.Module, gamma: nn.Linear, beta: nn.Linear) -> None:
         super().__init__()
         self.plain = plain
-        self.gamma = nn.Linear(style_dim, channels)
-        self.beta = nn.Linear(style_dim, channels)
-        for layer in (self.gamma, self.beta):
-            nn.init.normal_(layer.weight, std=0.02)
-            nn.init.zeros_(layer.bias)
+        self.gamma, self.beta = gamma, beta
 
     def forward(self, h: Tensor, style: Tensor) -> Tensor:
         return modulate(self.plain(h), 1 + self.gamma(style), self.beta(style))

@@ -13,7 +13,12 @@ from ganlab.nn import BatchNorm, dcgan_init
 
 
 class DCGANGenerator(Generator):
-    """Transposed convolutions from 4 x 4; each doubles the size and halves the channels."""
+    """Transposed convolutions from 4 x 4; each doubles the size and halves the channels.
+
+    The convolutions have no bias. With a scheme that replaces the normalisation layers (`cbn`,
+    `film`, ...), a learned constant (C, 4, 4), initially 0, is added to the output of the first
+    one, like the bias of the first linear layer in the papers of these schemes.
+    """
 
     name = "dcgan"
     paper = "Radford, Metz & Chintala, 2016, arXiv:1511.06434, figure 1"
@@ -37,12 +42,15 @@ class Net(GeneratorNet):
         for before, after in zip(channels, [*channels[1:], spec.channels], strict=True):
             ups.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False))
         self.ups = nn.ModuleList(dcgan_init(up) for up in ups)
+        self.start = sites.constant(channels[0], 4, 4)
         self.norms = nn.ModuleList(sites.norm(c, dcgan_init(BatchNorm(c))) for c in channels)
 
     def synthesize(self, latents: Latents) -> Tensor:
-        h = latents.w[:, :, None, None]
-        *inner, last = self.ups
-        for up, norm in zip(inner, self.norms, strict=True):
+        first, *inner, last = self.ups
+        norm, *norms = self.norms
+        h = self.start(first(latents.w[:, :, None, None]))
+        h = torch.relu(norm(h, latents.style))
+        for up, norm in zip(inner, norms, strict=True):
             h = torch.relu(norm(up(h), latents.style))
         return torch.tanh(last(h))
 

@@ -277,7 +277,12 @@ def test_the_shipped_experiment_equals_the_document(plugins: Plugins) -> None:
     }
     assert resolved["optimizer"] == {"generator": adam, "discriminator": adam}
     assert resolved["generator"] == {"type": "dcgan", "width": 64}
-    assert resolved["discriminator"] == {"type": "dcgan", "width": 64, "norm": "batch"}
+    assert resolved["discriminator"] == {
+        "type": "dcgan",
+        "width": 64,
+        "norm": "batch",
+        "bias": None,
+    }
     assert experiment.dataset.name == "mnist"
     assert experiment.dataset.image_size == 64
     train = experiment.train
