@@ -144,8 +144,8 @@ def test_a_corrupt_score_line_is_passed_over_and_kept(run: Path, ganlab: Ganlab)
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("nobody",), 1, "there is no run 'nobody'; runs below runs: exp/"),
-        (("-m", "tinny"), 3, "there is no metric 'tinny'; did you mean 'tiny'?"),
+        (("nobody",), 2, "there is no run 'nobody'; runs below runs: exp/"),
+        (("-m", "tinny"), 2, "there is no metric 'tinny'; did you mean 'tiny'?"),
         (("-m", "tiny", "--samples", "2"), 2, "tiny needs at least 3 images, generated and real"),
     ],
 )

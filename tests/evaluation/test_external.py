@@ -390,7 +390,7 @@ def test_images_that_changed_are_not_scored_as_what_they_were(run: Path, ganlab:
     ("reference", "code", "message"),
     [
         (None, 1, "say what --images are measured against: --reference <run, experiment or datas"),
-        ("nothing", 1, "there is no run 'nothing'; runs below runs: none yet"),
+        ("nothing", 2, "there is no run 'nothing'; runs below runs: none yet"),
         ("nothing.yaml", 2, "nothing.yaml"),
     ],
 )
