@@ -36,7 +36,7 @@ class ExperimentCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         path = ctx.params[self.file]
         # Processes of torchrun check together, so that an error is printed once.
-        if path is not None and not started_by_torchrun():
+        if path is not None and not ctx.params.get("files") and not started_by_torchrun():
             for settings in ([], *ctx.params.get("against", ())):
                 self.check_names(ctx, path, [*ctx.params["overrides"], *settings])
         return super().invoke(ctx)

@@ -5,14 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ganlab.events import Event, PhaseAdvanced, PhaseEnded, PhaseStarted, Progressed, RunPlanned
+from ganlab.events import (
+    Event,
+    PhaseAdvanced,
+    PhaseEnded,
+    PhaseStarted,
+    Progressed,
+    RunFailed,
+    RunFinished,
+    RunPlanned,
+    RunTold,
+    SweepPlanned,
+    from_data,
+)
 
 
 class TimeLeft:
-    """Estimates the seconds that a run, or the innermost phase, still takes.
+    """Estimates the seconds that a run, a sweep, or the innermost phase still takes.
 
-    Both go by the time on the clock: scores and sheets of a run that take time between two steps
-    make its estimate longer.
+    All estimates use the time on the clock: scores and sheets that take time between two steps
+    make the estimate of a run longer.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -20,6 +32,9 @@ class TimeLeft:
         self._first: tuple[float, float] | None = None
         self._last: tuple[float, float] | None = None
         self._phases: list[tuple[PhaseStarted, float, int]] = []
+        self._sweep_began = clock()
+        self._open: dict[int, float] = {}
+        self._ended = 0
 
     def note(self, event: Event) -> None:
         """Take an event into account."""
@@ -36,6 +51,25 @@ class TimeLeft:
                 self._phases[-1] = (started, begin, event.done)
             case PhaseEnded() if self._phases:
                 self._phases.pop()
+            case SweepPlanned():
+                numbers = set(range(1, len(event.titles) + 1)) - set(event.finished)
+                self._sweep_began, self._open, self._ended = self._clock(), {}, 0
+                self._open |= dict.fromkeys(sorted(numbers), 0.0)
+            case RunTold():
+                told = from_data(event.told)
+                if isinstance(told, Progressed) and event.number in self._open:
+                    self._open[event.number] = min(1.0, told.share)
+            case RunFinished() | RunFailed():
+                self._open.pop(event.number, None)
+                self._ended += 1
+
+    def of_sweep(self) -> float | None:
+        """Return the seconds until all runs of a sweep have ended; None before one has."""
+        if not self._ended:
+            return None
+        begun = sum(self._open.values())
+        pace = (self._clock() - self._sweep_began) / (self._ended + begun)
+        return pace * (len(self._open) - begun)
 
     def of_run(self) -> float | None:
         """Return the seconds until the run's budget is used up; None while that is unknown."""

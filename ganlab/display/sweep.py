@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Self
 
+from ganlab.display.estimate import TimeLeft
 from ganlab.display.lines import Echo, Lines, to_stderr
 from ganlab.durations import duration
 from ganlab.events import (
     Event,
-    Progressed,
     RunFailed,
     RunFinished,
     RunPrinted,
@@ -46,14 +46,12 @@ class SweepDisplay:
         self.live = live
         self._plan = SweepPlanned([], [], [], parallel=False)
         self._lines: dict[int, Tell] = {}
-        self._shares: dict[int, float] = {}
         self._done: set[int] = set()
         self._failed: set[int] = set()
         self._started: set[int] = set()
         self._announced = 0
         self._reasons: set[str] = set()
-        self._clock = clock
-        self._begin = clock()
+        self._left = TimeLeft(clock)
 
     def __enter__(self) -> Self:
         return self
@@ -62,18 +60,16 @@ class SweepDisplay:
         pass
 
     def __call__(self, event: Event) -> None:
+        self._left.note(event)
         match event:
             case SweepPlanned():
-                self._plan, self._begin = event, self._clock()
+                self._plan = event
                 if len(event.finished) == len(event.titles):
                     self._announce_finished()
             case RunStarted():
                 self._start(event)
             case RunTold():
-                told = from_data(event.told)
-                if isinstance(told, Progressed):
-                    self._shares[event.number] = told.share
-                self._of_run(event.number)(told)
+                self._of_run(event.number)(from_data(event.told))
             case RunPrinted():
                 self.echo(f"{self._mark(event.number)} {event.text}")
             case RunFinished():
@@ -98,20 +94,9 @@ class SweepDisplay:
         if not open_runs:
             self._announce_finished()
         elif total > 1:
-            left = self._seconds_left()
+            left = self._left.of_sweep()
             about = "" if left is None else f", about {duration(left)} left"
             self.echo(f"{finished} of {total} finished{about}")
-
-    def _seconds_left(self) -> float | None:
-        """Return the seconds that the open runs take at the pace so far."""
-        trained = len(self._done) + len(self._failed)
-        begun = sum(
-            share for n, share in self._shares.items() if n not in self._done | self._failed
-        )
-        if not trained:
-            return None
-        open_runs = len(self._plan.titles) - len(self._plan.finished) - trained
-        return (self._clock() - self._begin) / (trained + begun) * max(0.0, open_runs - begun)
 
     # ------------------------------------------------------------------------------ runs
 

@@ -22,9 +22,14 @@ from ganlab.events import (
     PhaseStarted,
     Progressed,
     RunEnded,
+    RunFailed,
+    RunFinished,
     RunPlanned,
+    RunTold,
     Scored,
+    SweepPlanned,
     from_data,
+    to_data,
 )
 
 Write = Callable[..., Path]
@@ -117,6 +122,23 @@ def test_the_time_left_of_a_phase_is_that_of_the_innermost_one() -> None:
     assert left.of_phase() == 8.0
     left.note(PhaseEnded("cnn"))
     assert left.of_phase() is None
+
+
+def test_the_time_left_of_a_sweep_goes_by_the_runs_that_have_ended() -> None:
+    now = [0.0]
+    left = TimeLeft(lambda: now[0])
+    titles, folders = list("abcd"), list("abcd")
+    left.note(SweepPlanned(titles, folders, finished=[1], parallel=True))
+    now[0] = 10.0
+    assert left.of_sweep() is None
+    left.note(RunFinished(2))
+    assert left.of_sweep() == 20.0  # two more runs of ten seconds each
+    half = to_data(Progressed(steps=5, images=40, epochs=1.0, seconds=2.0, share=0.5))
+    left.note(RunTold(3, half))
+    now[0] = 15.0
+    assert left.of_sweep() == 15.0
+    left.note(RunFailed(3, "reason"))
+    assert left.of_sweep() == 7.5
 
 
 def test_a_slow_phase_gets_a_line_and_a_fast_one_none() -> None:

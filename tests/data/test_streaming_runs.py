@@ -125,7 +125,7 @@ def test_a_signal_to_the_whole_group_saves_without_noise(
     assert process.returncode == code, errors
     assert "Traceback" not in errors
     assert "DataLoader" not in errors
-    assert errors.splitlines()[-1].startswith(f"{number.name} at step ")
+    assert errors.splitlines()[-1].startswith(f"{number.name}: saved at step ")
     assert not any(alive(reader) for reader in readers)
 
 
