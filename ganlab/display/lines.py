@@ -8,19 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from ganlab.display.estimate import TimeLeft
-from ganlab.display.wording import numbers, phase_line, position, resumed, score_line
+from ganlab.display.wording import numbers, phase_line, position, printed, score_line
 from ganlab.events import (
-    Detail,
     Event,
     Logged,
-    Message,
     PhaseAdvanced,
     Progressed,
     RunEnded,
     RunPlanned,
-    RunResumed,
     Scored,
-    ScoringStarted,
     SheetDrawn,
 )
 
@@ -67,14 +63,12 @@ class Lines:
 
     def __call__(self, event: Event) -> None:
         self._left.note(event)
+        if not (self.brief and isinstance(event, RunPlanned)):
+            for line in printed(event):
+                self.echo(line)
         match event:
             case RunPlanned():
                 self._plan, self._shown = event, self._clock()
-                if not self.brief:
-                    for name, fact in event.facts.items():
-                        self.echo(f"{name:<15}{fact}")
-            case RunResumed():
-                self.echo(resumed(event))
             case Progressed():
                 self._at = event
             case Logged():
@@ -87,12 +81,6 @@ class Lines:
                 self.echo(f"scored {score_line(event.scores)}")
             case RunEnded():
                 self._flush()
-            case ScoringStarted():
-                self.echo(event.run)
-            case Message():
-                self.echo(event.text)
-            case Detail():
-                self.echo(f"  {event.text}")
             case PhaseAdvanced():
                 self._tell_slow_phase()
 

@@ -12,19 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ganlab.display.estimate import TimeLeft
-from ganlab.display.wording import phase_line, position, resumed, score_line
+from ganlab.display.wording import phase_line, position, printed, score_line
 from ganlab.durations import duration
 from ganlab.events import (
-    Detail,
     Event,
     Logged,
-    Message,
     Progressed,
     RunEnded,
     RunPlanned,
-    RunResumed,
     Scored,
-    ScoringStarted,
     SheetDrawn,
 )
 
@@ -64,10 +60,6 @@ class LiveDisplay:
         match event:
             case RunPlanned():
                 self.plan, self.at, self.record, self.sheet, self.scored = event, None, None, "", ""
-                for name, fact in event.facts.items():
-                    self.print(f"{name:<15}{fact}")
-            case RunResumed():
-                self.print(resumed(event))
             case Progressed():
                 self.at = event
             case Logged():
@@ -78,12 +70,8 @@ class LiveDisplay:
                 self.scored = score_line(event.scores)
             case RunEnded():
                 self.live.refresh()
-            case ScoringStarted():
-                self.print(event.run)
-            case Message():
-                self.print(event.text)
-            case Detail():
-                self.print(f"  {event.text}")
+        for line in printed(event):
+            self.print(line)
 
     def print(self, text: str) -> None:
         """Print a line above the display."""

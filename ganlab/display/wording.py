@@ -7,7 +7,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganlab.durations import duration
-from ganlab.events import PhaseStarted, Progressed, RunPlanned, RunResumed
+from ganlab.events import (
+    Detail,
+    Event,
+    Message,
+    PhaseStarted,
+    Progressed,
+    RunPlanned,
+    RunResumed,
+    ScoringStarted,
+)
+
+
+def printed(event: Event) -> list[str]:
+    """Return the lines that a terminal and a log file both print for an event, often none."""
+    match event:
+        case RunPlanned():
+            return [f"{name:<15}{fact}" for name, fact in event.facts.items()]
+        case RunResumed():
+            return [f"going on       from step {event.steps:,}, epoch {event.epochs:.2f}"]
+        case ScoringStarted():
+            return [event.run]
+        case Message():
+            return [event.text]
+        case Detail():
+            return [f"  {event.text}"]
+    return []
 
 
 def position(plan: RunPlanned, at: Progressed) -> str:
@@ -41,11 +66,6 @@ def score_line(scores: Mapping[str, float]) -> str:
         for name, value in scores.items()
         if not any(name.startswith(f"{other}_") for other in scores)
     )
-
-
-def resumed(event: RunResumed) -> str:
-    """Return where a run continues from."""
-    return f"going on       from step {event.steps:,}, epoch {event.epochs:.2f}"
 
 
 def phase_line(phase: PhaseStarted, done: int, left: float | None) -> str:
