@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from tests.training.helpers import only_run, start
+from tests.training.helpers import only_run
 
 Write = Callable[..., Path]
 Ganlab = Callable[..., Result]
@@ -230,25 +229,6 @@ def test_version_and_help_import_no_torch() -> None:
         "assert not {'torch', 'pydantic', 'rich', 'numpy'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-
-
-@pytest.mark.slow
-def test_training_on_a_cached_dataset_starts_within_six_seconds(
-    write_experiment: Write, workplace: Path
-) -> None:
-    exp = write_experiment(steps=100_000)
-    times = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        process = start("run", exp, "--fresh", cwd=workplace)
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("[1/"):
-                break
-        times.append(time.perf_counter() - begin)
-        process.kill()
-        process.communicate()
-    assert min(times) < 6
 
 
 def test_a_terminal_gets_a_live_display(write_experiment: Write, workplace: Path) -> None:

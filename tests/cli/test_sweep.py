@@ -194,7 +194,7 @@ def test_sigterm_saves_and_the_same_call_goes_on(
     while not list(workplace.glob("runs/*/*/checkpoints/step-*")) and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=300)
     assert (process.returncode, output) == (143, "")
     assert errors.splitlines()[-1] == (
         "SIGTERM: saved; 2 of 2 are left; repeat the command to go on."
@@ -219,7 +219,7 @@ def test_ctrl_c_ends_the_sweep_and_not_only_one_run_of_it(
     while not list(workplace.glob("runs/*/*/checkpoints/step-*")) and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert errors.splitlines()[-1] == (
         "SIGINT: saved; 3 of 3 are left; repeat the command to go on."

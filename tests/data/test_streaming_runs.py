@@ -121,7 +121,7 @@ def test_a_signal_to_the_whole_group_saves_without_noise(
     exp = write_experiment(**OPTIONS | {"steps": 100_000, "checkpoint_every": "2 steps"})
     process, readers = started(exp, workplace)
     os.killpg(process.pid, number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == code, errors
     assert "Traceback" not in errors
     assert "DataLoader" not in errors
@@ -147,7 +147,7 @@ def test_a_killed_reader_ends_the_run_with_one_line_and_it_goes_on_later(
     exp = write_experiment(**OPTIONS | {"steps": 100_000, "checkpoint_every": "2 steps"})
     process, readers = started(exp, workplace)
     os.kill(readers[0], signal.SIGKILL)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "Traceback" not in errors
     last = errors.splitlines()[-1]

@@ -181,7 +181,7 @@ def test_of_two_processes_one_prepares_and_the_other_waits(cache: Path, tmp_path
     assert second.stderr is not None
     assert second.stderr.readline() == "another process is preparing slow; waiting for it\n"
     (tmp_path / "go").touch()
-    answers = [process.communicate(timeout=60) for process in (first, second)]
+    answers = [process.communicate(timeout=300) for process in (first, second)]
     assert answers[0][0] == answers[1][0] != "", answers
     assert (tmp_path / "reads.txt").read_text() == "read\n"
     assert len(list((cache / "datasets").iterdir())) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -34,12 +33,10 @@ TELLING = (
 )
 
 
-def asked_again(folder: Path) -> tuple[str, str, float]:
-    """Run the command as a process; return its output, its errors, and its CPU seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def asked_again(folder: Path) -> tuple[str, str]:
+    """Run the command as a process; return its output and its errors."""
     out, err = start(*EVAL, cwd=folder, script=TELLING).communicate()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return out, err, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return out, err
 
 
 def multiply(run: Path, count: int) -> None:
@@ -53,20 +50,16 @@ def multiply(run: Path, count: int) -> None:
         (copy / "run.json").write_text(json.dumps(info | {"identity": identity, "seed": seed}))
 
 
-@pytest.mark.parametrize(
-    ("count", "seconds"), [(50, 2.5), pytest.param(1000, 4, marks=pytest.mark.slow)]
-)
-def test_a_board_of_known_scores_is_printed_without_torch_in_seconds(
-    run: Path, ganlab: Ganlab, workplace: Path, count: int, seconds: float
+def test_a_board_of_known_scores_is_printed_without_torch(
+    run: Path, ganlab: Ganlab, workplace: Path
 ) -> None:
     assert ganlab(*EVAL).exit_code == 0
-    multiply(run, count)
+    multiply(run, 50)
     asked_again(workplace)  # a process, whose path differs, keeps a catalog of its own
-    out, err, took = asked_again(workplace)
+    out, err = asked_again(workplace)
     assert err == "False\n"
     assert out == ganlab(*EVAL).stdout
-    assert len(out.splitlines()) > count // 5
-    assert took < seconds
+    assert len(out.splitlines()) > 10
 
 
 # --------------------------------------------------------------------------------- memory

@@ -105,7 +105,7 @@ def test_a_run_trains_in_a_thread_too(lab: Lab, write_experiment: Write) -> None
     exp, runs = write_experiment(steps=2), []
     thread = threading.Thread(target=lambda: runs.append(lab.train(exp)))
     thread.start()
-    thread.join(timeout=120)
+    thread.join(timeout=300)
     assert [run.status for run in runs] == ["finished"]
 
 

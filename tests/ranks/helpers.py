@@ -21,7 +21,7 @@ from torch import Tensor
 from tests.training.helpers import TINY
 
 REPOSITORY = Path(__file__).parents[2]
-SECONDS = 90
+SECONDS = 300
 """Longer than anything here may take."""
 
 

@@ -26,7 +26,7 @@ from tests.training.helpers import alive, only_run
 
 Write = Callable[..., Path]
 LONG = {"steps": 100_000, "checkpoint_every": "5 steps", "log_every": "10 steps"}
-SOON = 90
+SOON = 300
 """Seconds in which all must have ended."""
 
 FAULTY = '''

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.training.helpers import command
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 
 
 @dataclass(frozen=True)

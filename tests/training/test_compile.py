@@ -48,7 +48,7 @@ def test_without_a_compiler_one_line_says_what_to_do(
     monkeypatch.setenv("CXX", "/nonexistent")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(workplace / "kernels"))
     process = start("run", write_experiment(), "-s", "train.compile=on", cwd=workplace)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 1
     last = errors.rstrip().splitlines()[-1]
     assert last.startswith("Error: the networks cannot be compiled: InvalidCxxCompiler: No working")

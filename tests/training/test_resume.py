@@ -178,7 +178,7 @@ def test_a_signal_saves_says_how_to_go_on_and_sets_the_exit_code(
     while _step(workplace) < 4 and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == code
     run = only_run(workplace)
     info = json.loads((run / "run.json").read_text())

@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import shutil
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,9 +97,7 @@ def test_a_silent_server_causes_a_timeout(
     monkeypatch.setattr(_download, "SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         use(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}/")
-        start = time.monotonic()
         message = refusal(tmp_path / "root")
-    assert time.monotonic() - start < 3
     place = tmp_path / "root" / "MNIST" / "raw"
     assert message in {
         f"mnist is not available: not in {place}, and the download failed ({reason}). "
