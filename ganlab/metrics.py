@@ -6,7 +6,7 @@ compared with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 from PIL import Image
 from torch import Tensor
 
+from ganlab.events import Tell, ignore
 from ganlab.nn import ExtractorNet
 from ganlab.options import Component
 from ganlab.types import Prepared
@@ -79,12 +80,12 @@ class Extractor(Component):
         """
         return None
 
-    def train(self, data: Prepared, test: Prepared, *, say: Callable[[str], None]) -> list[Path]:
+    def train(self, data: Prepared, test: Prepared, *, tell: Tell = ignore) -> list[Path]:
         """Train the networks for a dataset, test them on ``test``, and save them.
 
-        ``say`` receives progress messages. Returns the files. Raises `ganlab.errors.DataError` if
-        the networks are not accurate enough, or if they already exist: existing networks are never
-        replaced, because scores refer to them by hash.
+        ``tell`` receives events, such as those of `ganlab.events.phase`. Returns the files. Raises
+        `ganlab.errors.DataError` if the networks are not accurate enough, or if they already exist:
+        existing networks are never replaced, because scores refer to them by hash.
         """
         raise NotImplementedError
 

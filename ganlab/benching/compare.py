@@ -16,6 +16,7 @@ from ganlab.benching.memory import allocated_bytes
 from ganlab.benching.stopwatch import PARTS, Turn
 from ganlab.benching.trial import Trial
 from ganlab.config.experiment import Experiment
+from ganlab.events import Message, Tell, ignore, phase
 from ganlab.training import record
 from ganlab.training.precision import choose_device
 from ganlab.types import Prepared
@@ -183,14 +184,14 @@ def measure(
     budget: Budget,
     *,
     folder: Path,
-    say: Callable[[str], None] = lambda _: None,
+    tell: Tell = ignore,
 ) -> list[Measurement]:
     """Measure the settings in alternating turns: first, second, ..., first again, and so on."""
     trials, warm_ups, memory = [], [], []
     peaks: dict[tuple[Any, str], Peak] = {}
     allocated_first = None
     for number, (experiment, data) in enumerate(settings, start=1):
-        say(f"[{number}/{len(settings)}] building, warming up")
+        tell(Message(f"[{number}/{len(settings)}] building, warming up"))
         device = choose_device(experiment.train.device)
         allocated = allocated_bytes(device)
         allocated_first = allocated if allocated_first is None else allocated_first
@@ -202,19 +203,26 @@ def measure(
         choices = trial.model.choices
         if (choices.device, choices.precision) not in peaks:
             peaks[choices.device, choices.precision] = measure_peak(choices)
-    say(f"measuring {budget.turns} turns of each")
+    tell(Message(f"measuring {budget.turns} turns of each"))
     steps = [
         budget.turn_steps(warm_up.steady_seconds, period=trial.period)
         for trial, warm_up in zip(trials, warm_ups, strict=True)
     ]
-    turns = interleave(
-        [
-            lambda turn, trial=trial, count=count: trial.turn(count[turn])  # type: ignore[misc]
-            for trial, count in zip(trials, steps, strict=True)
-        ],
-        budget.turns,
-    )
-    say("counting operations")
+    with phase(tell, "measuring", total=budget.turns * len(trials), unit="turns") as measuring:
+
+        def take(trial: Trial, count: int) -> Turn:
+            taken = trial.turn(count)
+            measuring.advance()
+            return taken
+
+        turns = interleave(
+            [
+                lambda turn, trial=trial, count=count: take(trial, count[turn])  # type: ignore[misc]
+                for trial, count in zip(trials, steps, strict=True)
+            ],
+            budget.turns,
+        )
+    tell(Message("counting operations"))
     return [
         Measurement(
             experiment=trial.experiment,

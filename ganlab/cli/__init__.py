@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from ganlab.cli import options
-from ganlab.cli.app import warn
 from ganlab.cli.group import Group
 from ganlab.cli.launch import refuse_several
+from ganlab.cli.stderr import warn
 from ganlab.log import show_warnings
 from ganlab.version import __version__
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ganlab.cli.stderr import warn
+
 if TYPE_CHECKING:
     from ganlab.catalog.catalog import Catalog
     from ganlab.catalog.store import Networks
@@ -86,11 +88,6 @@ class App:
             if plugin.failed and plugin.file not in silent:
                 # `run` goes further and refuses a broken file of the user's own.
                 warn(f"{plugin.source} did not load: {plugin.status}")
-
-
-def warn(message: str) -> None:
-    """Print a warning on stderr."""
-    click.secho(f"warning: {message}", fg="yellow", err=True)
 
 
 def app_of(ctx: click.Context) -> App:

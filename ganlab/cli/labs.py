@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganlab.cli.app import App, app_of
+from ganlab.cli.stderr import echo
 from ganlab.lab.lab import Lab
 
 if TYPE_CHECKING:
@@ -52,8 +53,3 @@ def telling(*, json_lines: bool = False) -> Iterator[Tell]:
     shown = display.json_lines() if json_lines else display.auto(echo=echo)
     with shown as tell:
         yield tell
-
-
-def echo(text: str) -> None:
-    """Print a line on stderr."""
-    click.echo(text, err=True)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ganlab.cli import options
-from ganlab.cli.app import warn
 from ganlab.cli.early import TrainingCommand
 from ganlab.cli.labs import lab_of, telling
 from ganlab.cli.launch import in_processes
+from ganlab.cli.stderr import warn
 from ganlab.errors import Interrupted
 from ganlab.events import phase
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ganlab import display
 from ganlab.cli import options
-from ganlab.cli.app import warn
 from ganlab.cli.early import SweepCommand
-from ganlab.cli.labs import echo, lab_of, telling
+from ganlab.cli.labs import lab_of, telling
 from ganlab.cli.printing import print_board
+from ganlab.cli.stderr import echo, title, warn
 from ganlab.columns import columns
-from ganlab.display.sweep import SweepDisplay
 from ganlab.errors import Interrupted
 from ganlab.events import phase
 
 if TYPE_CHECKING:
-    from ganlab.events import Tell
     from ganlab.lab.sweeps import PlannedRun, Sweep
     from ganlab.run_directory import RunDirectory
 
@@ -92,8 +90,9 @@ def command(
     if no_board and html is not None:
         raise click.UsageError("--html is the board as a page: leave out --no-board")
     lab = lab_of(ctx, runs_dir=runs_dir, data_root=data_root, device=device)
-    with telling(json_lines=json_lines) as inner:
-        tell = inner if json_lines else _display(inner)
+    with telling(json_lines=json_lines) as tell:
+        if not json_lines:
+            tell = display.for_sweep(tell, echo=echo, title=title, warn=warn)
         with phase(tell, "loading"):
             from ganlab.lab.sweeps import Sweep
 
@@ -117,13 +116,6 @@ def command(
         print_board(board, html=html)
     if sweep.failed:
         ctx.exit(1)
-
-
-def _display(inner: Tell) -> SweepDisplay:
-    def title(text: str) -> None:
-        click.secho(text, err=True, bold=True)
-
-    return SweepDisplay(inner, echo=echo, title=title, warn=warn, live=sys.stderr.isatty())
 
 
 def _train(sweep: Sweep, planned: Sequence[PlannedRun]) -> list[RunDirectory]:

@@ -14,9 +14,10 @@ from ganlab.display.lines import Echo, Lines, to_stderr
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from ganlab.display.sweep import SweepDisplay
     from ganlab.events import Tell
 
-__all__ = ["auto", "json_lines"]
+__all__ = ["auto", "for_sweep", "json_lines"]
 
 
 def auto(*, echo: Echo = to_stderr) -> AbstractContextManager[Tell]:
@@ -33,6 +34,24 @@ def auto(*, echo: Echo = to_stderr) -> AbstractContextManager[Tell]:
 
         return LiveDisplay()
     return Lines(echo)
+
+
+def for_sweep(
+    inner: Tell, *, echo: Echo = to_stderr, title: Echo | None = None, warn: Echo | None = None
+) -> SweepDisplay:
+    """Return the display of several runs, given the one that `auto` returned.
+
+    ``echo`` prints a line, ``title`` the heading of a run, ``warn`` a warning.
+    """
+    from ganlab.display.sweep import SweepDisplay
+
+    panel = None
+    if sys.stderr.isatty():
+        from ganlab.display.live import LiveDisplay
+
+        if isinstance(inner, LiveDisplay):
+            panel, echo = inner, inner.print
+    return SweepDisplay(inner, echo=echo, title=title, warn=warn, panel=panel)
 
 
 def json_lines() -> AbstractContextManager[Tell]:

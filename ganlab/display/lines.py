@@ -96,6 +96,4 @@ class Lines:
         if left is None or left < SLOW_SECONDS or now - self._phase_line < BRIEF_SECONDS:
             return
         self._phase_line = now
-        phase = self._left.phase
-        assert phase is not None
-        self.echo(f"  {phase_line(*phase, left)}")
+        self.echo(f"  {phase_line(self._left.phases, left)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
@@ -41,6 +41,9 @@ class LiveDisplay:
         self.sheet = ""
         self.scored = ""
         self.left = TimeLeft()
+        self.header: Callable[[], list[str]] = list
+        """Returns lines to show above the bar, such as those of a sweep."""
+
         self.live = Live(
             console=self.console,
             refresh_per_second=4,
@@ -78,7 +81,7 @@ class LiveDisplay:
         self.console.print(Text(text), soft_wrap=True)
 
     def render(self) -> RenderableType:
-        rows: list[RenderableType] = []
+        rows: list[RenderableType] = [Text(line, no_wrap=True) for line in self.header()]
         if self.plan is not None and self.at is not None:
             rows.append(self._bar(self.plan, self.at))
         if self.record is not None:
@@ -87,8 +90,8 @@ class LiveDisplay:
             rows.append(Text(f"scores   {self.scored}"))
         if self.sheet:
             rows.append(Text(f"samples  {self.sheet}", style="dim"))
-        if (phase := self.left.phase) is not None:
-            rows.append(Text(phase_line(*phase, self.left.of_phase()), style="dim"))
+        if phases := self.left.phases:
+            rows.append(Text(phase_line(phases, self.left.of_phase()), style="dim"))
         return Group(*rows)
 
     def _bar(self, plan: RunPlanned, at: Progressed) -> RenderableType:

@@ -7,8 +7,14 @@ from html import escape
 from typing import Any, Self
 
 from ganlab.display.estimate import TimeLeft
-from ganlab.display.wording import numbers, phase_line, position, score_line
-from ganlab.durations import duration
+from ganlab.display.wording import (
+    numbers,
+    phase_line,
+    position,
+    score_line,
+    sweep_line,
+    time_left,
+)
 from ganlab.events import (
     Detail,
     Event,
@@ -48,9 +54,10 @@ class NotebookDisplay:
         self._update()
 
     def __call__(self, event: Event) -> None:
+        self._left.note(event)
         if isinstance(event, RunTold):
             event = from_data(event.told)
-        self._left.note(event)
+            self._left.note(event)
         match event:
             case RunPlanned():
                 self._plan, self._at, self._lines = event, None, {"run": event.facts["run"]}
@@ -76,13 +83,14 @@ class NotebookDisplay:
     def html(self) -> str:
         """Return what is shown."""
         rows = []
+        if self._left.sweep is not None:
+            rows.append(escape(sweep_line(*self._left.sweep, self._left.of_sweep())))
         if self._plan is not None and self._at is not None:
-            left = self._left.of_run()
-            about = "" if left is None else f", about {duration(left)} left"
             share = min(1.0, self._at.share)
+            about = time_left(self._left.of_run())
             text = f"{position(self._plan, self._at)} {100 * share:.0f} %{about}"
             rows.append(f'<progress max="1" value="{share:.4f}"></progress> {escape(text)}')
         rows += [f"{escape(name)}: {escape(text)}" for name, text in self._lines.items()]
-        if (phase := self._left.phase) is not None:
-            rows.append(escape(phase_line(*phase, self._left.of_phase())))
+        if phases := self._left.phases:
+            rows.append(escape(phase_line(phases, self._left.of_phase())))
         return "<br>".join(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganlab.durations import duration
@@ -68,11 +68,24 @@ def score_line(scores: Mapping[str, float]) -> str:
     )
 
 
-def phase_line(phase: PhaseStarted, done: int, left: float | None) -> str:
-    """Return ``preparing mnist: 4,000 of 60,000 images, about 2m 05s left``."""
-    parts = [phase.name]
-    if phase.total:
-        parts.append(f": {done:,} of {phase.total:,} {phase.unit}".rstrip())
-    if left is not None:
-        parts.append(f", about {duration(left)} left")
-    return "".join(parts)
+def phase_line(phases: Sequence[tuple[PhaseStarted, int]], left: float | None) -> str:
+    """Return ``scoring fid: generating: 4,000 of 10,000 images, about 2m 05s left``.
+
+    ``phases`` are those under way, the outermost first, each with the number of units done.
+    """
+    parts = []
+    for phase, done in phases:
+        parts.append(phase.name)
+        if phase.total:
+            parts.append(f"{done:,} of {phase.total:,} {phase.unit}".rstrip())
+    return ": ".join(parts) + time_left(left)
+
+
+def sweep_line(finished: int, total: int, left: float | None) -> str:
+    """Return ``2 of 4 finished, about 6m 10s left``."""
+    return f"{finished} of {total} finished{time_left(left)}"
+
+
+def time_left(seconds: float | None) -> str:
+    """Return ``, about 6m 10s left``; empty if it is unknown."""
+    return "" if seconds is None else f", about {duration(seconds)} left"

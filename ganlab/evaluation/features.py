@@ -41,7 +41,7 @@ def extract(net: ExtractorNet, images: Tensor, *, tell: Tell = ignore) -> tuple[
     parts = []
     with (
         _full_precision(),
-        phase(tell, net.id, total=len(images), unit="images") as extracting,
+        phase(tell, "extracting features", total=len(images), unit="images") as extracting,
     ):
         for batch in images.split(generate.BATCH):
             features, logits = net(batch.to(device))

@@ -12,7 +12,7 @@ from typing import Any
 from ganlab.evaluation.evaluator import Evaluator
 from ganlab.evaluation.features import classify, compute, halves, subset
 from ganlab.evaluation.protocol import EvaluationSpec
-from ganlab.events import Detail, Tell, ignore
+from ganlab.events import Detail, Tell, ignore, phase
 from ganlab.files import cache_dir, write_json
 from ganlab.metrics import Metric, MetricInput
 
@@ -42,7 +42,8 @@ def real_baselines_of(
     missing = [m for m in metrics if kept.get(m.name, {}).get("definition") != definitions[m.name]]
     if missing:
         tell(Detail("what real images score"))
-        fresh = _measure(evaluator, missing, samples=eval_spec.protocol.samples)
+        with phase(tell, "scoring real images"):
+            fresh = _measure(evaluator, missing, samples=eval_spec.protocol.samples)
         for name, real_baselines in fresh.items():
             kept[name] = {"definition": definitions[name], "real_baselines": real_baselines}
         _write(entry, kept)

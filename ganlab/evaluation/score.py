@@ -18,7 +18,7 @@ from ganlab.evaluation.features import compute, device_of
 from ganlab.evaluation.generated import drawer
 from ganlab.evaluation.protocol import EvaluationSpec
 from ganlab.evaluation.real_baselines import RealBaselines, real_baselines_of
-from ganlab.events import Detail, Tell, ignore
+from ganlab.events import Detail, Tell, ignore, phase
 from ganlab.metrics import Metric, MetricInput
 from ganlab.pictures import save_picture
 from ganlab.run_directory import now, writing
@@ -121,7 +121,8 @@ def score(
         real_baselines = (
             real_baselines_of(evaluator, metrics, eval_spec, tell=tell) if with_baselines else None
         )
-        fresh = _measure(candidate, metrics, evaluator, eval_spec, real_baselines, tell=tell)
+        with phase(tell, ", ".join(metric.name for metric in metrics)):
+            fresh = _measure(candidate, metrics, evaluator, eval_spec, real_baselines, tell=tell)
     key = eval_spec.key(candidate.checkpoint)
     line = key | {
         "protocol": asdict(eval_spec.protocol),

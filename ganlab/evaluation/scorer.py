@@ -21,7 +21,7 @@ from ganlab.evaluation.protocol import PROFILES, EvaluationSpec, Profile
 from ganlab.evaluation.real_baselines import real_baselines_of
 from ganlab.evaluation.request import RequestCache, ScoreRequest, entry, known_entry
 from ganlab.evaluation.score import missing_of, score_run
-from ganlab.events import Tell, ignore
+from ganlab.events import Tell, ignore, phase
 from ganlab.metrics import Extractor, Metric
 from ganlab.plugins import Plugins
 from ganlab.run_directory import RunDirectory
@@ -194,14 +194,17 @@ def score_runs(
     """
     scorer.check()
     entries = []
-    for run in runs:
-        starting(run)
-        try:
-            entries.append(scorer.entry(run, epoch))
-        except GanlabError as error:
-            if strict:
-                raise
-            log.warning("%s is left out: %s", run.name, error)
+    total = len(runs) if len(runs) > 1 else None
+    with phase(scorer.tell, "scoring", total=total, unit="runs") as scoring:
+        for run in runs:
+            starting(run)
+            try:
+                entries.append(scorer.entry(run, epoch))
+            except GanlabError as error:
+                if strict:
+                    raise
+                log.warning("%s is left out: %s", run.name, error)
+            scoring.advance()
     if request_cache is not None:
         request_cache.keep(scorer.eval_specs())
     return entries

@@ -14,7 +14,7 @@ from ganlab.components import Dataset
 from ganlab.config.experiment import component_block
 from ganlab.errors import UsageError
 from ganlab.evaluation.variants import variants
-from ganlab.events import Message, Tell, ignore
+from ganlab.events import Tell, ignore
 from ganlab.lab.phases import explained, restored
 from ganlab.lab.workspace import ExperimentLike, Workspace
 from ganlab.training.model import check_networks
@@ -69,7 +69,7 @@ def bench(
             pairs,
             Budget(seconds, steps),
             folder=Path(folder),
-            say=lambda text: tell(Message(text)),
+            tell=tell,
         )
     heading, labels = variants([one.resolved() for one in settings])
     if not any(labels):

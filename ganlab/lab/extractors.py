@@ -15,7 +15,7 @@ from ganlab.config.resolve import load_experiment
 from ganlab.config.tree import build_tree, override
 from ganlab.data.prepare import prepare
 from ganlab.errors import ConfigError, DataUnavailable, UsageError
-from ganlab.events import Message, Tell, ignore
+from ganlab.events import Tell, ignore
 from ganlab.lab.archive import pack, unpack
 from ganlab.lab.phases import explained
 from ganlab.lab.workspace import Workspace
@@ -67,7 +67,7 @@ def train_extractor(
     with explained("training the extractor"):
         data = prepare(chosen, root=workspace.data_root, tell=tell)
         test = prepare(chosen, root=workspace.data_root, split="test", tell=tell)
-        return kind.train(data, test, say=lambda text: tell(Message(text)))
+        return kind.train(data, test, tell=tell)
 
 
 def export_networks(plugins: Plugins, dataset: str, file: Path, *, extractor: str | None) -> None:

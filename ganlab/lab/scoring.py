@@ -149,25 +149,28 @@ class Scoring:
             for number, (run, epoch) in enumerate(ready, start=1)
         ]
         names = {number: _name(*one) for number, one in enumerate(ready, start=1)}
-        for event in Pool(WORKER, slots).run(tasks):
-            match event:
-                case RunStarted():
-                    self.tell(ScoringStarted(names[event.number]))
-                case RunTold():
-                    told = from_data(event.told)
-                    if isinstance(told, Detail):
-                        self.tell(Detail(f"{names[event.number]}: {told.text}"))
-                case RunPrinted():
-                    self.tell(Detail(f"{names[event.number]}: {event.text.strip()}"))
-                case RunFinished():
-                    run, epoch = ready[event.number - 1]
-                    self._announced.add((run.path, epoch))
-                case RunFailed():
-                    name = names[event.number]
-                    self.tell(Detail(f"{name}: not scored, tried again alone"))
-                case AllStopped():
-                    again = "what is scored is recorded; repeat the command to go on"
-                    raise Interrupted(event.signal, again)
+        with phase(self.tell, "scoring", total=len(ready), unit="runs") as scoring:
+            for event in Pool(WORKER, slots).run(tasks):
+                match event:
+                    case RunStarted():
+                        self.tell(ScoringStarted(names[event.number]))
+                    case RunTold():
+                        told = from_data(event.told)
+                        if isinstance(told, Detail):
+                            self.tell(Detail(f"{names[event.number]}: {told.text}"))
+                    case RunPrinted():
+                        self.tell(Detail(f"{names[event.number]}: {event.text.strip()}"))
+                    case RunFinished():
+                        run, epoch = ready[event.number - 1]
+                        self._announced.add((run.path, epoch))
+                        scoring.advance()
+                    case RunFailed():
+                        name = names[event.number]
+                        self.tell(Detail(f"{name}: not scored, tried again alone"))
+                        scoring.advance()
+                    case AllStopped():
+                        again = "what is scored is recorded; repeat the command to go on"
+                        raise Interrupted(event.signal, again)
         return True
 
     def _to_score(

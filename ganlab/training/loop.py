@@ -96,7 +96,8 @@ def train(
         before = run.progress
         seed_everything(derive_seed(options.seed, "step", before.steps), batches.device)
         reals = [Batch(*batches.batch(before.batches + i)) for i in range(options.d_steps)]
-        scalars = iterate(model, reals, before, options, draw_labels=batches.labels)
+        with observers.compiling():
+            scalars = iterate(model, reals, before, options, draw_labels=batches.labels)
         scalars = average_scalars(scalars)
         if before.steps == 0:
             check_gradients(model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Protocol
 
@@ -88,12 +89,20 @@ class Observers:
         self._logged = run.progress
         self._curves_drawn = time.monotonic()
         self._told = 0.0
+        self._compiled = not model.compiled
 
     @on_main_process
     def run_start(self) -> None:
         self.hook.on_run_start(run=self.run)
         for callback in self.callbacks:
             callback.on_run_start(self.run)
+
+    def compiling(self) -> AbstractContextManager[object]:
+        """Report the first iteration of compiled networks, which compiles them, as a phase."""
+        if self._compiled:
+            return nullcontext()
+        self._compiled = True
+        return phase(self.tell, "compiling the networks")
 
     @on_main_process
     def step_end(self, step: int, losses: Scalars) -> None:

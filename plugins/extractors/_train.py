@@ -10,14 +10,21 @@ from typing import Any
 import torch
 
 from ganlab.errors import DataError
+from ganlab.events import Tell, ignore, phase
 from ganlab.types import Prepared
 
 from ._cnn import SIDE, WIDTH, Cnn1
 from ._gates import examine, examine_classifier
-from ._training import Recipe, as_recorded, default_epochs, member_accuracies, one_thread, train
+from ._training import (
+    Recipe,
+    as_recorded,
+    default_epochs,
+    member_accuracies,
+    one_thread,
+    steps_per_epoch,
+    train,
+)
 from ._weights import CLASSIFIER, ENSEMBLE, HEX, weights_sha256, write
-
-TITLES = {ENSEMBLE: "extractor", CLASSIFIER: "classifier"}
 
 
 def recipes(num_images: int) -> list[Recipe]:
@@ -26,14 +33,16 @@ def recipes(num_images: int) -> list[Recipe]:
     return [Recipe(ENSEMBLE, (0, 1, 2), epochs), Recipe(CLASSIFIER, (101,), 3 * epochs)]
 
 
-def make_all(
-    data: Prepared, test: Prepared, folder: Path, *, say: Callable[[str], None]
-) -> list[Path]:
+def make_all(data: Prepared, test: Prepared, folder: Path, *, tell: Tell = ignore) -> list[Path]:
     """Train, check and write both networks; return the paths of the files and cards.
 
     Raises `DataError` and writes nothing if one of them fails a check.
     """
-    made = [make(recipe, data, test, say=say) for recipe in recipes(len(data.images))]
+    chosen = recipes(len(data.images))
+    epochs = sum(len(recipe.seeds) * recipe.epochs for recipe in chosen)
+    total = epochs * steps_per_epoch(len(data.images))
+    with phase(tell, "training the extractor", total=total, unit="steps") as training:
+        made = [make(recipe, data, test, on_step=training.advance) for recipe in chosen]
     try:
         return [file for net, card in made for file in write(net, folder, card)]
     except OSError as error:
@@ -41,17 +50,18 @@ def make_all(
 
 
 def make(
-    recipe: Recipe, data: Prepared, test: Prepared, *, say: Callable[[str], None]
+    recipe: Recipe, data: Prepared, test: Prepared, *, on_step: Callable[[], None] = lambda: None
 ) -> tuple[Cnn1, dict[str, Any]]:
-    """Train a network and return it with its card. Raises `DataError` if it fails a check."""
-    title = TITLES[recipe.name]
+    """Train a network and return it with its card. Raises `DataError` if it fails a check.
+
+    ``on_step`` is called after each training step.
+    """
     started = time.monotonic()
-    net = train(data, recipe, say=lambda text: say(f"{title}: {text}"))
+    net = train(data, recipe, on_step=on_step)
     net.class_names = data.spec.class_names
     sha = weights_sha256(net.state_dict())
     net.id = f"{recipe.name}-{data.source}-{sha[:HEX]}"
     seconds = time.monotonic() - started
-    say(f"{title}: checking it")
     with one_thread():
         card = card_of(net, recipe, data, test, sha=sha)
     return net, card | {"training_seconds": round(seconds, 1)}

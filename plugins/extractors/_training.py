@@ -29,9 +29,6 @@ almost always zero would dominate the distances."""
 
 CHUNK = 500
 
-REPORTS = 10
-"""Approximate number of progress messages per network."""
-
 
 @dataclass(frozen=True)
 class Recipe:
@@ -44,18 +41,19 @@ class Recipe:
 
 def default_epochs(num_images: int) -> int:
     """Return the number of epochs of about `STEPS` steps: 1 for MNIST, 64 for 1,500 digits."""
-    return max(1, round(STEPS / _steps_of(num_images)))
+    return max(1, round(STEPS / steps_per_epoch(num_images)))
 
 
-def train(data: Prepared, recipe: Recipe, *, say: Callable[[str], None] = lambda _: None) -> Cnn1:
-    """Train the members of a recipe and return the ensemble, whose ``id`` is still empty."""
-    members = []
+def train(data: Prepared, recipe: Recipe, *, on_step: Callable[[], None] = lambda: None) -> Cnn1:
+    """Train the members of a recipe and return the ensemble, whose ``id`` is still empty.
+
+    ``on_step`` is called after each training step.
+    """
     with one_thread():
-        for number, seed in enumerate(recipe.seeds, start=1):
-            title = f"network {number} of {len(recipe.seeds)}"
-            members.append(
-                train_member(data, seed=seed, epochs=recipe.epochs, say=say, title=title)
-            )
+        members = [
+            train_member(data, seed=seed, epochs=recipe.epochs, on_step=on_step)
+            for seed in recipe.seeds
+        ]
         for member in members:
             measure_features(member, data.images)
     return Cnn1(members)
@@ -66,23 +64,20 @@ def train_member(
     *,
     seed: int,
     epochs: int,
-    say: Callable[[str], None] = lambda _: None,
-    title: str = "network",
+    on_step: Callable[[], None] = lambda: None,
 ) -> Member:
-    """Train one classifier and return it in eval mode.
+    """Train one classifier and return it in eval mode; ``on_step`` is called after each step.
 
     The state of torch's global random generators does not change.
     """
     generator = torch.Generator().manual_seed(derive_seed(seed, "order and shifts"))
     with seeded(derive_seed(seed, "weights"), torch.device("cpu")):
         member = Member(data.spec.channels, data.spec.num_classes)
-    steps = _steps_of(len(data.images))
+    steps = steps_per_epoch(len(data.images))
     optimizer = torch.optim.AdamW(member.parameters(), lr=LR)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=epochs * steps)
     member.train()
-    for epoch in range(epochs):
-        if epoch % max(1, epochs // REPORTS) == 0:
-            say(f"{title}, epoch {epoch + 1} of {epochs}")
+    for _ in range(epochs):
         order = torch.randperm(len(data.images), generator=generator)
         for chosen in order.split(BATCH)[:steps]:
             x = to_input(_shifted(data.images[chosen], generator))  # (N, C, 32, 32)
@@ -91,6 +86,7 @@ def train_member(
             loss.backward()
             optimizer.step()
             schedule.step()
+            on_step()
     return member.eval()
 
 
@@ -120,7 +116,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _steps_of(num_images: int) -> int:
+def steps_per_epoch(num_images: int) -> int:
     """Return the number of steps per epoch. The last incomplete batch is skipped."""
     return max(1, num_images // BATCH)
 
@@ -140,7 +136,7 @@ def as_recorded(recipe: Recipe, data: Prepared) -> dict[str, object]:
     return {
         "seeds": list(recipe.seeds),
         "epochs": recipe.epochs,
-        "steps": recipe.epochs * _steps_of(len(data.images)),
+        "steps": recipe.epochs * steps_per_epoch(len(data.images)),
         "batch_size": BATCH,
         "optimizer": f"AdamW {LR:g}, OneCycle",
         "loss": "cross-entropy",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ganlab import Extractor, ExtractorNet, hookimpl
 from ganlab.errors import DataError, DataUnavailable
+from ganlab.events import Tell, ignore
 from ganlab.types import Prepared
 
 from ._weights import CLASSIFIER, ENSEMBLE, SHIPPED, find, install, read, user_folder
@@ -44,12 +45,12 @@ class Cnn(Extractor):
         file = self._find(CLASSIFIER, dataset)
         return None if file is None else _read(file, channels)
 
-    def train(self, data: Prepared, test: Prepared, *, say: Callable[[str], None]) -> list[Path]:
+    def train(self, data: Prepared, test: Prepared, *, tell: Tell = ignore) -> list[Path]:
         from ._train import make_all
 
         for recipe in (ENSEMBLE, CLASSIFIER):
             self._refuse(self._find(recipe, data.source))
-        return make_all(data, test, self._own_folder, say=say)
+        return make_all(data, test, self._own_folder, tell=tell)
 
     def files(self, dataset: str) -> list[Path]:
         found = [self._find(recipe, dataset) for recipe in (ENSEMBLE, CLASSIFIER)]

@@ -76,7 +76,7 @@ def _train(images: Tensor, labels: Tensor, *, num_classes: int, epochs: int) -> 
     spec = DataSpec(num_classes, images.shape[-1], images.shape[1], names)
     data = Prepared(images, labels, spec, sha256="", source="generated images")
     with torch.enable_grad():
-        return train_member(data, seed=SEED, epochs=epochs, say=lambda _: None, title="")
+        return train_member(data, seed=SEED, epochs=epochs)
 
 
 @torch.no_grad()

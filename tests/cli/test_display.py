@@ -14,6 +14,7 @@ from rich.console import Console
 from ganlab.display.estimate import TimeLeft
 from ganlab.display.lines import Lines
 from ganlab.display.live import LiveDisplay
+from ganlab.display.sweep import SweepDisplay
 from ganlab.display.wording import score_line
 from ganlab.events import (
     Logged,
@@ -25,6 +26,7 @@ from ganlab.events import (
     RunFailed,
     RunFinished,
     RunPlanned,
+    RunStarted,
     RunTold,
     Scored,
     SweepPlanned,
@@ -91,7 +93,7 @@ def test_the_live_display_shows_progress_numbers_scores_and_the_phase() -> None:
     assert names.split() == ["Loss_D", "Loss_G", "D(x)", "D(G(z))", "img/s"]
     assert values.split() == ["1.0000", "2.0000", "0.5000", "0.2500", "/", "0.7500", "1,234"]
     assert scores == "scores   fid: 28.21"
-    assert phase.startswith("cnn: 50 of 200 images, about ")
+    assert phase.startswith("scoring: cnn: 50 of 200 images, about ")
     assert above.getvalue().splitlines() == [
         "run            runs/exp/1-s0",
         "budget         80 images (2 epochs)",
@@ -111,10 +113,10 @@ def test_the_time_left_includes_what_takes_time_between_two_steps() -> None:
     assert left.of_run() == 8.0
 
 
-def test_the_time_left_of_a_phase_is_that_of_the_innermost_one() -> None:
+def test_the_time_left_of_a_phase_is_that_of_the_outermost_one_with_a_pace() -> None:
     now = [0.0]
     left = TimeLeft(lambda: now[0])
-    left.note(PhaseStarted("scoring"))
+    left.note(PhaseStarted("scoring", total=4, unit="runs"))
     assert left.of_phase() is None
     left.note(PhaseStarted("cnn", total=100, unit="images"))
     now[0] = 2.0
@@ -122,6 +124,8 @@ def test_the_time_left_of_a_phase_is_that_of_the_innermost_one() -> None:
     assert left.of_phase() == 8.0
     left.note(PhaseEnded("cnn"))
     assert left.of_phase() is None
+    left.note(PhaseAdvanced(1))
+    assert left.of_phase() == 6.0
 
 
 def test_the_time_left_of_a_sweep_goes_by_the_runs_that_have_ended() -> None:
@@ -154,6 +158,36 @@ def test_a_slow_phase_gets_a_line_and_a_fast_one_none() -> None:
     assert said == [
         "  cnn: 100 of 300 images, about 3m 20s left",
         "  cnn: 200 of 300 images, about 1m 40s left",
+    ]
+
+
+def test_a_sweep_on_a_terminal_keeps_an_overall_line_and_one_for_each_run_under_way() -> None:
+    above = io.StringIO()
+    panel = LiveDisplay(Console(file=above, width=120))
+    sweep = SweepDisplay(panel, echo=panel.print, panel=panel)
+    sweep(SweepPlanned(["loss=a", "loss=b", "loss=c"], list("abc"), finished=[1], parallel=True))
+    assert shown_by(panel) == ["1 of 3 finished"]
+    sweep(RunStarted(2))
+    sweep(RunStarted(3))
+    for number in (3, 2):
+        sweep(RunTold(number, to_data(PLAN)))
+    sweep(RunTold(2, to_data(PhaseStarted("preparing", total=10, unit="images"))))
+    sweep(RunTold(3, to_data(Progressed(5, 40, epochs=1.0, seconds=2.0, share=0.5))))
+    assert shown_by(panel) == [
+        "1 of 3 finished",
+        "[2/3] loss=b  preparing: 0 of 10 images",
+        "[3/3] loss=c  [1/2][5/5]  50 %",
+    ]
+    sweep(RunTold(3, to_data(Scored({"fid": 28.21234}))))
+    sweep(RunFinished(3))
+    sweep(RunFailed(2, "out of memory"))
+    assert shown_by(panel) == ["2 of 3 finished"]
+    assert above.getvalue().splitlines()[-5:] == [
+        "[2/3] loss=b: b",
+        "[3/3] loss=c: c",
+        "[3/3] scored fid: 28.21",
+        "[3/3] finished",
+        "warning: [2/3] failed: out of memory",
     ]
 
 

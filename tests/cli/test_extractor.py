@@ -57,11 +57,7 @@ def test_trained_networks_are_kept_listed_and_not_replaced(ganlab: Ganlab, cache
     assert [file.name.rpartition("-")[0] for file in files[::2]] == ["cnn1x3-tiny", "judge1-tiny"]
     assert [file.suffix for file in files] == [".safetensors", ".json"] * 2
     assert sorted((cache / "extractors").iterdir()) == sorted(files)
-    assert stderr.splitlines()[0] == "extractor: network 1 of 3, epoch 1 of 40"
-    assert stderr.splitlines()[-2:] == [
-        "classifier: network 1 of 1, epoch 109 of 120",
-        "classifier: checking it",
-    ]
+    assert stderr == ""
     card = json.loads(files[1].read_text())
     assert card["dataset"]["image_size"] == 16
     listed = ended(ganlab("extractor", "list"))[0]

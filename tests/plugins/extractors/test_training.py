@@ -31,6 +31,7 @@ from ganlab_plugins.extractors._weights import weights_sha256
 from ganlab_plugins.extractors.cnn import Cnn
 
 from ganlab.errors import DataError
+from ganlab.events import Event, PhaseAdvanced, PhaseEnded, PhaseStarted
 from ganlab.types import DataSpec, Prepared
 
 
@@ -62,16 +63,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_training_makes_an_extractor_and_a_classifier_and_reports_progress(
     tmp_path: Path, colours: Prepared, quick: None
 ) -> None:
-    said: list[str] = []
+    told: list[Event] = []
     own = Cnn(directory=tmp_path / "own")
-    files = own.train(brighter(colours), brighter(colours), say=said.append)
+    files = own.train(brighter(colours), brighter(colours), tell=told.append)
     assert files == own.files("made")
     assert [file.name[:12] for file in files[::2]] == ["cnn1x3-made-", "judge1-made-"]
-    assert said[:2] == [
-        "extractor: network 1 of 3, epoch 1 of 15",
-        "extractor: network 1 of 3, epoch 2 of 15",
-    ]
-    assert said[-2:] == ["classifier: network 1 of 1, epoch 45 of 45", "classifier: checking it"]
+    steps = (3 * 15 + 45) * (300 // 128)
+    assert told[:2] == [PhaseStarted("training the extractor", steps, "steps"), PhaseAdvanced(1)]
+    assert told[-2:] == [PhaseAdvanced(steps), PhaseEnded("training the extractor")]
     card = json.loads(files[1].read_text())
     assert card["dataset"]["channels"] == 3
     assert [gate["name"] for gate in card["gates"]] == [
@@ -103,7 +102,7 @@ def test_networks_that_fail_a_gate_are_not_saved(
     own = Cnn(directory=tmp_path / "own")
     test = replace(colours, labels=colours.labels.flip(0))
     with pytest.raises(DataError) as caught:
-        own.train(colours, test, say=lambda _: None)
+        own.train(colours, test)
     message = str(caught.value)
     assert message.startswith("cnn1x3-made-")
     assert " failed its checks and was not saved: accuracy is 0." in message
@@ -117,9 +116,7 @@ def test_if_the_classifier_fails_the_extractor_is_not_saved_either(
     failed = Findings(0.5, [Gate("accuracy", ">= 0.75", 0.5, False)], {})
     monkeypatch.setattr(_train, "examine_classifier", lambda *_: failed)
     with pytest.raises(DataError) as caught:
-        Cnn(directory=tmp_path / "own").train(
-            brighter(colours), brighter(colours), say=lambda _: None
-        )
+        Cnn(directory=tmp_path / "own").train(brighter(colours), brighter(colours))
     assert str(caught.value).startswith("judge1-made-")
     assert str(caught.value).endswith(
         " failed its checks and was not saved: accuracy is 0.5, not >= 0.75"
@@ -131,7 +128,7 @@ def test_a_second_network_of_a_dataset_is_not_trained(tmp_path: Path, colours: P
     file = tmp_path / "judge1-made-0123456789ab.safetensors"
     file.touch()
     with pytest.raises(DataError) as caught:
-        Cnn(directory=tmp_path).train(colours, colours, say=lambda _: None)
+        Cnn(directory=tmp_path).train(colours, colours)
     assert str(caught.value) == (
         f"{file} already exists, and scores may refer to it: move it away first"
     )
