@@ -17,7 +17,7 @@ test: $(VENV)/dev-ready
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: $(VENV)/dev-ready
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow  # one after the other: some of them measure time
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup -m slow
 
 lint: $(VENV)/dev-ready
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from ganlab.cli.early import TrainingCommand
 from ganlab.cli.labs import lab_of, telling
 from ganlab.cli.launch import in_processes
 from ganlab.cli.stderr import warn
+from ganlab.display.wording import fact_lines
 from ganlab.errors import Interrupted
 from ganlab.events import phase
 
@@ -83,8 +84,7 @@ def command(
                 again = f"saved {stopped}; repeat the command to go on"
                 raise Interrupted(stopped.signal, again) from stopped
     if dry_run:
-        for name, fact in planned.facts().items():
-            click.echo(f"{name:<15}{fact}")
+        click.echo("\n".join(fact_lines(planned.facts())))
     elif not json_lines:
         _print_result(planned, run, was_finished=was_finished)
 

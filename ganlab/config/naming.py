@@ -12,7 +12,7 @@ from dataclasses import replace
 from ganlab.config.tree import DEFAULT_OPTIMIZER, ROLES, Node, as_block, describe_value
 from ganlab.errors import Problem, did_you_mean
 
-SECTIONS = (
+MODEL_SECTIONS = (
     "dataset",
     "generator",
     "discriminator",
@@ -20,11 +20,10 @@ SECTIONS = (
     "loss",
     "regularizers",
     "augmentations",
-    "optimizer",
-    "train",
-    "eval",
-    "callbacks",
 )
+"""The sections that name components and decide what is learned."""
+
+SECTIONS = (*MODEL_SECTIONS, "optimizer", "train", "eval", "callbacks")
 KEYS = (*SECTIONS, "name", "extends")
 BUDGETS = ("epochs", "images", "steps", "seconds")
 

@@ -23,7 +23,7 @@ def printed(event: Event) -> list[str]:
     """Return the lines that a terminal and a log file both print for an event, often none."""
     match event:
         case RunPlanned():
-            return [f"{name:<15}{fact}" for name, fact in event.facts.items()]
+            return fact_lines(event.facts)
         case RunResumed():
             return [f"going on       from step {event.steps:,}, epoch {event.epochs:.2f}"]
         case ScoringStarted():
@@ -33,6 +33,11 @@ def printed(event: Event) -> list[str]:
         case Detail():
             return [f"  {event.text}"]
     return []
+
+
+def fact_lines(facts: Mapping[str, str]) -> list[str]:
+    """Return a line for each fact about a planned run: ``loss           bce``."""
+    return [f"{name:<15}{fact}" for name, fact in facts.items()]
 
 
 def position(plan: RunPlanned, at: Progressed) -> str:

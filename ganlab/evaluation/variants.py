@@ -6,16 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ganlab.config.naming import MODEL_SECTIONS
+
 Config = Mapping[str, Any]
-OF_COMPONENTS = (
-    "dataset",
-    "generator",
-    "discriminator",
-    "conditioning",
-    "loss",
-    "regularizers",
-    "augmentations",
-)
 NOT_SAID = ("train.seed",)
 
 
@@ -52,7 +45,7 @@ def _say(config: Config, all_configs: Sequence[Config]) -> list[tuple[str, str]]
     found = []
     for section, value in config.items():
         others = [other.get(section) for other in all_configs]
-        if section in OF_COMPONENTS and not _of_one_type(others):
+        if section in MODEL_SECTIONS and not _of_one_type(others):
             found.append((section, _components(value, others)))
         else:
             leaves = _leaves({section: value})

@@ -16,6 +16,7 @@ from tests.training.helpers import alive
 
 Write = Callable[..., Path]
 Ganlab = Callable[..., Result]
+pytestmark = pytest.mark.xdist_group("ray")  # one cluster at a time
 ON_RAY = ("--on", "ray", "--ray-address", "local", "--jobs", "2", "--no-board")
 
 

@@ -21,6 +21,7 @@ ray = pytest.importorskip("ray")
 
 Write = Callable[..., Path]
 Ganlab = Callable[..., Result]
+pytestmark = pytest.mark.xdist_group("ray")  # one cluster at a time
 TOKEN = "0123456789abcdef" * 2
 ADVICE = "set RAY_AUTH_MODE=token, and put its token into RAY_AUTH_TOKEN or ~/.ray/auth_token"
 REFUSED = "the token is missing or wrong"
